@@ -1,0 +1,42 @@
+import type { JobCondition } from './condition.js';
+
+/**
+ * The state of a remote process, container or Slurm job. "Not seen" is `unknown`, never `over`.
+ * `over` says how it ended: `exitCode` by our own record (null where nobody knows), `signal` where it was killed.
+ */
+export type RemoteState =
+  | { is: 'unknown'; why: string }
+  | { is: 'queued'; reason?: string }
+  | { is: 'running' }
+  | { is: 'suspended' }
+  | RemoteEnd;
+
+export interface RemoteEnd {
+  is: 'over';
+  exitCode: number | null;
+  signal?: string | null;
+  /** The keeper's own word for it, e.g. `OUT_OF_MEMORY`; evidence for people. */
+  word?: string;
+  /** Set where the keeper names a cause that is more than a non-zero exit. */
+  condition?: JobCondition;
+  /** Milliseconds between start and end by the host's clock, where known. */
+  elapsedMs?: number;
+}
+
+/** One look at a host for all jobs of a login user: by job uuid. */
+export type Snapshot = Record<string, RemoteState>;
+
+/** A line that a job's wrapper appended to its node's event log. */
+export interface WrapperEvent {
+  uuid: string;
+  attempt: number;
+  what: 'START' | 'END' | 'REFUSED';
+  /** Exit code of the application, for END. */
+  exitCode: number | null;
+  /** Milliseconds since the epoch by the host's clock: for differences only. */
+  hostMs: number;
+}
+
+/** How a host and login user are watched together: one watcher per key. */
+export const watchKey = (tenant: string, host: string, port: number, loginUser: string): string =>
+  `watch:${tenant}:${host}:${port}:${loginUser}`;
