@@ -1,0 +1,165 @@
+import type { App } from '../domain/apps/app.js';
+import type { EnvVariable, JobPlan, PlannedJob } from '../domain/jobs/job-plan.js';
+import type { Job, JobEvent, JobEventName, JobUsage, StatusRecord } from '../domain/jobs/job.js';
+import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import type { JobStatus } from '../domain/jobs/status.js';
+import type { Query } from '../domain/search/query.js';
+import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
+
+/** Rows in, domain values out: everything the programs ask of the database. */
+export interface Store {
+  jobs: JobStore;
+  watch: WatchStore;
+  systems: SystemStore;
+  apps: AppStore;
+  profiles: ProfileStore;
+  grants: GrantStore;
+  users: UserStore;
+  settings: SettingStore;
+  /** Throws KilimError STORE_UNAVAILABLE where the database does not answer. */
+  ping: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+export interface JobStore {
+  /**
+   * Adds the row (PENDING, "Job created") and its first event in one transaction.
+   * With an idempotency key that was used before: the same body hash gives the older job, another one CONFLICT.
+   */
+  add: (planned: PlannedJob, rawRequest: string, once?: { key: string; caller: string; bodyHash: string }) => Promise<Job>;
+  /** By what an idempotency key stands for, before planning; null when unused. CONFLICT for another body. */
+  findByIdempotencyKey: (tenant: string, caller: string, key: string, bodyHash: string) => Promise<Job | null>;
+  find: (uuid: string) => Promise<Job | null>;
+  /** @throws KilimError JOB_NOT_FOUND */
+  get: (uuid: string) => Promise<Job>;
+  getPlan: (uuid: string) => Promise<JobPlan>;
+  /** The sealed environment, opened. */
+  getEnv: (uuid: string) => Promise<EnvVariable[]>;
+  getRawRequest: (uuid: string) => Promise<string | null>;
+  list: (query: Query) => Promise<{ jobs: Job[]; total: number }>;
+  /**
+   * One record of the workflow: status, message, timestamps, outcome and the JOB_NEW_STATUS event (for FAILED, JOB_ERROR_MESSAGE
+   * before it), in one transaction. A `rev` not above the row's, or a move the table forbids, changes nothing (returns the row).
+   * A terminal or BLOCKED status also frees the job's reservations; `freed` names up to two oldest waiters to wake.
+   */
+  record: (record: StatusRecord) => Promise<{ job: Job; freed: string[] }>;
+  setRemoteJobId: (uuid: string, remoteJobId: string, remoteJobId2?: string | null) => Promise<void>;
+  /** Counts a look; `message` becomes the row's lastMessage where given and different (the queue's reason, progress). */
+  countCheck: (uuid: string, succeeded: boolean, message?: string) => Promise<void>;
+  setMessage: (uuid: string, message: string) => Promise<void>;
+  setUsage: (uuid: string, usage: JobUsage) => Promise<void>;
+  setVisible: (uuid: string, visible: boolean) => Promise<void>;
+  addEvent: (uuid: string, event: JobEventName, detail: string, description: Record<string, unknown>) => Promise<void>;
+  events: (uuid: string, limit: number, skip: number) => Promise<JobEvent[]>;
+  /**
+   * Takes a place for the job under every key with a limit, or refuses (jobs §7.4). Repeatable per job.
+   * @returns null when admitted, else a sentence that names the limit
+   */
+  reserve: (uuid: string, limits: { key: string; limit: number }[]) => Promise<string | null>;
+  /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */
+  quiet: (olderThanMs: number, limit: number) => Promise<{ uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
+  requestCancel: (uuid: string) => Promise<void>;
+  countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
+  liveUuids: () => Promise<string[]>;
+}
+
+/** What watchers see; keyed by `watchKey` and job uuid. */
+export interface WatchStore {
+  /** Live jobs (non-terminal, submitted) whose plan's exec system has this watch key. */
+  liveJobs: (key: string) => Promise<{ uuid: string; remoteJobId: string | null; keeper: string }[]>;
+  saveSnapshot: (key: string, snapshot: Snapshot, takenAt: string) => Promise<void>;
+  /** One job's state as pushed by its wrapper (END event) or the last snapshot, with the instant it was seen. */
+  saveState: (key: string, uuid: string, state: RemoteState, seenAt: string) => Promise<void>;
+  findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;
+  snapshotAge: (key: string) => Promise<number | null>;
+  /** Claims the next probe of a subject: true for one caller per `everyMs`; others get the last result. */
+  claimProbe: (subject: string, everyMs: number) => Promise<{ mine: boolean; ok: boolean | null; said: string | null; at: string | null }>;
+  saveProbe: (subject: string, ok: boolean, said: string) => Promise<void>;
+  probeCount: (subject: string) => Promise<number>;
+}
+
+export interface SystemStore {
+  /** @throws KilimError CONFLICT where the id exists, also when deleted */
+  add: (system: System) => Promise<System>;
+  find: (tenant: string, id: string) => Promise<System | null>;
+  /** Replaces the row as a whole. */
+  replace: (system: System) => Promise<System>;
+  list: (query: Query) => Promise<{ systems: System[]; total: number }>;
+  pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
+  /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
+  setCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string, credential: Credential) => Promise<void>;
+  getCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string) => Promise<Credential | null>;
+  removeCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string) => Promise<boolean>;
+}
+
+export interface AppStore {
+  add: (app: App) => Promise<App>;
+  find: (tenant: string, id: string, version: string) => Promise<App | null>;
+  /** The version created last. */
+  findLatest: (tenant: string, id: string) => Promise<App | null>;
+  replace: (app: App) => Promise<App>;
+  /** Attributes that all versions share. */
+  updateAll: (tenant: string, id: string, shared: { owner?: string; enabled?: boolean; deleted?: boolean }) => Promise<number>;
+  list: (query: Query) => Promise<{ apps: App[]; total: number }>;
+}
+
+export interface ProfileStore {
+  add: (profile: SchedulerProfile) => Promise<SchedulerProfile>;
+  find: (tenant: string, name: string) => Promise<SchedulerProfile | null>;
+  list: (tenant: string) => Promise<SchedulerProfile[]>;
+  remove: (tenant: string, name: string) => Promise<boolean>;
+}
+
+/** Permissions and shares; `resource` is `system:<id>`, `app:<id>`, `files:<systemId>:<path>`, `job:<uuid>`. */
+export interface GrantStore {
+  grant: (tenant: string, resource: string, user: string, levels: string[], grantor: string) => Promise<void>;
+  revoke: (tenant: string, resource: string, user: string, levels: string[]) => Promise<void>;
+  levels: (tenant: string, resource: string, user: string) => Promise<string[]>;
+  /** All grants on resources that start with `prefix`; for path prefixes and share lists. */
+  listByPrefix: (tenant: string, prefix: string) => Promise<{ resource: string; user: string; level: string; grantor: string; created: string }[]>;
+  /** All resources of a kind granted to a user at one of the levels. */
+  listForUser: (tenant: string, kind: string, user: string, levels: string[]) => Promise<string[]>;
+  removeResource: (tenant: string, prefix: string) => Promise<void>;
+  movePrefix: (tenant: string, from: string, to: string) => Promise<void>;
+}
+
+export interface User {
+  tenant: string;
+  username: string;
+  passwordHash: string;
+  isAdmin: boolean;
+}
+
+export interface OAuthClient {
+  tenant: string;
+  clientId: string;
+  keyHash: string;
+  owner: string;
+  callbackUrl: string | null;
+  displayName: string | null;
+  description: string | null;
+  active: boolean;
+  created: string;
+  updated: string;
+}
+
+export interface UserStore {
+  put: (user: User) => Promise<void>;
+  find: (tenant: string, username: string) => Promise<User | null>;
+  isAdmin: (tenant: string, username: string) => Promise<boolean>;
+  list: (tenant: string) => Promise<User[]>;
+  putClient: (client: OAuthClient) => Promise<void>;
+  findClient: (tenant: string, clientId: string) => Promise<OAuthClient | null>;
+  listClients: (tenant: string, owner: string) => Promise<OAuthClient[]>;
+  revokeToken: (jti: string, expires: string) => Promise<void>;
+  isRevoked: (jti: string) => Promise<boolean>;
+}
+
+/** Small facts of the installation: its id, signing keys (sealed), the default tenant. */
+export interface SettingStore {
+  get: (name: string) => Promise<string | null>;
+  /** Sets only where absent, and returns what stands now: two programs that start at once agree. */
+  init: (name: string, value: string) => Promise<string>;
+  set: (name: string, value: string) => Promise<void>;
+}
+
