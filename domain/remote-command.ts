@@ -30,4 +30,8 @@ export const stdoutOr =
 
 /** The host's own words: the last lines it said, stderr first; for messages to people. */
 export const lastWords = ({ stdout, stderr, exitCode }: Reply): string =>
-  (stderr.trim() || stdout.trim() || `exit code ${exitCode ?? 'unknown'}`).split('\n').slice(-5).join('\n').slice(-2000);
+  (stderr.trim() || stdout.trim() || `exit code ${exitCode ?? 'unknown'}`)
+    .split('\n')
+    .slice(-5)
+    .join('\n')
+    .slice(-2000);

@@ -30,4 +30,6 @@ export interface HostAddress {
   host: string;
   port: number;
   loginUser: string;
+  /** The Tapis user whose dynamic credential counts, for systems with a dynamic effective user. */
+  asUser?: string;
 }

@@ -42,7 +42,11 @@ export interface JobParameterSet {
   containerArgs?: JobArgSpec[] | null;
   schedulerOptions?: JobArgSpec[] | null;
   envVariables?: JobKeyValue[] | null;
-  archiveFilter?: { includes?: string[] | null; excludes?: string[] | null; includeLaunchFiles?: boolean | null } | null;
+  archiveFilter?: {
+    includes?: string[] | null;
+    excludes?: string[] | null;
+    includeLaunchFiles?: boolean | null;
+  } | null;
   logConfig?: { stdoutFilename: string; stderrFilename: string } | null;
 }
 

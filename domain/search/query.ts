@@ -18,5 +18,17 @@ export type Scalar = string | number | boolean | null;
 
 /** `in`, `nin`, `between`, `nbetween`, `contains`, `ncontains` take several values. `like` uses `%` and `_`, backslash escapes. */
 export type Operator =
-  | 'eq' | 'neq' | 'lt' | 'lte' | 'gt' | 'gte'
-  | 'in' | 'nin' | 'like' | 'nlike' | 'between' | 'nbetween' | 'contains' | 'ncontains';
+  | 'eq'
+  | 'neq'
+  | 'lt'
+  | 'lte'
+  | 'gt'
+  | 'gte'
+  | 'in'
+  | 'nin'
+  | 'like'
+  | 'nlike'
+  | 'between'
+  | 'nbetween'
+  | 'contains'
+  | 'ncontains';

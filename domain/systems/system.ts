@@ -126,7 +126,8 @@ export interface Credential {
   certificate?: string | null;
 }
 
-export const isDynamic = (system: Pick<System, 'effectiveUserId'>): boolean => system.effectiveUserId === '${apiUserId}';
+export const isDynamic = (system: Pick<System, 'effectiveUserId'>): boolean =>
+  system.effectiveUserId === '${apiUserId}';
 
 /** Kilim's own settings under `notes.kilim` of a system (design §3). */
 export interface SystemSettings {

@@ -1,0 +1,22 @@
+import type { Held } from '../schedulers/scheduler.js';
+import type { Deps } from './deps.js';
+
+/**
+ * Stops the run without ending it (SIGSTOP, `docker pause`) and says what was done. Safe to repeat.
+ * A host that cannot do it is no error: the answer says so, and Kilim's own steps are paused all the same.
+ */
+export const holdRemote = (deps: Deps, uuid: string): Promise<Held> => ask(deps, uuid, 'hold');
+
+/** Lets a held run go on. Safe to repeat. */
+export const releaseRemote = (deps: Deps, uuid: string): Promise<Held> => ask(deps, uuid, 'release');
+
+async function ask(
+  { store, openHost, schedulers, installation }: Deps,
+  uuid: string,
+  what: 'hold' | 'release',
+): Promise<Held> {
+  const job = await store.jobs.get(uuid);
+  if (job.remoteJobId === null) return { done: false, said: 'nothing runs yet' };
+  const host = await openHost(job.tenant, job.plan.exec);
+  return host.run(schedulers[job.plan.keeper][what](job.plan, job.remoteJobId, installation));
+}

@@ -1,0 +1,83 @@
+import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
+import { KilimError } from '../domain/errors.js';
+import { archivePath } from '../runtimes/zip.js';
+import type { Deps } from './deps.js';
+import { heartbeating, type Progress } from './progress.js';
+import { systemOf } from './source-system.js';
+import { copyTree, fetchHttp } from '../hosts/transfer.js';
+
+/**
+ * Brings every input to the execution system, one after the other; `tapislocal` ones stay where they are.
+ * Safe to repeat: a file that arrived is written again under a temporary name and renamed.
+ * @throws KilimError HOST_*, DISK_FULL (recovered); TRANSFER_FAILED with the source in words
+ */
+export async function stageInputs(deps: Deps, uuid: string): Promise<void> {
+  const plan = await deps.store.jobs.getPlan(uuid);
+  const inputs = [
+    ...plan.inputs.filter(({ sourceUrl }) => !sourceUrl.startsWith('tapislocal:')),
+    ...applicationArchive(plan),
+  ];
+  if (inputs.length === 0) return;
+  await heartbeating(async (progress) => {
+    for (const input of inputs) await bring(deps, plan, input, progress);
+  });
+  await deps.store.jobs.addEvent(uuid, 'JOB_INPUT_TRANSACTION_ID', 'COMPLETED', {
+    transferStatus: 'COMPLETED',
+    inputs: inputs.length,
+  });
+}
+
+/** A ZIP application that is given by a URL is fetched like an input, into the exec dir (jobs §6.7). */
+const applicationArchive = (plan: JobPlan): PlannedInput[] => {
+  if (plan.runtime !== 'ZIP' || plan.containerImage.startsWith('/')) return [];
+  const target = archivePath(plan).slice(plan.paths.execDir.length + 1);
+  const up = relative(plan.execSystemInputDir, plan.execSystemExecDir);
+  return [
+    {
+      name: 'application', description: null, envKey: null, autoMountLocal: false, sourceUrl: plan.containerImage,
+      targetPath: `${up}${target}`, optional: false, srcSharedCtx: plan.sharedAppCtx, notes: null,
+    },
+  ]; // prettier-ignore
+};
+
+/** Inputs are placed below rootDir, so a sibling directory is named from there: `//dir/` marks it. */
+const relative = (inputDir: string, execDir: string): string => (inputDir === execDir ? '' : `//${execDir}/`);
+
+async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: Progress): Promise<void> {
+  const to = await deps.openHost(plan.tenant, plan.exec);
+  const toPath = input.targetPath.startsWith('//')
+    ? input.targetPath
+    : `${plan.execSystemInputDir}/${input.targetPath}`;
+  const common = {
+    to,
+    toRoot: plan.exec.rootDir,
+    toPath,
+    signal: progress.signal,
+    onProgress: progress.report,
+  };
+  try {
+    if (/^https?:/i.test(input.sourceUrl)) {
+      await fetchHttp({ ...common, url: input.sourceUrl, allowPrivate: deps.allowPrivateFetch });
+      return;
+    }
+    const source = await systemOf(deps, plan, input);
+    await copyTree({
+      ...common,
+      from: await deps.openHost(plan.tenant, source.use),
+      fromRoot: source.use.rootDir,
+      fromPath: source.path,
+      sameHost: source.use.systemId === plan.exec.systemId,
+    });
+  } catch (error) {
+    if (!(error instanceof KilimError)) throw error;
+    const isMissing = error.code === 'PATH_NOT_FOUND';
+    if (isMissing && input.optional) return;
+    if (isMissing || error.code === 'REMOTE_COMMAND_FAILED' || error.code === 'TRANSFER_FAILED') {
+      throw new KilimError(
+        'TRANSFER_FAILED',
+        `The input ${input.name ?? ''} ${input.sourceUrl} could not be staged: ${error.message}`,
+      );
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+import { watchKey } from '../domain/jobs/remote.js';
+import type { Submitted } from '../domain/jobs/ticket.js';
+import type { Deps } from './deps.js';
+
+/**
+ * Launches the job on its execution system and records the remote job id.
+ * Safe to repeat: a launch that did reach the host is found by its ledger and adopted.
+ * @throws KilimError HOST_*, OUTCOME_UNKNOWN (recovered); LAUNCH_FAILED
+ */
+export async function submitJob(deps: Deps, uuid: string): Promise<Submitted> {
+  const { store, openHost, schedulers, engine, installation, metrics } = deps;
+  const plan = await store.jobs.getPlan(uuid);
+  const host = await openHost(plan.tenant, plan.exec);
+  const { systemId, host: name, port, loginUser, asUser } = plan.exec;
+  const key = watchKey(plan.tenant, name, port, loginUser);
+  await engine.ensureWatcher({ key, tenant: plan.tenant, systemId, host: name, port, loginUser, asUser });
+  const { remoteJobId, adopted } = await host.run(schedulers[plan.keeper].launch(plan, installation));
+  if (adopted) metrics.adopted();
+  await store.jobs.setRemoteJobId(uuid, remoteJobId);
+  return { remoteJobId, host: host.name };
+}

@@ -1,0 +1,39 @@
+import type { JobCondition } from './condition.js';
+import type { ActiveStatus, TerminalStatus } from './status.js';
+
+/** What a job's workflow is started with: everything else is in the row. */
+export interface Ticket {
+  uuid: string;
+  /** For a row whose workflow was lost: where it stood. */
+  rev?: number;
+  from?: ActiveStatus;
+}
+
+/** How a job's workflow ends. */
+export interface JobEnd {
+  status: TerminalStatus;
+  condition: JobCondition;
+}
+
+/** What the submit step tells the workflow. */
+export interface Submitted {
+  remoteJobId: string;
+  host: string;
+}
+
+export interface WatchTicket {
+  key: string;
+  tenant: string;
+  systemId: string;
+  host: string;
+  port: number;
+  loginUser: string;
+  asUser: string;
+}
+
+/** Arguments of the signals `pause` and `resume`; the request id makes a repeated one harmless. */
+export interface Order {
+  requestId: string;
+  by: string;
+  reason?: string;
+}

@@ -1,0 +1,48 @@
+import type { RecoverySubject } from '../errors.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/** `[how often, milliseconds]`, in turn; the last one without end. */
+type Steps = readonly (readonly [number, number])[];
+
+const at = (steps: Steps, position: number): number => {
+  let left = position;
+  for (const [times, wait] of steps) {
+    if (left < times) return wait;
+    left -= times;
+  }
+  return steps.at(-1)?.[1] ?? MINUTE;
+};
+
+/** How long until a job looks for itself, by the looks so far. While a watcher is healthy only the rare ones remain. */
+const LOOKS: Steps = [[1, SECOND], [5, 10 * SECOND], [10, MINUTE], [Infinity, 10 * MINUTE]]; // prettier-ignore
+
+export const lookDelay = (looksSoFar: number, isWatched: boolean): number =>
+  isWatched ? 10 * MINUTE : at(LOOKS, looksSoFar);
+
+/** How long until a cause of BLOCKED is tested again. All jobs of a host share one probe, so the first steps may be short. */
+const RECOVERY: Record<RecoverySubject, Steps> = {
+  host: [[6, 10 * SECOND], [10, 30 * SECOND], [30, MINUTE], [Infinity, 5 * MINUTE]],
+  login: [[3, MINUTE], [Infinity, 5 * MINUTE]],
+  hostKey: [[60, 10 * SECOND], [Infinity, MINUTE]],
+  disk: [[Infinity, MINUTE]],
+  system: [[60, 10 * SECOND], [Infinity, MINUTE]],
+  app: [[60, 10 * SECOND], [Infinity, MINUTE]],
+  quota: [[Infinity, MINUTE]],
+}; // prettier-ignore
+
+export const recoveryDelay = (subject: RecoverySubject, attempt: number): number =>
+  at(RECOVERY[subject], attempt - 1);
+
+/** What a person can do about it; part of the BLOCKED message. */
+export const CURE: Record<RecoverySubject, string> = {
+  host: 'Kilim looks again by itself; the job goes on when the host answers.',
+  login: 'Register a working credential for the system; the job goes on by itself.',
+  hostKey:
+    'The owner of the system must accept the new host key (POST /v3/systems/{id}/hostKey); the job then goes on.',
+  disk: 'Free space on the host; the job then goes on by itself.',
+  system: 'Enable the system; the job then goes on by itself.',
+  app: 'Enable the application; the job then goes on by itself.',
+  quota: 'The job starts when another one ends.',
+};

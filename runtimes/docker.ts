@@ -1,0 +1,106 @@
+import { KilimError } from '../domain/errors.js';
+import { engineOf } from '../domain/jobs/container-engine.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { lastWords } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import { optionFaults, parseOption, type OptionTable } from './options.js';
+import type { Runtime } from './runtime.js';
+
+/** What users may pass to the engine (specification: jobs §6.3); short names on the left. */
+const OPTIONS: OptionTable = {
+  flags: ['--rm'],
+  single: [
+    '--add-host', '--cpus', '--cpuset-cpus', '--cpuset-mems', '--entrypoint', '--gpus', '--hostname', '--ip', '--ip6',
+    '--log-driver', '--log-opt', '--memory', '--network', '--network-alias', '--workdir',
+  ],
+  repeatable: ['--group-add', '--label', '--mount', '--publish', '--tmpfs', '--volume'],
+  aliases: {
+    '-h': '--hostname', '-l': '--label', '-m': '--memory', '--net': '--network', '--net-alias': '--network-alias',
+    '-p': '--publish', '-v': '--volume', '-w': '--workdir',
+  },
+  reserved: ['--cidfile', '-e', '--env', '--env-file', '--name', '--user', '-u', '-d', '--detach'],
+}; // prettier-ignore
+
+/** A container of Docker or Podman (specification: jobs §6.3). */
+export const docker: Runtime = {
+  faults: (containerArgs) => optionFaults('containerArgs', OPTIONS, containerArgs),
+  prepare: (plan) => [
+    {
+      // an image that is there is used as it is; one that cannot be had is a hard failure in the host's own words
+      line: `${engineOf(plan)} image inspect ${quote(plan.containerImage)} > /dev/null 2>&1 || ${engineOf(plan)} pull -q ${quote(plan.containerImage)}`,
+      timeoutSeconds: 1800,
+      parse: (reply) => {
+        if (reply.exitCode === 0) return;
+        throw new KilimError(
+          'STAGE_JOB_FAILED',
+          `The image ${plan.containerImage} cannot be had: ${lastWords(reply)}`,
+        );
+      },
+    },
+  ],
+  // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
+  envFile: (_plan, env) =>
+    Object.entries(env)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  phrase: (plan) => {
+    const engine = engineOf(plan);
+    const create = [
+      plan.prefix,
+      engine,
+      'create',
+      ...fixedOptions(plan),
+      ...userOptions(plan),
+      ...mounts(plan),
+    ];
+    return {
+      before: [],
+      run: [
+        `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
+        // no --rm: it would take the exit code and the log with it
+        `${[...create, quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} > /dev/null || exit 125`,
+        `${engine} start ${plan.uuid} > /dev/null || exit 126`,
+        `${engine} logs --follow ${plan.uuid} &`,
+        'logs=$!',
+        `code=$(${engine} wait ${plan.uuid}) || exit 125`,
+        'wait $logs',
+        'exit $code',
+      ].join('\n'),
+      after: [`${engine} rm -f ${plan.uuid} > /dev/null 2>&1`],
+    };
+  },
+};
+
+const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
+  `--name ${uuid}`,
+  '--label kilim.job=$KILIM_JOB',
+  // else the outputs belong to root; rootless podman maps the user itself
+  containerEngine === 'podman' ? '$([ "$(id -u)" -ne 0 ] && echo --userns=keep-id)' : '',
+  '--user $(id -u):$(id -g)',
+  `--env-file ${quote(`${paths.execDir}/tapisjob.env`)}`,
+];
+
+const userOptions = (plan: JobPlan): string[] =>
+  plan.containerArgs
+    .map(({ arg }) => parseOption(OPTIONS, arg))
+    .filter(({ name }) => name !== '--rm')
+    .map(({ name, value }) => (value === null ? name : `${name} ${quote(value)}`));
+
+const mounts = ({ paths, inputs }: JobPlan): string[] => {
+  const bind = (source: string, target: string, readonly = false): string =>
+    `--mount ${quote(`type=bind,source=${source},target=${target}${readonly ? ',readonly' : ''}`)}`;
+  return [
+    bind(paths.inputDir, '/TapisInput', true),
+    bind(paths.outputDir, '/TapisOutput'),
+    bind(paths.execDir, '/TapisExec'),
+    ...inputs
+      .filter(({ sourceUrl, autoMountLocal }) => sourceUrl.startsWith('tapislocal://') && autoMountLocal)
+      .map(({ sourceUrl, targetPath }) =>
+        bind(
+          `${paths.rootDir}/${sourceUrl.replace(/^tapislocal:\/\/[^/]*\/*/, '')}`.replace(/\/{2,}/g, '/'),
+          `/${targetPath.replace(/^\/+/, '')}`,
+          true,
+        ),
+      ),
+  ];
+};

@@ -1,0 +1,95 @@
+import { KilimError } from '../domain/errors.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { ledgerDir } from '../domain/jobs/ledger.js';
+import { lastWords, type RemoteCommand } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import type { Runtime } from './runtime.js';
+
+const KEEP_ARCHIVE = '--tapis-zip-save';
+
+/** An archive that is unpacked into the exec dir and brings its own executable (specification: jobs §6.7). */
+export const zip: Runtime = {
+  faults: (containerArgs) =>
+    containerArgs
+      .filter((arg) => arg.trim() !== KEEP_ARCHIVE)
+      .map(
+        (arg) =>
+          `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
+      ),
+  prepare: (plan) => [unpack(plan), findExecutable(plan)],
+  envFile: (_plan, env) =>
+    Object.entries(env)
+      .map(([key, value]) => `export ${key}=${quote(value)}\n`)
+      .join(''),
+  phrase: (plan) => ({
+    before: ['. ./tapisjob.env', 'read -r program < "$ledger/executable"', 'export program'],
+    // arguments stay raw by design: users bring their own quotes (jobs §6.2)
+    run: [plan.prefix, '"./$program"', ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' '),
+    after: [],
+  }),
+};
+
+/** Where the archive lies on the host: in place when it is a path, else where staging put it. */
+export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): string =>
+  plan.containerImage.startsWith('/')
+    ? plan.containerImage
+    : `${plan.paths.execDir}/${
+        plan.containerImage
+          .replace(/[?#].*$/, '')
+          .split('/')
+          .filter(Boolean)
+          .at(-1) ?? 'app.zip'
+      }`;
+
+const failsAs = (what: string) => (reply: Parameters<RemoteCommand<void>['parse']>[0]) => {
+  if (reply.exitCode === 0) return;
+  const words = lastWords(reply);
+  if (/No space left|quota exceeded/i.test(words)) throw new KilimError('DISK_FULL', words);
+  throw new KilimError('STAGE_JOB_FAILED', `${what}: ${words}`);
+};
+
+const unpack = (plan: JobPlan): RemoteCommand<void> => {
+  const archive = archivePath(plan);
+  const unzip = [
+    'if command -v unzip > /dev/null; then unzip -qo "$archive"',
+    // many login nodes lack unzip and have Python
+    'elif command -v python3 > /dev/null; then python3 - "$archive" <<\'END\'',
+    'import os, sys, zipfile',
+    'with zipfile.ZipFile(sys.argv[1]) as z:',
+    '    for i in z.infolist():',
+    "        p = z.extract(i, '.')",
+    '        if i.external_attr >> 16: os.chmod(p, (i.external_attr >> 16) & 0o777 | 0o200)',
+    'END',
+    'else echo "unzip is not installed on this host" >&2; exit 69; fi',
+  ];
+  return {
+    line: [
+      `cd ${quote(plan.paths.execDir)} || exit 73`,
+      `archive=${quote(archive)}`,
+      '[ -r "$archive" ] || { echo "the application\'s archive $archive is not there or not readable" >&2; exit 66; }',
+      ...(archive.endsWith('.zip') ? unzip : ['tar -xf "$archive"']),
+    ].join('\n'),
+    timeoutSeconds: 600,
+    parse: failsAs('The application could not be unpacked'),
+  };
+};
+
+const findExecutable = (plan: JobPlan): RemoteCommand<void> => ({
+  line: [
+    `cd ${quote(plan.paths.execDir)} || exit 73`,
+    'program=tapisjob_app.sh',
+    'if [ ! -f "$program" ]; then',
+    '  [ -f tapisjob.manifest ] || { echo "the archive has neither tapisjob_app.sh nor tapisjob.manifest" >&2; exit 66; }',
+    "  program=$(sed -n 's/^tapisjob_executable=//p' tapisjob.manifest | tail -n 1)",
+    '  case "/$program/" in //|*/../*|*\\;*) echo "tapisjob.manifest names no usable executable: \'$program\'" >&2; exit 65;; esac',
+    '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
+    'fi',
+    'chmod u+x "./$program" || exit 77',
+    `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(`${ledgerDir(plan)}/executable`)}`,
+  ].join('\n'),
+  parse: failsAs('The executable of the application was not found'),
+});
+
+/** After archiving: an archive that was downloaded goes, unless the user keeps it; one given by path always stays. */
+export const removesArchive = (plan: JobPlan): boolean =>
+  !plan.containerImage.startsWith('/') && !plan.containerArgs.some(({ arg }) => arg.trim() === KEEP_ARCHIVE);

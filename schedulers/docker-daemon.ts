@@ -1,0 +1,58 @@
+import { quote } from '../domain/shell.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { ledgerDir } from '../domain/jobs/ledger.js';
+import { engineOf } from '../domain/jobs/container-engine.js';
+import { PROBE, parseState } from './ledger-states.js';
+import { endAll, launchDetached, parseLeft, processTable, redirection } from './process-table.js';
+import type { Held, Scheduler } from './scheduler.js';
+import { wrapperScript } from './wrapper.js';
+import type { RemoteCommand } from '../domain/remote-command.js';
+
+/**
+ * The container engine's daemon keeps the job; the wrapper waits for the container and records its end.
+ * Where the wrapper died, the daemon still knows.
+ */
+export const dockerDaemon: Scheduler = {
+  faults: processTable.faults,
+  script: (plan, phrase, installation) =>
+    wrapperScript({ plan, phrase, installation, directives: [], redirect: redirection(plan) }),
+  launch: launchDetached,
+  snapshot: processTable.snapshot,
+  settle: (plan) => ({
+    line: [
+      PROBE,
+      `said=$(probe ${plan.uuid} ${quote(ledgerDir(plan))})`,
+      '[[ "$said" == *" gone" ]] || { echo "$said"; exit 0; }',
+      // the wrapper is dead; the daemon has the last word
+      `word=$(${engineOf(plan)} inspect --format '{{.State.Status}} {{.State.ExitCode}}' ${plan.uuid} 2>/dev/null)`,
+      'case "$word" in',
+      `  running*|restarting*) echo "${plan.uuid} running" ;;`,
+      `  paused*) echo "${plan.uuid} suspended" ;;`,
+      `  exited*) code=\${word#* }; ${engineOf(plan)} logs ${plan.uuid} ${redirection(plan)}`,
+      `    echo "$code 0 0" > ${quote(`${ledgerDir(plan)}/exit`)}; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1`,
+      `    echo "${plan.uuid} over $code 0 0" ;;`,
+      '  *) echo "$said" ;;',
+      'esac',
+    ].join('\n'),
+    parse: parseState(plan.uuid),
+  }),
+  hold: (plan) => pausing(plan, 'pause', 'container paused'),
+  release: (plan) => pausing(plan, 'unpause', 'container continued'),
+  cancel: (plan, _id, installation) => ({
+    line: [
+      ...endAll(plan, installation),
+      `${engineOf(plan)} unpause ${plan.uuid} > /dev/null 2>&1; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1`,
+      'list',
+      `${engineOf(plan)} ps -a --filter name=^${plan.uuid}$ --format 'container {{.Names}}'`,
+    ].join('\n'),
+    parse: parseLeft,
+  }),
+};
+
+const pausing = (plan: JobPlan, verb: string, done: string): RemoteCommand<Held> => ({
+  line: `${engineOf(plan)} ${verb} ${plan.uuid} 2>&1`,
+  parse: ({ exitCode, stdout }) =>
+    exitCode === 0
+      ? { done: true, said: `${done} (${plan.containerEngine} ${verb})` }
+      : { done: false, said: `the container could not be ${verb}d: ${stdout.trim().slice(0, 300)}` },
+});

@@ -1,0 +1,114 @@
+import type { RemoteState, Snapshot, WrapperEvent } from '../domain/jobs/remote.js';
+import type { Reply } from '../domain/remote-command.js';
+
+/**
+ * A shell function `probe UUID LEDGER` that prints one line about a job from its ledger and the process table,
+ * with builtins only: three hundred jobs cost one process.
+ */
+export const PROBE = [
+  'probe() {',
+  '  local code begin end pid start stat',
+  '  if [ -s "$2/exit" ]; then read -r code begin end < "$2/exit"; echo "$1 over $code $begin $end"; return; fi',
+  '  if [ -s "$2/pid" ]; then',
+  '    read -r pid start < "$2/pid"; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
+  '    local word rest=${stat##*) }; set -- "$1" "$2" $rest',
+  '    if [ -n "$stat" ] && [ "${22}" = "$start" ] && [ "$3" != Z ]; then',
+  '      [ "$3" = T ] && word=suspended || word=running; echo "$1 $word"; return',
+  '    fi',
+  // it may have ended between the two looks
+  '    if [ -s "$2/exit" ]; then read -r code begin end < "$2/exit"; echo "$1 over $code $begin $end"; return; fi',
+  '    echo "$1 gone"; return',
+  '  fi',
+  '  if [ -d "$2/started.1" ]; then echo "$1 running"; else echo "$1 queued"; fi',
+  '} 2>/dev/null',
+].join('\n');
+
+export const parseStates = ({ stdout }: Reply): Snapshot => {
+  const snapshot: Snapshot = {};
+  for (const line of stdout.split('\n')) {
+    const [uuid, ...words] = line.trim().split(' ');
+    if (uuid && words.length > 0) snapshot[uuid] = toState(words);
+  }
+  return snapshot;
+};
+
+export const parseState =
+  (uuid: string) =>
+  (reply: Reply): RemoteState =>
+    parseStates(reply)[uuid] ?? {
+      is: 'unknown',
+      why: `nothing was said about the job (exit code ${reply.exitCode ?? 'none'})`,
+    };
+
+const toState = ([word, code, begin, end]: string[]): RemoteState => {
+  switch (word) {
+    case 'over':
+      return endOf(Number(code), Number(end) - Number(begin));
+    case 'running':
+      return { is: 'running' };
+    case 'suspended':
+      return { is: 'suspended' };
+    case 'queued':
+      return { is: 'queued' };
+    case 'gone':
+      return { is: 'over', exitCode: null, word: 'WRAPPER_LOST' };
+    default:
+      return { is: 'unknown', why: `the host said "${word ?? ''}"` };
+  }
+};
+
+/** An exit code above 128 is how a shell tells of a signal. */
+export const endOf = (exitCode: number, elapsedMs?: number): RemoteState => ({
+  is: 'over',
+  exitCode,
+  signal: exitCode > 128 && exitCode < 160 ? (SIGNALS[exitCode - 128] ?? `signal ${exitCode - 128}`) : null,
+  ...(elapsedMs !== undefined && Number.isFinite(elapsedMs) ? { elapsedMs } : {}),
+});
+
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE', 9: 'SIGKILL',
+  11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ',
+}; // prettier-ignore
+
+/** A line of an event log: `uuid attempt WHAT code milliseconds`; anything else is a torn write and gives null. */
+export const parseEvent = (line: string): WrapperEvent | null => {
+  const match = /^([0-9a-f-]{36}-007) (\d+) (START|END|REFUSED) (-|-?\d+) (\d+)$/.exec(line);
+  if (!match) return null;
+  const [, uuid = '', attempt, what, code, ms] = match;
+  return {
+    uuid,
+    attempt: Number(attempt),
+    what: what as WrapperEvent['what'],
+    exitCode: code === '-' ? null : Number(code),
+    hostMs: Number(ms),
+  };
+};
+
+/**
+ * Follows the event logs of all nodes in `$state/events`: the host's own with `tail -F` (inotify, half a millisecond),
+ * those of other nodes by their size every second, because a shared file system tells nobody of a remote write.
+ * Says FOLLOWING when it listens. Ends with its standard input.
+ */
+export const FOLLOWER = [
+  'mkdir -p "$state/events" && cd "$state/events" || exit 73',
+  'own="${HOSTNAME%%.*}.log"; : >> "$own"',
+  'others() {',
+  '  local -A read=(); local f size first=1',
+  '  while sleep 1; do',
+  '    for f in *.log; do',
+  '      [ "$f" = "$own" ] && continue',
+  '      size=$(stat -c %s "$f" 2>/dev/null) || continue',
+  '      [ -n "$first" ] && read[$f]=$size',
+  '      [ "$size" -gt "${read[$f]:-0}" ] && { tail -c "+$((${read[$f]:-0} + 1))" "$f"; read[$f]=$size; }',
+  '    done',
+  '    first=',
+  '  done',
+  '}',
+  'tail -n 0 -F "$own" 2>/dev/null &',
+  'tailing=$!',
+  'others &',
+  'polling=$!',
+  "trap 'kill $tailing $polling 2>/dev/null' EXIT",
+  'echo FOLLOWING',
+  'cat > /dev/null',
+].join('\n');

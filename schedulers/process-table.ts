@@ -1,0 +1,130 @@
+import { KilimError } from '../domain/errors.js';
+import { ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import { PROBE, parseState, parseStates } from './ledger-states.js';
+import type { Cancelled, Held, Launch, Scheduler } from './scheduler.js';
+import { wrapperScript } from './wrapper.js';
+
+/** The host's process table keeps the job: FORK of everything that is not a container. */
+export const processTable: Scheduler = {
+  faults: () => [], // a FORK job has no scheduler: its options are kept on the record and not used
+  script: (plan, phrase, installation) =>
+    wrapperScript({ plan, phrase, installation, directives: [], redirect: redirection(plan) }),
+  launch: launchDetached,
+  snapshot: (installation) => ({
+    line: [
+      PROBE,
+      `cd ${stateDir(installation)}/live 2>/dev/null || exit 0`,
+      'for uuid in *-007; do',
+      '  [ -r "$uuid" ] && read -r ledger < "$uuid" && probe "$uuid" "$ledger"',
+      'done',
+      'exit 0',
+    ].join('\n'),
+    parse: parseStates,
+  }),
+  settle: (plan) => ({
+    line: `${PROBE}\nprobe ${plan.uuid} ${quote(ledgerDir(plan))}`,
+    parse: parseState(plan.uuid),
+  }),
+  hold: (plan, _id, installation) => signalAll(plan, installation, 'STOP', 'stopped'),
+  release: (plan, _id, installation) => signalAll(plan, installation, 'CONT', 'continued'),
+  cancel: (plan, _id, installation) => ({
+    line: [...endAll(plan, installation), 'list'].join('\n'),
+    parse: parseLeft,
+  }),
+};
+
+/**
+ * Find, adopt, else launch, in one script. Repeating it is harmless: the wrapper of a second launch refuses to start,
+ * and the id is always the one that the started wrapper wrote.
+ */
+export function launchDetached(plan: JobPlan, installation: string): RemoteCommand<Launch> {
+  const ledger = quote(ledgerDir(plan));
+  return {
+    line: [
+      `ledger=${ledger}; state=${stateDir(installation)}`,
+      'mkdir -p "$ledger" "$state/live" "$state/events" || exit 73',
+      'said=adopted',
+      'if [ ! -d "$ledger/started.1" ]; then',
+      '  said=launched',
+      '  [ -e "$ledger/cancelled" ] && { echo cancelled -; exit 0; }',
+      `  echo "$ledger" > "$state/${plan.uuid}.tmp" && mv "$state/${plan.uuid}.tmp" "$state/live/${plan.uuid}" || exit 73`,
+      `  cd ${quote(plan.paths.execDir)} || exit 73`,
+      // the tag must stand in the environment that the process starts with: only that is seen in /proc
+      `  KILIM_JOB=${quote(tagOf(installation, plan.uuid))} setsid bash ./tapisjob.sh < /dev/null > /dev/null 2>> "$ledger/wrapper.err" &`,
+      'fi',
+      'for _ in {1..200}; do',
+      '  [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "$said $pid"; exit 0; }',
+      '  sleep 0.005',
+      'done',
+      '[ -d "$ledger/started.1" ] || { tail -n 5 "$ledger/wrapper.err" >&2; echo "the job script did not start" >&2; exit 70; }',
+      'sleep 2; [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "adopted $pid"; exit 0; }',
+      'echo "the job script started and wrote no process id" >&2; exit 70',
+    ].join('\n'),
+    parse: parseLaunch,
+  };
+}
+
+const parseLaunch = (reply: Reply): Launch => {
+  const [, said, id] = /^(launched|adopted|cancelled) (\d+|-)$/m.exec(reply.stdout) ?? [];
+  if (reply.exitCode !== 0 || !said || !id)
+    throw new KilimError('LAUNCH_FAILED', `The job could not be launched: ${lastWords(reply)}`);
+  if (said === 'cancelled')
+    throw new KilimError('LAUNCH_FAILED', 'The job was cancelled before it was launched.');
+  return { remoteJobId: id, adopted: said === 'adopted' };
+};
+
+/** Every process of the job: by the tag in its environment, or by the wrapper's session. */
+export const listProcesses = (plan: JobPlan, installation: string): string[] => [
+  `ledger=${quote(ledgerDir(plan))}`,
+  'sid=; [ -r "$ledger/pid" ] && read -r sid _ < "$ledger/pid"',
+  'list() {',
+  `  { grep -lsz ${quote(`^KILIM_JOB=${tagOf(installation, plan.uuid)}$`)} /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d/ -f3`,
+  // a session is only ours while its leader's start time is: a pid may have been used again
+  '    [ -n "$sid" ] && ps -o pid= -s "$sid" 2>/dev/null | tr -d " "',
+  '  } | sort -nu | while read -r p; do',
+  '    read -r s < "/proc/$p/stat" 2>/dev/null || continue',
+  '    set -- ${s##*) }; [ "$1" = Z ] || [ "$1" = X ] || echo "$p"',
+  '  done',
+  '}',
+];
+
+const signalAll = (
+  plan: JobPlan,
+  installation: string,
+  signal: string,
+  verb: string,
+): RemoteCommand<Held> => ({
+  line: [
+    ...listProcesses(plan, installation),
+    'all=$(list); [ -n "$all" ] || { echo "0"; exit 0; }',
+    `kill -${signal} $all; echo "$(echo "$all" | wc -l)"`,
+  ].join('\n'),
+  parse: ({ stdout }) => {
+    const count = Number(stdout.trim().split('\n').at(-1) ?? 0) || 0;
+    return { done: count > 0, said: `${count} process${count === 1 ? '' : 'es'} ${verb} (SIG${signal})` };
+  },
+});
+
+/** TERM, a grace of five seconds, KILL; a job that was not launched yet never will be. */
+export const endAll = (plan: JobPlan, installation: string): string[] => [
+  ...listProcesses(plan, installation),
+  `mkdir -p "$ledger/cancelled" 2>/dev/null`,
+  'all=$(list); [ -n "$all" ] && { kill -TERM $all; kill -CONT $all; } 2>/dev/null',
+  'for _ in {1..50}; do all=$(list); [ -z "$all" ] && break; sleep 0.1; done',
+  'for _ in {1..20}; do all=$(list); [ -z "$all" ] && break; kill -KILL $all 2>/dev/null; sleep 0.1; done',
+  `rm -f ${stateDir(installation)}/live/${plan.uuid}`,
+];
+
+export const parseLeft = ({ stdout }: Reply): Cancelled => ({
+  left: stdout.split('\n').filter((line) => line.trim() !== ''),
+});
+
+/** Standard output and error of a FORK job go to the files of its logConfig. */
+export const redirection = ({ paths, logConfig }: JobPlan): string => {
+  const out = quote(`${paths.outputDir}/${logConfig.stdoutFilename}`);
+  const err = quote(`${paths.outputDir}/${logConfig.stderrFilename}`);
+  return out === err ? `> ${out} 2>&1` : `> ${out} 2> ${err}`;
+};

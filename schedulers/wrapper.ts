@@ -1,0 +1,82 @@
+import { ledgerDir, stateDir } from '../domain/jobs/ledger.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import type { RunPhrase } from '../domain/run-phrase.js';
+import { quote } from '../domain/shell.js';
+
+export interface WrapperParts {
+  plan: JobPlan;
+  phrase: RunPhrase;
+  installation: string;
+  /** Lines directly under the first one: comments or scheduler directives. */
+  directives: string[];
+  /** Where the application's output goes; null where the scheduler takes it. */
+  redirect: string | null;
+}
+
+/**
+ * The script that runs on the execution host and tells the truth about the run. It
+ * refuses a second start (`mkdir` is atomic, on NFS too), runs the application in its own process group and
+ * waits for it, records the exit code (temporary file, rename), and only then tells the watcher.
+ */
+export const wrapperScript = ({ plan, phrase, installation, directives, redirect }: WrapperParts): string =>
+  [
+    '#!/bin/bash',
+    ...directives,
+    `# Kilim job ${plan.uuid}: ${plan.appId} ${plan.appVersion}`,
+    `ledger=${quote(ledgerDir(plan))}`,
+    `state=${stateDir(installation)}`,
+    'now() { if [ -n "$EPOCHREALTIME" ]; then local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; else date +%s%3N; fi; }',
+    `tell() { echo "${plan.uuid} $attempt $1 $2 $(now)" >> "$state/events/\${HOSTNAME%%.*}.log"; } 2>/dev/null`,
+    'attempt=1',
+    ...startGuard(plan.repeatable),
+    '[ -e "$ledger/cancelled" ] && exit 143',
+    'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
+    // pid and start time together are safe against a pid that is used again
+    'echo "$$ ${20}" > "$ledger/pid.tmp" && mv "$ledger/pid.tmp" "$ledger/pid"',
+    'begin=$(now)',
+    'tell START -',
+    `export KILIM_JOB=${quote(`${installation}:${plan.uuid}`)}`,
+    `cd ${quote(plan.paths.execDir)} || exit 73`,
+    ...moduleLines(plan),
+    'code=0',
+    ...phrase.before.map((line) => `[ $code -eq 0 ] && { ${line}; } || code=$?`),
+    'if [ $code -eq 0 ]; then',
+    '  set -m # the application gets a process group of its own',
+    // in a shell of its own: a slip in the user's arguments must not stop this one from recording it
+    `  bash -c ${quote(phrase.run)} < /dev/null${redirect ? ` ${redirect}` : ''} &`,
+    '  app=$!',
+    '  set +m',
+    '  trap \'kill -TERM -- "-$app" 2>/dev/null\' TERM INT',
+    '  wait "$app"; code=$?',
+    '  while kill -0 "$app" 2>/dev/null; do wait "$app"; code=$?; done # a trap ended the wait, not the application',
+    'fi',
+    ...phrase.after,
+    // the application may overrule its own exit code (specification: jobs §6.1)
+    `own=; [ -r ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)} ] && read -r own < ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)}`,
+    '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
+    'echo "$code $begin $(now)" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
+    `rm -f "$state/live/${plan.uuid}"`,
+    'tell END "$code"',
+    'exit "$((code & 255))"',
+    '',
+  ].join('\n');
+
+const startGuard = (repeatable: boolean): string[] =>
+  repeatable
+    ? [
+        'until mkdir "$ledger/started.$attempt" 2>/dev/null; do [ -d "$ledger" ] || exit 73; attempt=$((attempt + 1)); done',
+      ]
+    : [
+        'if ! mkdir "$ledger/started.1" 2>/dev/null; then',
+        '  tell REFUSED -',
+        '  exit 0 # somebody started this job before: never twice',
+        'fi',
+      ];
+
+// a host without `module` must not fail the job (platform §9): the line is skipped there
+const moduleLines = ({ moduleLoads }: JobPlan): string[] =>
+  moduleLoads.flatMap(({ moduleLoadCommand, modulesToLoad }) => {
+    const command = moduleLoadCommand.split(/\s+/)[0] ?? '';
+    const loads = modulesToLoad.length === 0 ? [''] : modulesToLoad.map((name) => ` ${quote(name)}`);
+    return loads.map((load) => `command -v ${quote(command)} > /dev/null && ${moduleLoadCommand}${load}`);
+  });

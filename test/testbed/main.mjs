@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// npm run testbed -- up|status|down [part…]
+import { existsSync, mkdirSync } from 'node:fs';
+import { living } from './lib/processes.mjs';
+import { mountsBelow } from './lib/mounts.mjs';
+import { withLock } from './lib/lock.mjs';
+import { say } from './lib/run.mjs';
+import { at, base } from './lib/settings.mjs';
+import { named, parts } from './parts/index.mjs';
+import { seedFile, writeSeed } from './seed.mjs';
+
+async function statusOfAll() {
+  const all = {};
+  for (const part of parts) all[part.name] = await part.status();
+  return all;
+}
+
+async function print() {
+  const status = await statusOfAll();
+  const report = { dir: base, seedFile: existsSync(seedFile) ? seedFile : null, parts: status };
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+}
+
+async function up(wanted) {
+  if (process.getuid() !== 0) throw new Error('up needs root: it installs Debian packages and makes accounts');
+  mkdirSync(at(), { recursive: true, mode: 0o755 });
+  await withLock(async () => {
+    for (const part of wanted) await part.up();
+    writeSeed(await statusOfAll());
+  });
+  await print();
+}
+
+async function down(wanted) {
+  await withLock(async () => {
+    for (const part of [...wanted].reverse()) await part.down();
+    if (wanted.length < parts.length) return;
+    const left = [...parts.filter(({ name }) => living(name)).map(({ name }) => name), ...mountsBelow(base)];
+    if (left.length > 0) throw new Error(`still there after down: ${left.join(', ')}`);
+    say('all processes are ended and all mounts undone; what was prepared stays for the next time');
+  });
+}
+
+const [command, ...words] = process.argv.slice(2);
+try {
+  if (command === 'up') await up(named(words));
+  else if (command === 'down') await down(named(words));
+  else if (command === 'status') await print();
+  else throw new Error('use: npm run testbed -- up|status|down [part…]');
+} catch (error) {
+  say(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,57 @@
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { NativeConnection, Worker, type ActivityInboundCallsInterceptor, type WorkflowBundleOption } from '@temporalio/worker';
+
+import { createActivities } from '../activities/index.js';
+import type { Deps } from '../activities/deps.js';
+import { KilimError, meaningOf } from '../domain/errors.js';
+
+export interface WorkerOptions {
+  connection: NativeConnection;
+  namespace: string;
+  taskQueue: string;
+  workflowBundle: WorkflowBundleOption;
+  deps: Deps;
+  maxCachedWorkflows?: number;
+}
+
+/** The one worker of the engine; `main.ts` and the tests share it. */
+export const makeWorker = ({ connection, namespace, taskQueue, workflowBundle, deps, maxCachedWorkflows = 1500 }: WorkerOptions): Promise<Worker> =>
+  Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    workflowBundle,
+    activities: createActivities(deps),
+    maxCachedWorkflows,
+    maxConcurrentActivityTaskExecutions: 200,
+    maxConcurrentLocalActivityExecutions: 100,
+    shutdownGraceTime: '5 seconds',
+    shutdownForceTime: '20 seconds',
+    interceptors: { activity: [(context) => ({ inbound: errorsAsFailures(deps, context.info.activityType) })] },
+  });
+
+/** A KilimError travels as the failure's type; whether it is tried again stands in the table of errors. */
+const errorsAsFailures = ({ metrics, log }: Deps, activityType: string): ActivityInboundCallsInterceptor => ({
+  async execute(input, next) {
+    const begin = performance.now();
+    try {
+      return await next(input);
+    } catch (error) {
+      if (!(error instanceof KilimError)) {
+        if (!(error instanceof ApplicationFailure) && error instanceof Error && error.name !== 'CancelledFailure') {
+          log.warn({ activityType, err: error }, 'an activity failed in a way nobody foresaw');
+        }
+        throw error;
+      }
+      const meaning = meaningOf(error.code);
+      throw ApplicationFailure.create({
+        type: error.code,
+        message: error.message.slice(0, 3000),
+        nonRetryable: !meaning.retry,
+        category: meaning.recover ? ApplicationFailureCategory.BENIGN : undefined,
+      });
+    } finally {
+      metrics.phase(activityType, (performance.now() - begin) / 1000);
+    }
+  },
+});

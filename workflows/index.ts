@@ -1,0 +1,2 @@
+export { runJob } from './run-job.js';
+export { watch } from './watch.js';

@@ -1,0 +1,30 @@
+import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
+import { admitJob, archiveOutputs, makeDirectories, stageInputs, stageJob, submitJob } from './activities.js';
+import { giveUp } from './give-up.js';
+import { beginJob } from './job-control.js';
+import { untilOver } from './until-over.js';
+
+/** The life of one job: one line, one status. */
+export async function runJob(ticket: Ticket): Promise<JobEnd> {
+  const { uuid } = ticket;
+  const job = beginJob(ticket);
+  try {
+    await job.phase('PENDING', () => admitJob(uuid));
+    await job.phase('PROCESSING_INPUTS', () => makeDirectories(uuid));
+    await job.phase('STAGING_INPUTS', () => stageInputs(uuid));
+    await job.phase('STAGING_JOB', () => stageJob(uuid));
+    const submitted = await job.phase('SUBMITTING_JOB', () =>
+      job.uncancelled<Submitted>(() => submitJob(uuid)),
+    );
+    await job.phase('QUEUED', () => job.tellRemoteId(submitted)); // nobody queues a FORK job: it has started
+    const outcome = await job.phase('RUNNING', () => untilOver(job));
+    await job.phase(
+      'ARCHIVING',
+      () => (outcome?.archive ? archiveOutputs(uuid) : Promise.resolve()),
+      outcome,
+    );
+    return await job.end(outcome);
+  } catch (error) {
+    return await giveUp(job, error); // stops what still runs, then CANCELLED or FAILED
+  }
+}
