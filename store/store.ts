@@ -1,9 +1,8 @@
 import type { App } from '../domain/apps/app.js';
 import type { EnvVariable, JobPlan, PlannedJob } from '../domain/jobs/job-plan.js';
-import type { Job, JobEvent, JobEventName, JobUsage, StatusRecord } from '../domain/jobs/job.js';
+import type { Job, JobEvent, JobEventName, StatusRecord } from '../domain/jobs/job.js';
 import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { JobStatus } from '../domain/jobs/status.js';
-import type { Query } from '../domain/search/query.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
@@ -21,6 +20,16 @@ export interface Store {
   close: () => Promise<void>;
 }
 
+export interface JobQuery {
+  tenant: string;
+  owner: string;
+  orderBy: { attribute: string; direction: 'asc' | 'desc' }[];
+  /** Negative: all. */
+  limit: number;
+  skip: number;
+  computeTotal: boolean;
+}
+
 export interface JobStore {
   /**
    * Adds the row (PENDING, "Job created") and its first event in one transaction.
@@ -36,7 +45,8 @@ export interface JobStore {
   /** The sealed environment, opened. */
   getEnv: (uuid: string) => Promise<EnvVariable[]>;
   getRawRequest: (uuid: string) => Promise<string | null>;
-  list: (query: Query) => Promise<{ jobs: Job[]; total: number }>;
+  /** Visible jobs of an owner; `total` is -1 unless asked for. Unknown orderBy attribute: INVALID_REQUEST. */
+  list: (query: JobQuery) => Promise<{ jobs: Job[]; total: number }>;
   /**
    * One record of the workflow: status, message, timestamps, outcome and the JOB_NEW_STATUS event (for FAILED, JOB_ERROR_MESSAGE
    * before it), in one transaction. A `rev` not above the row's, or a move the table forbids, changes nothing (returns the row).
@@ -47,7 +57,6 @@ export interface JobStore {
   /** Counts a look; `message` becomes the row's lastMessage where given and different (the queue's reason, progress). */
   countCheck: (uuid: string, succeeded: boolean, message?: string) => Promise<void>;
   setMessage: (uuid: string, message: string) => Promise<void>;
-  setUsage: (uuid: string, usage: JobUsage) => Promise<void>;
   setVisible: (uuid: string, visible: boolean) => Promise<void>;
   addEvent: (uuid: string, event: JobEventName, detail: string, description: Record<string, unknown>) => Promise<void>;
   events: (uuid: string, limit: number, skip: number) => Promise<JobEvent[]>;
@@ -60,7 +69,6 @@ export interface JobStore {
   quiet: (olderThanMs: number, limit: number) => Promise<{ uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
-  liveUuids: () => Promise<string[]>;
 }
 
 /** What watchers see; keyed by `watchKey` and job uuid. */
@@ -75,7 +83,6 @@ export interface WatchStore {
   /** Claims the next probe of a subject: true for one caller per `everyMs`; others get the last result. */
   claimProbe: (subject: string, everyMs: number) => Promise<{ mine: boolean; ok: boolean | null; said: string | null; at: string | null }>;
   saveProbe: (subject: string, ok: boolean, said: string) => Promise<void>;
-  probeCount: (subject: string) => Promise<number>;
 }
 
 export interface SystemStore {
@@ -84,7 +91,7 @@ export interface SystemStore {
   find: (tenant: string, id: string) => Promise<System | null>;
   /** Replaces the row as a whole. */
   replace: (system: System) => Promise<System>;
-  list: (query: Query) => Promise<{ systems: System[]; total: number }>;
+  list: (tenant: string) => Promise<System[]>;
   pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
   setCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string, credential: Credential) => Promise<void>;
@@ -98,9 +105,8 @@ export interface AppStore {
   /** The version created last. */
   findLatest: (tenant: string, id: string) => Promise<App | null>;
   replace: (app: App) => Promise<App>;
-  /** Attributes that all versions share. */
-  updateAll: (tenant: string, id: string, shared: { owner?: string; enabled?: boolean; deleted?: boolean }) => Promise<number>;
-  list: (query: Query) => Promise<{ apps: App[]; total: number }>;
+  /** Every version, the newest of each application first. */
+  list: (tenant: string) => Promise<App[]>;
 }
 
 export interface ProfileStore {
@@ -117,10 +123,7 @@ export interface GrantStore {
   levels: (tenant: string, resource: string, user: string) => Promise<string[]>;
   /** All grants on resources that start with `prefix`; for path prefixes and share lists. */
   listByPrefix: (tenant: string, prefix: string) => Promise<{ resource: string; user: string; level: string; grantor: string; created: string }[]>;
-  /** All resources of a kind granted to a user at one of the levels. */
-  listForUser: (tenant: string, kind: string, user: string, levels: string[]) => Promise<string[]>;
   removeResource: (tenant: string, prefix: string) => Promise<void>;
-  movePrefix: (tenant: string, from: string, to: string) => Promise<void>;
 }
 
 export interface User {
@@ -130,27 +133,11 @@ export interface User {
   isAdmin: boolean;
 }
 
-export interface OAuthClient {
-  tenant: string;
-  clientId: string;
-  keyHash: string;
-  owner: string;
-  callbackUrl: string | null;
-  displayName: string | null;
-  description: string | null;
-  active: boolean;
-  created: string;
-  updated: string;
-}
-
 export interface UserStore {
   put: (user: User) => Promise<void>;
   find: (tenant: string, username: string) => Promise<User | null>;
   isAdmin: (tenant: string, username: string) => Promise<boolean>;
   list: (tenant: string) => Promise<User[]>;
-  putClient: (client: OAuthClient) => Promise<void>;
-  findClient: (tenant: string, clientId: string) => Promise<OAuthClient | null>;
-  listClients: (tenant: string, owner: string) => Promise<OAuthClient[]>;
   revokeToken: (jti: string, expires: string) => Promise<void>;
   isRevoked: (jti: string) => Promise<boolean>;
 }
@@ -158,8 +145,7 @@ export interface UserStore {
 /** Small facts of the installation: its id, signing keys (sealed), the default tenant. */
 export interface SettingStore {
   get: (name: string) => Promise<string | null>;
-  /** Sets only where absent, and returns what stands now: two programs that start at once agree. */
+  /** Sets only where absent, sealed, and returns what stands now: two programs that start at once agree. */
   init: (name: string, value: string) => Promise<string>;
-  set: (name: string, value: string) => Promise<void>;
 }
 

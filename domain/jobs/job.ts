@@ -38,19 +38,9 @@ export interface Job {
   pausedMs: number;
   tags: string[];
   notes: Record<string, unknown>;
-  /** Usage of the finished run, where it could be learnt. */
-  usage: JobUsage | null;
 }
 
 export type RemoteOutcome = 'FINISHED' | 'FAILED' | 'FAILED_SKIP_ARCHIVE';
-
-export interface JobUsage {
-  elapsedSeconds: number | null;
-  cpuSeconds: number | null;
-  peakMemoryMB: number | null;
-  nodes: number | null;
-  source: 'sacct' | 'wrapper';
-}
 
 /** What one record of the workflow writes, in one transaction with its event. */
 export interface StatusRecord {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { needGroup } from '../lib/accounts.mjs';
 import { unmountBelow } from '../lib/mounts.mjs';
 import { needPrograms } from '../lib/packages.mjs';
@@ -20,7 +20,7 @@ const docker = (args, options) =>
 
 const label = (image) => docker(['image', 'inspect', '--format', '{{index .Config.Labels "kilim.made-from"}}', image], { mayFail: true });
 
-/** A bridge of our own and no packet-filter rules: nothing of the machine's network is changed. */
+/** A bridge of our own and no packet-filter rules: the machine's own network is left alone. */
 async function needBridge() {
   if (existsSync(`/sys/class/net/${bridge}`)) return;
   await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
@@ -28,13 +28,28 @@ async function needBridge() {
   await run('ip', ['link', 'set', bridge, 'up']);
 }
 
+/** The engine switches forwarding on, and warns at every container where it may not; `down` undoes it. */
+const forwarding = '/proc/sys/net/ipv4/ip_forward';
+const wasForwarding = at('docker', 'ip-forward-before');
+
+function rememberForwarding() {
+  if (!existsSync(wasForwarding)) writeFileSync(wasForwarding, readFileSync(forwarding, 'utf8'));
+}
+
+function restoreForwarding() {
+  if (!existsSync(wasForwarding)) return;
+  writeFileSync(forwarding, readFileSync(wasForwarding, 'utf8'));
+  rmSync(wasForwarding);
+}
+
 async function start() {
   if (living(name)) return;
   mkdirSync(folder, { recursive: true });
   rmSync(at('docker', 'docker.pid'), { force: true });
+  rememberForwarding();
   await needBridge();
   const places = ['--data-root', at('docker', 'data'), '--exec-root', at('docker', 'exec'), '--pidfile', at('docker', 'docker.pid')];
-  const network = ['--bridge', bridge, '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
+  const network = ['--bridge', bridge, '--iptables=false', '--ip-masq=false'];
   launch(name, 'dockerd', ['-H', `unix://${socket}`, '--group', group, ...places, ...network], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
@@ -69,6 +84,7 @@ async function down() {
   await endAll('container shims', (pid) => commandLine(pid).includes(at('docker', 'exec')));
   await unmountBelow(folder);
   if (existsSync(`/sys/class/net/${bridge}`)) await run('ip', ['link', 'delete', bridge], { mayFail: true });
+  restoreForwarding();
 }
 
 /** A Docker Engine of our own, with images made here. */

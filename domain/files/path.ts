@@ -1,0 +1,24 @@
+import { KilimError } from '../errors.js';
+
+// control characters in a path are never meant
+const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
+
+/**
+ * A path below a system's rootDir, normalised: no slash at either end, no empty, `.` or `..` segment; `''` is rootDir itself.
+ * `..` at the top is dropped, it never escapes (specification: platform §5.1).
+ * @throws KilimError PATH_INVALID
+ */
+export function normalizePath(path: string): string {
+  if (CONTROL.test(path)) throw new KilimError('PATH_INVALID', `The path ${JSON.stringify(path)} contains a control character.`);
+  if (path.length > 4096) throw new KilimError('PATH_INVALID', 'The path is longer than 4096 characters.');
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(segment);
+  }
+  return segments.join('/');
+}
+
+/** The absolute path on the host; the normalised path cannot leave rootDir by its text. */
+export const joinRoot = (rootDir: string, path: string): string =>
+  `${rootDir.replace(/\/+$/, '')}/${normalizePath(path)}`.replace(/(.)\/+$/, '$1');

@@ -1,0 +1,79 @@
+import type { Kysely, Selectable } from 'kysely';
+
+import type { JobCondition } from '../domain/jobs/condition.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import type { Job, JobEvent, JobEventName, RemoteOutcome } from '../domain/jobs/job.js';
+import type { JobStatus } from '../domain/jobs/status.js';
+import type { Database, EventsTable, JobsTable } from './database.js';
+import { now } from './now.js';
+
+/** Attributes by which jobs can be sorted, and their columns. */
+export const COLUMN_OF: Readonly<Record<string, keyof JobsTable>> = {
+  id: 'id', uuid: 'uuid', name: 'name', owner: 'owner', tenant: 'tenant', status: 'status', condition: 'condition',
+  appId: 'app_id', appVersion: 'app_version', execSystemId: 'exec_system_id', archiveSystemId: 'archive_system_id',
+  created: 'created', lastUpdated: 'last_updated', ended: 'ended', remoteStarted: 'remote_started',
+  remoteEnded: 'remote_ended', remoteSubmitted: 'remote_submitted', remoteJobId: 'remote_job_id', blockedCount: 'blocked_count',
+}; // prettier-ignore
+
+export function toJob(row: Selectable<JobsTable>): Job {
+  const plan = JSON.parse(row.plan) as JobPlan;
+  return {
+    uuid: row.uuid,
+    id: row.id,
+    tenant: row.tenant,
+    owner: row.owner,
+    plan,
+    status: row.status as JobStatus,
+    condition: row.condition as JobCondition | null,
+    lastMessage: row.last_message,
+    rev: row.rev,
+    created: row.created,
+    lastUpdated: row.last_updated,
+    ended: row.ended,
+    visible: row.visible === 1,
+    blockedCount: row.blocked_count,
+    remoteJobId: row.remote_job_id,
+    remoteJobId2: row.remote_job_id2,
+    remoteOutcome: row.remote_outcome as RemoteOutcome | null,
+    remoteResultInfo: row.remote_result_info,
+    remoteQueue: plan.hpcQueue,
+    remoteSubmitted: row.remote_submitted,
+    remoteStarted: row.remote_started,
+    remoteEnded: row.remote_ended,
+    remoteSubmitRetries: 0,
+    remoteChecksSuccess: row.remote_checks_success,
+    remoteChecksFailed: row.remote_checks_failed,
+    remoteLastStatusCheck: row.remote_last_status_check,
+    archived: row.archived === 1,
+    pausedMs: row.paused_ms,
+    tags: plan.tags,
+    notes: plan.notes,
+  };
+}
+
+export const toEvent = (row: Selectable<EventsTable>): JobEvent => ({
+  id: row.id,
+  jobUuid: row.job_uuid,
+  tenant: row.tenant,
+  event: row.event as JobEventName,
+  eventDetail: row.event_detail,
+  description: row.description,
+  created: row.created,
+  transferTaskUuid: null,
+  transferSummary: {},
+});
+
+/** Appends an event with the keys that all events share (specification: jobs §5.8). */
+export async function addEvent(
+  on: Kysely<Database>,
+  plan: JobPlan,
+  event: JobEventName,
+  detail: string,
+  data: Record<string, unknown>,
+): Promise<void> {
+  const description = JSON.stringify({ jobName: plan.name, jobUuid: plan.uuid, jobOwner: plan.owner, ...data }).slice(0, 16_384);
+  await on
+    .insertInto('job_events')
+    .values({ job_uuid: plan.uuid, tenant: plan.tenant, event, event_detail: detail.slice(0, 64), description, created: now() })
+    .execute();
+}

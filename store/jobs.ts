@@ -1,0 +1,143 @@
+import type { Transaction } from 'kysely';
+
+import { KilimError } from '../domain/errors.js';
+import type { EnvVariable, JobPlan } from '../domain/jobs/job-plan.js';
+import { watchKey } from '../domain/jobs/remote.js';
+import type { Database, Db } from './database.js';
+import { recordStatus } from './job-record.js';
+import { addEvent, COLUMN_OF, toEvent, toJob } from './job-rows.js';
+import { now } from './now.js';
+import { createReservations } from './reservations.js';
+import type { Seal } from './seal.js';
+import type { JobQuery, JobStore } from './store.js';
+
+const PLANS_KEPT = 2_000;
+const KEY_LIVES_MS = 24 * 3_600_000;
+
+export function createJobStore(db: Db, seal: Seal): JobStore {
+  const plans = new Map<string, JobPlan>(); // a plan never changes
+
+  const rowOf = (uuid: string) => db.selectFrom('jobs').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+  const find: JobStore['find'] = async (uuid) => {
+    const row = await rowOf(uuid);
+    return row ? toJob(row) : null;
+  };
+  const get: JobStore['get'] = async (uuid) => {
+    const job = await find(uuid);
+    if (!job) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
+    return job;
+  };
+  const sealed = async (uuid: string, column: 'env' | 'request'): Promise<string> => {
+    const row = await db.selectFrom('jobs').select(column).where('uuid', '=', uuid).executeTakeFirst();
+    if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
+    return seal.open(row[column] ?? '');
+  };
+  const findByKey = async (on: Db | Transaction<Database>, tenant: string, caller: string, key: string, bodyHash: string) => {
+    const since = new Date(Date.now() - KEY_LIVES_MS).toISOString();
+    const row = await on.selectFrom('idempotency_keys').selectAll()
+      .where('tenant', '=', tenant).where('caller', '=', caller).where('key', '=', key).where('created', '>', since).executeTakeFirst(); // prettier-ignore
+    if (!row) return null;
+    if (row.body_hash !== bodyHash) throw new KilimError('CONFLICT', `The Idempotency-Key "${key}" was used with another body (job ${row.job_uuid}).`);
+    return row.job_uuid;
+  };
+
+  return {
+    find,
+    get,
+    async add({ plan, env }, rawRequest, once) {
+      const created = now();
+      const uuid = await db.transaction().execute(async (trx) => {
+        if (once) {
+          const older = await findByKey(trx, plan.tenant, once.caller, once.key, once.bodyHash);
+          if (older) return older;
+          await trx.deleteFrom('idempotency_keys').where('tenant', '=', plan.tenant).where('caller', '=', once.caller).where('key', '=', once.key).execute();
+          await trx.insertInto('idempotency_keys')
+            .values({ tenant: plan.tenant, caller: once.caller, key: once.key, body_hash: once.bodyHash, job_uuid: plan.uuid, created }).execute(); // prettier-ignore
+        }
+        const { host, port, loginUser } = plan.exec;
+        await trx.insertInto('jobs').values({
+          uuid: plan.uuid, tenant: plan.tenant, owner: plan.owner, name: plan.name, app_id: plan.appId, app_version: plan.appVersion,
+          exec_system_id: plan.exec.systemId, archive_system_id: plan.archive.systemId,
+          watch_key: watchKey(plan.tenant, host, port, loginUser), keeper: plan.keeper,
+          plan: JSON.stringify(plan), env: seal.close(JSON.stringify(env)), request: seal.close(rawRequest),
+          status: 'PENDING', last_message: 'Job created', rev: 0, created, last_updated: created, visible: 1, blocked_count: 0,
+          remote_checks_success: 0, remote_checks_failed: 0, archived: 0, paused_ms: 0, cancel_requested: 0,
+        }).execute(); // prettier-ignore
+        await addEvent(trx, plan, 'JOB_NEW_STATUS', 'PENDING', { message: 'Job created', newJobStatus: 'PENDING', oldJobStatus: null });
+        return plan.uuid;
+      });
+      return get(uuid);
+    },
+    async findByIdempotencyKey(tenant, caller, key, bodyHash) {
+      const uuid = await findByKey(db, tenant, caller, key, bodyHash);
+      return uuid ? get(uuid) : null;
+    },
+    async getPlan(uuid) {
+      const known = plans.get(uuid);
+      if (known) return known;
+      const { plan } = await get(uuid);
+      if (plans.size >= PLANS_KEPT) plans.delete(plans.keys().next().value ?? '');
+      plans.set(uuid, plan);
+      return plan;
+    },
+    getEnv: async (uuid) => JSON.parse(await sealed(uuid, 'env')) as EnvVariable[],
+    getRawRequest: (uuid) => sealed(uuid, 'request'),
+    list: (query) => list(db, query),
+    record: (record) => recordStatus(db, record),
+    ...createReservations(db),
+    async setRemoteJobId(uuid, remoteJobId, remoteJobId2 = null) {
+      await db.updateTable('jobs').set({ remote_job_id: remoteJobId, remote_job_id2: remoteJobId2 }).where('uuid', '=', uuid).execute();
+    },
+    async countCheck(uuid, succeeded, message) {
+      const at = now();
+      await db.updateTable('jobs').set((eb) => ({
+        remote_last_status_check: at, last_updated: at,
+        remote_checks_success: eb('remote_checks_success', '+', succeeded ? 1 : 0),
+        remote_checks_failed: eb('remote_checks_failed', '+', succeeded ? 0 : 1),
+        ...(message ? { last_message: message.slice(0, 16_384) } : {}),
+      })).where('uuid', '=', uuid).execute(); // prettier-ignore
+    },
+    async setMessage(uuid, message) {
+      await db.updateTable('jobs').set({ last_message: message.slice(0, 16_384), last_updated: now() }).where('uuid', '=', uuid).execute();
+    },
+    async setVisible(uuid, visible) {
+      await db.updateTable('jobs').set({ visible: visible ? 1 : 0, last_updated: now() }).where('uuid', '=', uuid).execute();
+    },
+    async addEvent(uuid, event, detail, description) {
+      const { plan } = await get(uuid);
+      await addEvent(db, plan, event, detail, description);
+    },
+    async events(uuid, limit, skip) {
+      const rows = await db.selectFrom('job_events').selectAll().where('job_uuid', '=', uuid).orderBy('id').limit(limit < 0 ? 1_000_000 : limit).offset(skip).execute();
+      return rows.map(toEvent);
+    },
+    async quiet(olderThanMs, limit) {
+      const before = new Date(Date.now() - olderThanMs).toISOString();
+      const rows = await db.selectFrom('jobs').select(['uuid', 'status', 'cancel_requested'])
+        .where('ended', 'is', null).where('last_updated', '<', before).orderBy('last_updated').limit(limit).execute(); // prettier-ignore
+      return rows.map((row) => ({ uuid: row.uuid, status: toStatus(row.status), cancelRequested: row.cancel_requested === 1 }));
+    },
+    async requestCancel(uuid) {
+      await db.updateTable('jobs').set({ cancel_requested: 1 }).where('uuid', '=', uuid).execute();
+    },
+    async countByStatus() {
+      const rows = await db.selectFrom('jobs').select((eb) => ['status', eb.fn.countAll<number>().as('n')]).groupBy('status').execute();
+      return Object.fromEntries(rows.map(({ status, n }) => [status, Number(n)]));
+    },
+  };
+}
+
+const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>>[number]['status'];
+
+async function list(db: Db, { tenant, owner, orderBy, limit, skip, computeTotal }: JobQuery): ReturnType<JobStore['list']> {
+  const scope = db.selectFrom('jobs').where('tenant', '=', tenant).where('owner', '=', owner).where('visible', '=', 1);
+  let page = scope.selectAll();
+  for (const { attribute, direction } of orderBy) {
+    const column = COLUMN_OF[attribute];
+    if (!column) throw new KilimError('INVALID_REQUEST', `orderBy: "${attribute}" is no attribute to sort by; known are ${Object.keys(COLUMN_OF).join(', ')}`);
+    page = page.orderBy(column, direction);
+  }
+  const rows = await page.orderBy('id', orderBy.length > 0 ? 'asc' : 'desc').limit(limit < 0 ? 1_000_000 : limit).offset(skip).execute();
+  const total = computeTotal ? Number((await scope.select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n) : -1;
+  return { jobs: rows.map(toJob), total };
+}
