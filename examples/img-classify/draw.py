@@ -46,7 +46,14 @@ def cross(rng):
 
 
 def heart(rng):
-    return lambda x, y: (2 * x * x + 1.6 * y * y - 0.9) ** 3 + 3.2 * x * x * y**3 < 0
+    if rng.random() < 0.4:
+        return lambda x, y: (2 * x * x + 1.6 * y * y - 0.9) ** 3 + 3.2 * x * x * y**3 < 0
+    lobe, tip = rng.uniform(0.4, 0.5), rng.uniform(0.75, 0.95)  # two discs, and the wedge that touches them
+    angle = 2 * math.atan(lobe / (tip + 0.45))
+    slope, touch = math.tan(angle), tip - (tip + 0.45) * math.cos(angle)
+    return lambda x, y: (abs(x) - lobe) ** 2 + (y + 0.45) ** 2 < lobe**2 or (
+        y > -0.45 and abs(x) < (lobe if y < touch else (tip - y) * slope)
+    )
 
 
 def arrow(rng):

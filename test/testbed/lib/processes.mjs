@@ -106,7 +106,7 @@ const programOf = (pid) => {
   }
 };
 
-function descendants(root) {
+export function descendants(root) {
   const children = new Map();
   for (const pid of everyPid()) {
     const parent = Number(stat(pid)?.[1] ?? -1);

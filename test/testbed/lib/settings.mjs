@@ -20,8 +20,6 @@ export const ports = {
   vmSsh: firstPort + 22,
   storeSsh: firstPort + 23,
   postgres: firstPort + 432,
-  cluster: {
-    'hpc-slurm': { ssh: firstPort + 122, slurmctld: firstPort + 117, slurmdbd: firstPort + 119, slurmd: firstPort + 150 },
-    'hpc-noacct': { ssh: firstPort + 222, slurmctld: firstPort + 217, slurmdbd: firstPort + 219, slurmd: firstPort + 250 },
-  },
+  'hpc-slurm': { ssh: firstPort + 122, slurmctld: firstPort + 117, slurmdbd: firstPort + 119, slurmd: firstPort + 150 },
+  'hpc-noacct': { ssh: firstPort + 222, slurmctld: firstPort + 217, slurmdbd: firstPort + 219, slurmd: firstPort + 250 },
 };

@@ -74,6 +74,17 @@ async function buildExample() {
   await docker(['build', '-q', ...args, '-t', images.imgClassify, example.folder], { log: 'docker-build' });
 }
 
+/** The example's image as a tar of its root file system, and what it executes: the source of other images. */
+export async function exampleRoot() {
+  await dockerEngine.up();
+  const tar = at('cache', 'img-classify.tar');
+  const container = await docker(['create', images.imgClassify]);
+  await docker(['export', '-o', tar, container]);
+  await docker(['rm', container]);
+  const { Entrypoint, Cmd } = JSON.parse(await docker(['image', 'inspect', '--format', '{{json .Config}}', images.imgClassify]));
+  return { tar, entrypoint: Entrypoint ?? Cmd };
+}
+
 async function down() {
   if (living(name)) {
     const running = (await docker(['ps', '-q'], { mayFail: true }))?.split('\n').filter(Boolean) ?? [];

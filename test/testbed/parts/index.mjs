@@ -1,12 +1,13 @@
+import { withAccounting, withoutAccounting } from './cluster.mjs';
 import { dockerEngine } from './docker.mjs';
 import { postgres } from './postgres.mjs';
 import { storeSsh, vmSsh } from './sshd.mjs';
 
 /** Every part, in the order in which they start. */
-export const parts = [vmSsh, storeSsh, dockerEngine, postgres];
+export const parts = [vmSsh, storeSsh, dockerEngine, postgres, withAccounting, withoutAccounting];
 
 /** The words of the command line. */
-const groups = { ssh: [vmSsh, storeSsh] };
+const groups = { ssh: [vmSsh, storeSsh], cluster: [withAccounting, withoutAccounting] };
 
 /** @throws Error for a word that names no part */
 export function named(words) {

@@ -1,0 +1,63 @@
+/** slurm.conf for a cluster of two pretended nodes on this machine. */
+export const slurmConf = ({ name, ports, accounting, firstJobId }) => `
+ClusterName=${name}
+SlurmctldHost=${name}(127.0.0.1)
+SlurmctldPort=${ports.slurmctld}
+SlurmdPort=${ports.slurmd}
+AuthType=auth/munge
+CredType=cred/munge
+SlurmUser=root
+SlurmdUser=root
+# without these two the daemons would listen on every address of the machine
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+StateSaveLocation=/var/lib/slurm/slurmctld
+SlurmdSpoolDir=/var/lib/slurm/slurmd-%n
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd-%n.pid
+SlurmctldLogFile=/var/log/slurm/slurmctld.log
+SlurmdLogFile=/var/log/slurm/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+ReturnToService=2
+KillWait=5
+MinJobAge=300
+SlurmdTimeout=30
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+# far more cores than there are: many tiny jobs run at once
+SlurmdParameters=config_overrides
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=5,default_queue_depth=200
+MaxJobCount=20000
+# a cluster made anew does not give the same numbers again
+FirstJobId=${firstJobId}
+${accounting ? accountingConf(ports) : 'AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none'}
+NodeName=${name} NodeHostname=${name} NodeAddr=127.0.0.1 Port=${ports.slurmd} CPUs=64 RealMemory=64000 State=UNKNOWN
+PartitionName=normal Nodes=ALL Default=YES State=UP MaxTime=2-00:00:00 OverSubscribe=FORCE:8
+PartitionName=closed Nodes=ALL State=DOWN MaxTime=2-00:00:00
+`;
+
+const accountingConf = (ports) => `
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=${ports.slurmdbd}
+AccountingStorageEnforce=associations,limits,qos
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=2
+JobAcctGatherParams=OverMemoryKill`;
+
+export const slurmdbdConf = ({ name, ports, password }) => `
+AuthType=auth/munge
+DbdHost=${name}
+DbdAddr=127.0.0.1
+DbdPort=${ports.slurmdbd}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=slurm
+StoragePass=${password}
+StorageLoc=slurm_acct_db
+LogFile=/var/log/slurm/slurmdbd.log
+PidFile=/run/slurmdbd.pid
+`;
