@@ -27,7 +27,7 @@ export async function systemOf(
       systemId,
       rootDir: system.rootDir,
       host: system.host,
-      port: system.port > 0 ? system.port : 22,
+      port: system.port,
       loginUser: isDynamic(system) ? (mapped ?? asUser) : system.effectiveUserId,
       asUser,
     },

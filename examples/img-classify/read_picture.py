@@ -19,6 +19,23 @@ class PictureError(Exception):
     """The picture cannot be had or read; the text is a clause that follows the picture's name."""
 
 
+WITH_PILLOW = ((b'\xff\xd8\xff', 'a JPEG'), (b'GIF8', 'a GIF'), (b'RIFF', 'a WebP'), (b'BM', 'a BMP'),
+               (b'II*\0', 'a TIFF'), (b'MM\0*', 'a TIFF'))  # fmt: skip
+
+
+def read_picture(source):
+    """Raises PictureError."""
+    data = read_source(source)
+    if data.startswith(b'\x89PNG\r\n\x1a\n'):
+        return read_png(data)
+    if re.match(rb'P[2356][\s#]', data):
+        return read_pnm(data)
+    for magic, kind in WITH_PILLOW:
+        if data.startswith(magic):
+            return read_with_pillow(data, kind)
+    raise PictureError('is empty' if not data else 'is not a picture of a known kind (PNG, PGM, PPM, JPEG)')
+
+
 def read_source(source):
     """Returns the bytes behind a path or an http(s) URL."""
     if re.match(r'https?://', source, re.I):
@@ -64,23 +81,6 @@ def download(url):
     if len(result['data']) > MAX_FILE_BYTES:
         raise PictureError('is larger than %d MB' % (MAX_FILE_BYTES // 1_000_000))
     return result['data']
-
-
-WITH_PILLOW = ((b'\xff\xd8\xff', 'a JPEG'), (b'GIF8', 'a GIF'), (b'RIFF', 'a WebP'), (b'BM', 'a BMP'),
-               (b'II*\0', 'a TIFF'), (b'MM\0*', 'a TIFF'))  # fmt: skip
-
-
-def read_picture(source):
-    """Raises PictureError."""
-    data = read_source(source)
-    if data.startswith(b'\x89PNG\r\n\x1a\n'):
-        return read_png(data)
-    if re.match(rb'P[2356][\s#]', data):
-        return read_pnm(data)
-    for magic, kind in WITH_PILLOW:
-        if data.startswith(magic):
-            return read_with_pillow(data, kind)
-    raise PictureError('is empty' if not data else 'is not a picture of a known kind (PNG, PGM, PPM, JPEG)')
 
 
 def over_white(value, alpha):
@@ -239,7 +239,7 @@ def read_with_pillow(data, kind):
     try:
         from PIL import Image
     except ImportError:
-        raise PictureError('is %s, which needs the Python package Pillow; PNG and PGM do not' % kind)
+        raise PictureError('is %s, which can only be read where the Python package Pillow is installed' % kind)
     try:
         picture = Image.open(io.BytesIO(data))
         check_raster_bytes(picture.width * picture.height * 4)

@@ -12,11 +12,11 @@ export const people = {
   dave: { uid: 23004, shell: '/bin/tcsh' },
 };
 
-const recipe = 'trixie-slurm-1';
+const recipe = 'trixie-slurm-2';
 
 const packages = [
   'openssh-server slurm-wlm slurmdbd mariadb-server munge', // the login node and its daemons
-  'squashfs-tools squashfuse uidmap libseccomp2 libsqlite3-0 containernetworking-plugins ca-certificates', // for Apptainer
+  'squashfs-tools squashfuse fuse2fs gocryptfs uidmap libseccomp2 libsqlite3-0 containernetworking-plugins ca-certificates', // for Apptainer
   'bzip2 file iproute2 procps python3 rsync tcsh unzip xz-utils zip', // what users expect
 ];
 

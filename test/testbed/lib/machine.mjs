@@ -35,6 +35,7 @@ cd "$root"
 mkdir -p .outside
 pivot_root . .outside
 umount -l /.outside
+: > /run/ready
 exec /bin/bash -c 'while :; do sleep 86400 & wait; done' # reaps the orphans
 `;
 
@@ -62,7 +63,7 @@ export async function startMachine(name, { lower, work, binds, files }) {
   await holdChild(name);
   await until(`${name} has its own root`, async () => {
     if (!living(name)) throw new Error(`${name} did not start; see its log`);
-    return (await inside(name, ['test', '!', '-e', '/.outside/proc'], { mayFail: true })) !== undefined;
+    return (await inside(name, ['test', '-e', '/run/ready'], { mayFail: true })) !== undefined;
   });
 }
 

@@ -53,6 +53,7 @@ DbdHost=${name}
 DbdAddr=127.0.0.1
 DbdPort=${ports.slurmdbd}
 SlurmUser=root
+CommunicationParameters=NoInAddrAny
 StorageType=accounting_storage/mysql
 StorageHost=localhost
 StorageUser=slurm

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+
+import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
+import { int, jobArgs, notes, plain } from './fields.js';
+
+const dir = plain(4096).nullish();
+
+/** The body of POST /v3/jobs/submit (specification: jobs §2.2, §2.3). */
+export const JobRequest = z.strictObject({
+  name: z.string().min(1).max(64),
+  appId: plain(80),
+  appVersion: plain(64),
+  owner: plain(64).nullish(),
+  tenant: plain(24).nullish(),
+  description: z.string().min(1).max(2048).nullish(),
+  jobType: z.enum(['FORK', 'BATCH']).nullish(),
+  archiveOnAppError: z.boolean().nullish(),
+  archiveMode: z.enum(['ALWAYS', 'SKIP_ON_FAIL', 'NEVER']).nullish(),
+  dynamicExecSystem: z.boolean().nullish(),
+  execSystemId: plain(80).nullish(),
+  execSystemExecDir: dir,
+  execSystemInputDir: dir,
+  execSystemOutputDir: dir,
+  execSystemLogicalQueue: plain(80).nullish(),
+  archiveSystemId: plain(80).nullish(),
+  archiveSystemDir: dir,
+  dtnSystemInputDir: dir,
+  dtnSystemOutputDir: dir,
+  nodeCount: int.nullish(),
+  coresPerNode: int.nullish(),
+  memoryMB: int.min(1).nullish(),
+  maxMinutes: int.min(1).nullish(),
+  fileInputs: z
+    .array(
+      z.strictObject({
+        name: plain(80).nullish(),
+        description: z.string().max(8096).nullish(),
+        envKey: z.string().regex(/^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/, 'must be a shell name that does not start with _tapis').nullish(),
+        autoMountLocal: z.boolean().nullish(),
+        sourceUrl: z.string().min(1).nullish(),
+        targetPath: z.string().nullish(),
+        notes: notes.nullish(),
+      }),
+    )
+    .nullish(),
+  fileInputArrays: z
+    .array(
+      z.strictObject({
+        name: plain(80).nullish(),
+        description: z.string().max(8096).nullish(),
+        envKey: z.string().min(1).nullish(),
+        sourceUrls: z.array(z.string().min(1)).nullish(),
+        targetDir: z.string().min(1).nullish(),
+        notes: notes.nullish(),
+      }),
+    )
+    .nullish(),
+  parameterSet: z
+    .strictObject({
+      appArgs: jobArgs,
+      containerArgs: jobArgs,
+      schedulerOptions: jobArgs,
+      envVariables: z
+        .array(
+          z.strictObject({
+            key: z.string().min(1),
+            value: z.string().nullish(),
+            description: z.string().max(8096).nullish(),
+            include: z.boolean().nullish(),
+            notes: notes.nullish(),
+          }),
+        )
+        .nullish(),
+      archiveFilter: z
+        .strictObject({
+          includes: z.array(z.string().min(1)).nullish(),
+          excludes: z.array(z.string().min(1)).nullish(),
+          includeLaunchFiles: z.boolean().nullish(),
+        })
+        .nullish(),
+      logConfig: z.strictObject({ stdoutFilename: plain(4096), stderrFilename: plain(4096) }).nullish(),
+    })
+    .nullish(),
+  execSystemConstraints: z.array(z.string()).nullish(),
+  subscriptions: z.array(notes).nullish(),
+  tags: z.array(z.string().min(1).max(126)).nullish(),
+  isMpi: z.boolean().nullish(),
+  mpiCmd: plain(126).nullish(),
+  cmdPrefix: plain(1024).nullish(),
+  notes: notes.nullish(),
+}) satisfies z.ZodType<DomainRequest>;

@@ -1,0 +1,25 @@
+import { isDynamic, type Credential } from '../domain/systems/system.js';
+import type { Store } from './store.js';
+
+interface Address {
+  tenant: string;
+  systemId: string;
+  loginUser: string;
+  asUser?: string;
+}
+
+/** What `hosts/` needs to know of systems, without knowing the store: credentials and pinned host keys. */
+export const hostLookups = ({ systems }: Pick<Store, 'systems'>) => ({
+  /** The static credential of the login user, or the dynamic one of the Tapis user (specification: platform §3.3). */
+  async findCredential({ tenant, systemId, loginUser, asUser }: Address): Promise<Credential | null> {
+    const system = await systems.find(tenant, systemId);
+    if (!system) return null;
+    return isDynamic(system)
+      ? systems.getCredential(tenant, systemId, 'dynamic', asUser ?? loginUser)
+      : systems.getCredential(tenant, systemId, 'static', loginUser);
+  },
+  hostKeys: {
+    find: async ({ tenant, systemId }: Address): Promise<string | null> => (await systems.find(tenant, systemId))?.hostKey ?? null,
+    pin: ({ tenant, systemId }: Address, fingerprint: string): Promise<void> => systems.pinHostKey(tenant, systemId, fingerprint),
+  },
+});
