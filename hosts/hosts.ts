@@ -18,6 +18,8 @@ export interface Hosts {
   open: (address: HostAddress) => Promise<Host>;
   /** Logs in on a new connection and closes it again. */
   probe: (address: HostAddress) => Promise<void>;
+  /** The same with a credential that is not registered yet. */
+  check: (address: HostAddress, credential: Credential) => Promise<void>;
   sessions: () => number;
   close: () => void;
 }
@@ -42,6 +44,11 @@ export function createHosts(options: HostsOptions): Hosts {
     async probe(address) {
       if (isLocal(address, options.local)) return;
       (await connect(address)).close();
+    },
+    async check(address, credential) {
+      if (isLocal(address, options.local)) return;
+      // the system may not exist yet: its key is pinned by its first real use
+      (await connectSsh(address, credential, { find: options.hostKeys.find, pin: () => Promise.resolve() })).close();
     },
     sessions: () => [...pool.values()].filter(({ isOpen }) => isOpen()).length,
     close: () => pool.forEach(({ close }) => close()),

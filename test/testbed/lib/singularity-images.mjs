@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { exampleFiles } from './example.mjs';
 import { inside } from './machine.mjs';
 import { busyboxTar } from './rootfs.mjs';
@@ -25,19 +25,21 @@ async function build(machine, image, madeFrom, { tar, start }) {
 set -e
 cd ~/building
 mkdir root
-tar -xf root.tar -C root --exclude=./dev/* --no-same-owner --no-same-permissions
+tar -xf root.tar -C root --exclude='dev/*' --exclude='./dev/*' --no-same-owner --no-same-permissions
 chmod -R u+rwX root
 mkdir -p root/.singularity.d
 printf '%s\\n' '#!/bin/sh' ${quote(start)} > root/.singularity.d/runscript
 chmod 755 root/.singularity.d/runscript
 singularity build image.sif root`;
-  await inside(machine, ['su', '-', 'alice', '-c', script], { log: `singularity-${image}` });
-  mkdirSync(folder, { recursive: true });
-  await run('cp', [`${work}/image.sif`, `${file(image)}.new`]);
+  try {
+    await inside(machine, ['su', '-', 'alice', '-c', script], { log: `singularity-${image}` });
+    await run('cp', [`${work}/image.sif`, `${file(image)}.new`]);
+  } finally {
+    await run('rm', ['-rf', work]);
+  }
   chmodSync(`${file(image)}.new`, 0o644);
   renameSync(`${file(image)}.new`, file(image));
   writeFileSync(`${file(image)}.made-from`, madeFrom);
-  await run('rm', ['-rf', work]);
 }
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;

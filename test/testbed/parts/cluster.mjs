@@ -7,7 +7,7 @@ import { cutSshd, end, living, ready } from '../lib/processes.mjs';
 import { answers, mustBeFree, run, say, until } from '../lib/run.mjs';
 import { at, ports as allPorts } from '../lib/settings.mjs';
 import { singularityImages, imagePaths } from '../lib/singularity-images.mjs';
-import { shimFiles } from '../lib/shims.mjs';
+import { clearShims, shimFiles } from '../lib/shims.mjs';
 import { slurmConf, slurmdbdConf } from './slurm-conf.mjs';
 
 const sshdConf = (port) => `
@@ -97,7 +97,8 @@ function cluster(name, { accounting }) {
     const lower = await clusterRoot();
     // a fresh start: whatever jobs there were ended with the last one
     await run('rm', ['-rf', '--one-file-system', `${work}/upper`, `${work}/scratch`]);
-    for (const folder of [at('ssh'), homes, shims, at('cluster', 'images')]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    for (const folder of [at('ssh'), homes, at('cluster', 'images')]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    clearShims(shims);
     if (!existsSync(hostKey)) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', hostKey]);
     await makeHomes(homes);
     const password = 'loopback-only';

@@ -25,6 +25,8 @@ MinJobAge=300
 SlurmdTimeout=30
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
+# without a default, a job that asks for no memory gets the whole node
+DefMemPerNode=1000
 # far more cores than there are: many tiny jobs run at once
 SlurmdParameters=config_overrides
 SchedulerType=sched/backfill
@@ -33,7 +35,7 @@ MaxJobCount=20000
 # a cluster made anew does not give the same numbers again
 FirstJobId=${firstJobId}
 ${accounting ? accountingConf(ports) : 'AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none'}
-NodeName=${name} NodeHostname=${name} NodeAddr=127.0.0.1 Port=${ports.slurmd} CPUs=64 RealMemory=64000 State=UNKNOWN
+NodeName=${name} NodeHostname=${name} NodeAddr=127.0.0.1 Port=${ports.slurmd} CPUs=64 RealMemory=256000 State=UNKNOWN
 PartitionName=normal Nodes=ALL Default=YES State=UP MaxTime=2-00:00:00 OverSubscribe=FORCE:8
 PartitionName=closed Nodes=ALL State=DOWN MaxTime=2-00:00:00
 `;

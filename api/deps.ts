@@ -1,0 +1,24 @@
+import type { Logger } from 'pino';
+
+import type { Hosts } from '../hosts/hosts.js';
+import type { Store } from '../store/store.js';
+import type { Config } from '../schemas/config.js';
+import type { Engine } from './engine.js';
+import type { Tokens } from './identity/tokens.js';
+
+/** What handlers need of the world. */
+export interface ApiDeps {
+  config: Config;
+  store: Store;
+  hosts: Hosts;
+  engine: Engine;
+  tokens: Tokens;
+  log: Logger;
+  installation: string;
+}
+
+export interface Caller {
+  tenant: string;
+  user: string;
+  isAdmin: boolean;
+}

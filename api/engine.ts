@@ -1,0 +1,66 @@
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { Logger } from 'pino';
+
+import type { Job } from '../domain/jobs/job.js';
+import type { Order } from '../domain/jobs/ticket.js';
+import type { Config } from '../schemas/config.js';
+
+/** The only place of the API that speaks to Temporal. Its absence is no error of a request: the row decides. */
+export interface Engine {
+  /** False where Temporal did not take it: the reconciler will. */
+  start: (job: Job) => Promise<boolean>;
+  cancel: (uuid: string) => Promise<boolean>;
+  signal: (uuid: string, name: 'pause' | 'resume', order: Order) => Promise<boolean>;
+  ping: () => Promise<boolean>;
+  close: () => Promise<void>;
+}
+
+const DEADLINE_MS = 3_000;
+const KEYS = {
+  JobStatus: defineSearchAttributeKey('JobStatus', SearchAttributeType.KEYWORD),
+  JobOwner: defineSearchAttributeKey('JobOwner', SearchAttributeType.KEYWORD),
+  JobTenant: defineSearchAttributeKey('JobTenant', SearchAttributeType.KEYWORD),
+  JobAppId: defineSearchAttributeKey('JobAppId', SearchAttributeType.KEYWORD),
+  ExecSystem: defineSearchAttributeKey('ExecSystem', SearchAttributeType.KEYWORD),
+};
+
+export function createEngine(config: Config, log: Logger): Engine {
+  const { connectionOptions } = loadClientConnectConfig();
+  const connection = Connection.lazy({ ...connectionOptions, address: config.TEMPORAL_ADDRESS });
+  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
+  const soon = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await connection.withDeadline(Date.now() + DEADLINE_MS, work);
+      return true;
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) log.warn({ err: error }, `Temporal did not take: ${what}`);
+      return false;
+    }
+  };
+  return {
+    start: ({ uuid, plan }) =>
+      soon(`the start of ${uuid}`, () =>
+        client.workflow.start('runJob', {
+          workflowId: uuid,
+          taskQueue: config.KILIM_TASK_QUEUE,
+          args: [{ uuid }],
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: `${plan.name} · ${plan.owner} · ${plan.appId} ${plan.appVersion} · ${plan.exec.systemId}`,
+          typedSearchAttributes: [
+            { key: KEYS.JobStatus, value: 'PENDING' },
+            { key: KEYS.JobOwner, value: plan.owner },
+            { key: KEYS.JobTenant, value: plan.tenant },
+            { key: KEYS.JobAppId, value: plan.appId },
+            { key: KEYS.ExecSystem, value: plan.exec.systemId },
+          ],
+        }),
+      ),
+    cancel: (uuid) => soon(`the cancel of ${uuid}`, () => client.workflow.getHandle(uuid).cancel()),
+    signal: (uuid, name, order) => soon(`${name} of ${uuid}`, () => client.workflow.getHandle(uuid).signal(name, order)),
+    ping: () => soon('a ping', () => client.workflowService.getSystemInfo({})),
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+
+import { pino } from 'pino';
+
+import { createHosts } from '../hosts/hosts.js';
+import { parseConfig, readKeys } from '../schemas/config.js';
+import { hostLookups } from '../store/host-lookups.js';
+import { openStore } from '../store/open-store.js';
+import { createApp } from './app.js';
+import { createEngine } from './engine.js';
+import { createTokens } from './identity/tokens.js';
+import { applySeed } from './seed.js';
+
+/** The API program: `main.js [--seed FILE]…`, configured by the environment alone. */
+async function main(): Promise<void> {
+  const config = parseConfig(process.env);
+  const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
+  const store = await openStore({ url: config.DATABASE_URL, keys: readKeys(config.KILIM_MASTER_KEY_FILE), mayMigrate: true });
+  const local = { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: config.KILIM_LOCAL_USER, home: join(config.KILIM_HOME, 'local') };
+  const hosts = createHosts({ ...hostLookups(store), local });
+  const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
+  const engine = createEngine(config, log);
+  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config.KILIM_TENANT) };
+  const seeds = process.argv.slice(2).filter((word, i, words) => words[i - 1] === '--seed');
+  for (const file of seeds) await applySeed(file, deps);
+
+  const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () => log.info({ port: config.KILIM_PORT }, 'the API listens'));
+  server.keepAliveTimeout = 65_000;
+  const stop = (): void => {
+    log.info('the API drains');
+    server.close(() => void Promise.allSettled([store.close(), engine.close()]).then(() => process.exit(0)));
+    server.closeIdleConnections();
+    setTimeout(() => process.exit(0), 10_000).unref();
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,48 @@
+import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+
+import type { ApiDeps, Caller } from './deps.js';
+
+/** What a handler is given: nothing of Express. */
+export interface Call {
+  /** The address in use, for links and tenant records (specification: platform §1.3). */
+  base: string;
+  caller: Caller;
+  /** Path parameters, decoded once; of a regular expression by number. */
+  params: Record<string, string>;
+  query: Record<string, string | undefined>;
+  /** The JSON document, or null without a body; unread for `raw` routes. */
+  body: unknown;
+  bodyText: string;
+  headers: Record<string, string | undefined>;
+  request: IncomingMessage;
+}
+
+export interface Answer {
+  says: string;
+  result?: unknown;
+  metadata?: Record<string, unknown>;
+  status?: number;
+}
+
+/** A download: never `application/json`, or clients parse it (platform §1.2). */
+export interface Bytes {
+  stream: Readable;
+  name: string;
+  size?: number;
+  partial?: { offset: number; length: number; total: number };
+}
+
+export interface Route {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  path: string | RegExp;
+  /** No token is asked for, and a bad one is ignored. */
+  open?: true;
+  /** The handler reads the request's stream itself. */
+  raw?: true;
+  handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes>;
+}
+
+export const route = (value: Route): Route => value;
+
+export const isBytes = (answer: Answer | Bytes): answer is Bytes => 'stream' in answer;

@@ -1,0 +1,88 @@
+import { KilimError } from '../../domain/errors.js';
+import { normalizePath } from '../../domain/files/path.js';
+import type { Job } from '../../domain/jobs/job.js';
+import { isTerminal } from '../../domain/jobs/status.js';
+import { listFiles, openRead } from '../../hosts/files.js';
+import type { Host } from '../../hosts/host.js';
+import { jobFor } from '../authorize.js';
+import type { ApiDeps } from '../deps.js';
+import { flag, listMetadata, pagingOf } from '../paging.js';
+import { partOf } from '../ranges.js';
+import { route, type Call, type Route } from '../route.js';
+import { zipOf } from '../zip.js';
+import { fileRecord } from './files.js';
+
+const outputs = (what: string): RegExp => new RegExp(`^/v3/jobs/([^/]+)/output/${what}(?:/(.*))?$`);
+
+interface Place {
+  job: Job;
+  host: Host;
+  systemId: string;
+  rootDir: string;
+  base: string;
+  path: string;
+}
+
+/** From the archive only when archiving is known to be complete; else from the execution system (jobs §1.10). */
+async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
+  const [pathname = ''] = (call.request.url ?? '').split('?');
+  const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
+  const job = await jobFor(deps.store, call.caller, uuid);
+  if (!job.visible) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
+  if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
+    throw new KilimError('INVALID_REQUEST', `JOBS_JOB_NOT_TERMINATED Job ${uuid} is ${job.status}; ask with allowIfRunning=true.`);
+  }
+  const { plan } = job;
+  const isArchived = isTerminal(job.status) && job.archived;
+  const use = isArchived ? plan.archive : plan.exec;
+  const host = await deps.hosts.open({ tenant: job.tenant, ...use });
+  let asked: string;
+  try {
+    asked = decodeURIComponent(rest);
+  } catch {
+    throw new KilimError('INVALID_REQUEST', 'The path is not well encoded.');
+  }
+  if (asked.split('/').includes('..')) throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
+  const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
+  return { job, host, systemId: use.systemId, rootDir: use.rootDir, base, path: normalizePath(`${base}/${asked}`) };
+}
+
+const list = route({
+  method: 'get',
+  path: outputs('list'),
+  handle: async (call, deps) => {
+    const { host, rootDir, path, systemId } = await placeOf(call, deps, 'list');
+    const paging = pagingOf(call);
+    // without paging the whole tree is listed, with it one level (jobs §1.10)
+    const recurse = call.query['limit'] === undefined && paging.skip === 0;
+    const files = await listFiles(host, rootDir, path, { recurse, limit: recurse ? 100_000 : paging.limit, offset: paging.skip });
+    return {
+      says: `JOBS_OUTPUT_FILES_LIST_RETRIEVED ${files.length} entries`,
+      result: files.map((info) => fileRecord(info, systemId)),
+      metadata: listMetadata(call, paging, files.length, files.length),
+    };
+  },
+});
+
+const download = route({
+  method: 'get',
+  path: outputs('download'),
+  handle: async (call, deps) => {
+    const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
+    const files = await listFiles(host, rootDir, path, { recurse: true, limit: 2, offset: 0 });
+    const [first] = files;
+    if (!first) return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
+    const name = path.split('/').at(-1) ?? job.uuid;
+    const isOneFile = files.length === 1 && first.type === 'file' && first.path === path;
+    if (!isOneFile || flag('compress', call.query['compress'])) {
+      return { stream: await zipOf(host, rootDir, path), name: `${path === base ? job.uuid : name}.zip` };
+    }
+    const part = partOf(call.headers['range'], first.size);
+    // a running job's file may grow while it is sent: no length is promised then
+    const size = isTerminal(job.status) ? { size: part?.length ?? first.size } : {};
+    return { stream: await openRead(host, rootDir, path, part ?? undefined), name, ...size, ...(part?.isStandard ? { partial: { ...part, total: first.size } } : {}) };
+  },
+});
+
+/** Outputs of jobs, also while they run. */
+export const jobOutputRoutes: readonly Route[] = [list, download];

@@ -1,0 +1,161 @@
+import { createHash, randomUUID } from 'node:crypto';
+
+import { KilimError } from '../../domain/errors.js';
+import type { Job } from '../../domain/jobs/job.js';
+import { isTerminal } from '../../domain/jobs/status.js';
+import { runtimes } from '../../runtimes/index.js';
+import { schedulers } from '../../schedulers/index.js';
+import { JobRequest } from '../../schemas/job-request.js';
+import { parseBody } from '../../schemas/parse.js';
+import { jobFor } from '../authorize.js';
+import type { ApiDeps, Caller } from '../deps.js';
+import { flag, listMetadata, pagingOf } from '../paging.js';
+import { plan } from '../planner.js';
+import { route, type Answer, type Call, type Route } from '../route.js';
+import { eventRecord, jobInList, jobRecord } from '../wire.js';
+
+const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> => jobRecord(job, await store.jobs.getEnv(job.uuid));
+
+async function submit(body: unknown, raw: string, caller: Caller, deps: ApiDeps, idempotencyKey?: string): Promise<Answer> {
+  const { store, engine } = deps;
+  const bodyHash = createHash('sha256').update(raw).digest('hex');
+  const once = idempotencyKey ? { key: idempotencyKey.slice(0, 255), caller: caller.user, bodyHash } : undefined;
+  const older = once ? await store.jobs.findByIdempotencyKey(caller.tenant, once.caller, once.key, bodyHash) : null;
+  if (older) return { says: `JOBS_CREATED Job ${older.uuid} was created before with this Idempotency-Key.`, result: await record(older, deps) };
+  const planned = await plan(parseBody(JobRequest, body), caller, deps);
+  const job = await store.jobs.add(planned, raw, once); // the committed row is the promise
+  void engine.start(job); // id = uuid: starting twice starts once; where Temporal is down the reconciler follows
+  return { says: `JOBS_CREATED Job ${job.uuid} created.`, result: jobRecord(job, planned.env) };
+}
+
+const submitJob = route({
+  method: 'post',
+  path: '/v3/jobs/submit',
+  handle: async ({ body, bodyText, caller, query, headers }, deps) => {
+    if (flag('dryRun', query['dryRun'])) return dryRun(body, caller, deps);
+    return submit(body, bodyText, caller, deps, headers['idempotency-key']);
+  },
+});
+
+/** The resolved job and the very script that would run; touches nothing but HOST_EVAL. */
+async function dryRun(body: unknown, caller: Caller, deps: ApiDeps): Promise<Answer> {
+  const { plan: made, env } = await plan(parseBody(JobRequest, body), caller, deps);
+  const phrase = runtimes[made.runtime]?.phrase(made);
+  const script = phrase ? schedulers[made.keeper].script(made, phrase, deps.installation) : '';
+  return { says: 'JOBS_DRY_RUN Nothing was started.', result: { plan: made, envVariables: env, script } };
+}
+
+const resubmit = route({
+  method: 'post',
+  path: '/v3/jobs/:uuid/resubmit',
+  handle: async ({ caller, params }, deps) => {
+    const job = await jobFor(deps.store, caller, params['uuid'] ?? '');
+    const raw = (await deps.store.jobs.getRawRequest(job.uuid)) ?? '';
+    return submit(JSON.parse(raw), raw, caller, deps);
+  },
+});
+
+const resubmitRequest = route({
+  method: 'get',
+  path: '/v3/jobs/:uuid/resubmit_request',
+  handle: async ({ caller, params }, { store }) => {
+    const job = await jobFor(store, caller, params['uuid'] ?? '');
+    return { says: 'JOBS_RESUBMIT_REQUEST_RETRIEVED', result: await store.jobs.getRawRequest(job.uuid) };
+  },
+});
+
+const listJobs = route({
+  method: 'get',
+  path: '/v3/jobs/list',
+  handle: async (call, { store }) => {
+    const { caller, query } = call;
+    const paging = pagingOf(call);
+    const listType = query['listType'] ?? 'MY_JOBS';
+    if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType)) throw new KilimError('INVALID_REQUEST', `listType: "${listType}" must be MY_JOBS, SHARED_JOBS or ALL_JOBS`);
+    if (query['startAfter'] !== undefined) throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
+    const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
+    const { jobs, total } = isMine ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging }) : { jobs: [], total: 0 };
+    return {
+      says: jobs.length > 0 ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs` : 'JOBS_SEARCH_NO_JOBS_FOUND',
+      result: jobs.map(jobInList),
+      metadata: listMetadata(call, paging, jobs.length, total),
+    };
+  },
+});
+
+const getJob = route({
+  method: 'get',
+  path: '/v3/jobs/:uuid',
+  handle: async ({ caller, params }, deps) => {
+    const job = await jobFor(deps.store, caller, params['uuid'] ?? '');
+    return { says: `JOBS_RETRIEVED Job ${job.uuid} retrieved.`, result: await record(job, deps) };
+  },
+});
+
+const getStatus = route({
+  method: 'get',
+  path: '/v3/jobs/:uuid/status',
+  handle: async ({ caller, params }, { store }) => {
+    const job = await jobFor(store, caller, params['uuid'] ?? '');
+    // a condition is set before the end and told with it
+    return { says: `JOBS_STATUS_RETRIEVED Job ${job.uuid}`, result: { status: job.status, condition: isTerminal(job.status) ? job.condition : null } };
+  },
+});
+
+const getHistory = route({
+  method: 'get',
+  path: '/v3/jobs/:uuid/history',
+  handle: async (call, { store }) => {
+    const job = await jobFor(store, call.caller, call.params['uuid'] ?? '');
+    const paging = pagingOf(call);
+    const events = await store.jobs.events(job.uuid, paging.limit, paging.skip);
+    return { says: `JOBS_HISTORY_RETRIEVED ${events.length} events`, result: events.map(eventRecord), metadata: listMetadata(call, paging, events.length, -1) };
+  },
+});
+
+const live = async ({ caller, params }: Call, deps: ApiDeps, what: string): Promise<Job> => {
+  const job = await jobFor(deps.store, caller, params['uuid'] ?? '');
+  if (isTerminal(job.status)) throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status} and cannot be ${what}.`, { name: job.uuid });
+  return job;
+};
+
+const cancelJob = route({
+  method: 'post',
+  path: '/v3/jobs/:uuid/cancel',
+  handle: async (call, deps) => {
+    const job = await live(call, deps, 'cancelled');
+    await deps.store.jobs.requestCancel(job.uuid); // kept, so that the reconciler sends it where Temporal is down
+    await deps.engine.cancel(job.uuid);
+    return { says: `JOBS_JOB_CANCEL_ACCEPTED Cancel of ${job.uuid} accepted.`, result: { message: `JOBS_JOB_CANCEL_ACCEPTED_DETAILS Request to cancel job ${job.uuid} has been accepted.` } };
+  },
+});
+
+const order = (name: 'pause' | 'resume'): Route =>
+  route({
+    method: 'post',
+    path: `/v3/jobs/:uuid/${name}`,
+    handle: async (call, deps) => {
+      const job = await live(call, deps, `${name}d`);
+      if (!(await deps.engine.signal(job.uuid, name, { requestId: randomUUID(), by: call.caller.user }))) {
+        throw new KilimError('ENGINE_UNAVAILABLE', `The engine does not answer; ${name} was not taken.`);
+      }
+      return { says: `JOBS_JOB_${name.toUpperCase()}_ACCEPTED`, result: { message: `Request to ${name} job ${job.uuid} has been accepted; its status and lastMessage tell what was done.` } };
+    },
+  });
+
+const setVisible = (name: 'hide' | 'unhide'): Route =>
+  route({
+    method: 'post',
+    path: `/v3/jobs/:uuid/${name}`,
+    handle: async ({ caller, params }, { store }) => {
+      const job = await jobFor(store, caller, params['uuid'] ?? '');
+      if (!isTerminal(job.status)) throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status}; only ended jobs can be hidden.`, { name: job.uuid });
+      await store.jobs.setVisible(job.uuid, name === 'unhide');
+      return { says: `JOBS_JOB_${name.toUpperCase()}N`, result: { message: `Job ${job.uuid} is ${name === 'hide' ? 'hidden' : 'visible'}.` } };
+    },
+  });
+
+/** Jobs (specification: jobs §1). */
+export const jobRoutes: readonly Route[] = [
+  submitJob, listJobs, resubmit, resubmitRequest, getStatus, getHistory, cancelJob, order('pause'), order('resume'), setVisible('hide'), setVisible('unhide'), getJob,
+]; // prettier-ignore
