@@ -1,5 +1,4 @@
-import type { Readable } from 'node:stream';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 
 import { ZipArchive } from 'archiver';
 import tar from 'tar-stream';
@@ -24,7 +23,7 @@ export async function zipOf(host: Host, rootDir: string, path: string): Promise<
       return;
     }
     stream.on('end', next);
-    archive.append(stream, { name, ...(header.mode !== undefined ? { mode: header.mode } : {}) });
+    archive.append(Readable.from(stream), { name, ...(header.mode !== undefined ? { mode: header.mode } : {}) });
   });
   entries.on('finish', () => void archive.finalize());
   entries.on('error', (error) => out.destroy(error));
