@@ -18,7 +18,16 @@ export interface Supervised {
  * Waits for the end of its standard input, which is the parent's life, and then ends the program: so that
  * not even a parent that was killed leaves a child behind.
  */
-const GUARD = '"$@" & child=$!; trap "kill -TERM $child" TERM INT; (cat <&3 >/dev/null; kill -TERM $child; sleep 8; kill -KILL $child) 2>/dev/null & watch=$!; wait $child; code=$?; while kill -0 $child 2>/dev/null; do wait $child; code=$?; done; kill -KILL $watch 2>/dev/null; exit $code';
+const GUARD = [
+  '"$@" 3<&- & child=$!',
+  'trap "kill -TERM $child" TERM INT',
+  // one process, and no hold on our outputs: a pipe that stays open would keep the parent
+  '(read -r _ <&3; kill -TERM $child; sleep 8; kill -KILL $child) > /dev/null 2>&1 & watch=$!',
+  'wait $child; code=$?',
+  'while kill -0 $child 2> /dev/null; do wait $child; code=$?; done',
+  'kill -KILL $watch 2> /dev/null',
+  'exit $code',
+].join('\n');
 
 /** Runs a program and starts it again, with back-off, when it dies by itself. */
 export function supervise(program: Program, say: (text: string) => void): Supervised {

@@ -56,7 +56,8 @@ const shimsOf = (cluster) => {
  * Orders: sbatch `submit-then-hang SECONDS`, `submit-then-exit-1`, `rubbish`, `lose-reply`; squeue `stale`; sacct `disabled`;
  * any of sbatch, squeue, sacct, scontrol, scancel: `empty`, `fail`, `slow SECONDS`.
  */
-export const shim = (command, order, { cluster = 'hpc-slurm', times } = {}) => setShim(shimsOf(cluster), command, order, times);
+export const shim = (command, order, { cluster = 'hpc-slurm', times } = {}) =>
+  setShim(shimsOf(cluster), command, order, times);
 
 export const unshim = (command, { cluster = 'hpc-slurm' } = {}) => clearShims(shimsOf(cluster), command);
 

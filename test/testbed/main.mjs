@@ -22,7 +22,8 @@ async function print() {
 }
 
 async function up(wanted) {
-  if (process.getuid() !== 0) throw new Error('up needs root: it installs Debian packages and makes accounts');
+  if (process.getuid() !== 0)
+    throw new Error('up needs root: it installs Debian packages and makes accounts');
   mkdirSync(at(), { recursive: true, mode: 0o755 });
   await withLock(async () => {
     for (const part of wanted) await part.up();

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { at } from './settings.mjs';
-import { everyPid, uidOf } from './processes.mjs';
 import { run } from './run.mjs';
 
 /** The account's line in the password file, as an object. */
 export function account(name) {
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((text) => text.startsWith(`${name}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((text) => text.startsWith(`${name}:`));
   if (!line) return undefined;
   const [, , uid, gid, , home] = line.split(':');
   return { name, uid: Number(uid), gid: Number(gid), home };
@@ -15,13 +15,17 @@ export function account(name) {
 
 /** Makes an ordinary account whose home is ours. */
 export async function needAccount(name, home) {
-  const old = account(name);
-  if (!old) {
-    await run('useradd', ['--no-create-home', '--home-dir', home, '--shell', '/bin/bash', '--user-group', name]);
+  if (!account(name)) {
+    await run('useradd', [
+      '--no-create-home',
+      '--home-dir',
+      home,
+      '--shell',
+      '/bin/bash',
+      '--user-group',
+      name,
+    ]);
     await run('usermod', ['-p', '*', name]); // `!`, the default, would lock out key logins too
-  } else if (old.home !== home) {
-    if (everyPid().some((pid) => uidOf(pid) === old.uid)) throw new Error(`account ${name} is in use by the test bed at ${dirname(old.home)}`);
-    await run('usermod', ['-d', home, name]);
   }
   const { uid, gid } = account(name);
   mkdirSync(home, { recursive: true });
@@ -39,7 +43,8 @@ export async function needGroup(name, members) {
 export async function needKeyPair(name, owner) {
   mkdirSync(at('keys'), { recursive: true, mode: 0o700 });
   const privateKeyFile = at('keys', name);
-  if (!existsSync(privateKeyFile)) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', owner, '-f', privateKeyFile]);
+  if (!existsSync(privateKeyFile))
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', owner, '-f', privateKeyFile]);
   return { privateKeyFile, publicKeyFile: `${privateKeyFile}.pub` };
 }
 
@@ -48,7 +53,10 @@ export function letIn({ publicKeyFile }, { home, uid, gid }) {
   const folder = `${home}/.ssh`;
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}/authorized_keys`, readFileSync(publicKeyFile));
-  for (const [path, mode] of [[folder, 0o700], [`${folder}/authorized_keys`, 0o600]]) {
+  for (const [path, mode] of [
+    [folder, 0o700],
+    [`${folder}/authorized_keys`, 0o600],
+  ]) {
     chownSync(path, uid, gid);
     chmodSync(path, mode);
   }

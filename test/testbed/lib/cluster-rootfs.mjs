@@ -24,7 +24,9 @@ const packages = [
 async function installApptainer(root) {
   const folder = join(root, 'apptainer');
   mkdirSync(join(folder, 'lists/partial'), { recursive: true });
-  const source = readFileSync(join(root, 'etc/apt/sources.list'), 'utf8').split('\n').find((line) => line.startsWith('deb '));
+  const source = readFileSync(join(root, 'etc/apt/sources.list'), 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith('deb '));
   writeFileSync(join(folder, 'sources.list'), source.replace(/ trixie .*/, ' unstable main\n'));
   const options = [
     `Dir::Etc::SourceList=${folder}/sources.list`,
@@ -41,15 +43,30 @@ async function installApptainer(root) {
 }
 
 async function make(root) {
-  say('making the cluster\'s root file system: Debian, Slurm, MariaDB, Apptainer (two minutes, once)');
+  say("making the cluster's root file system: Debian, Slurm, MariaDB, Apptainer (two minutes, once)");
   const include = packages.join(' ').split(' ').join(',');
-  await run('debootstrap', ['--variant=minbase', `--include=${include}`, 'trixie', root], { log: 'debootstrap-cluster' });
+  await run('debootstrap', ['--variant=minbase', `--include=${include}`, 'trixie', root], {
+    log: 'debootstrap-cluster',
+  });
   await installApptainer(root);
   for (const [name, { uid, shell }] of Object.entries(people)) {
-    await run('chroot', [root, 'useradd', '-u', String(uid), '-U', '-M', '-d', `/home/${name}`, '-s', shell, name]);
+    await run('chroot', [
+      root,
+      'useradd',
+      '-u',
+      String(uid),
+      '-U',
+      '-M',
+      '-d',
+      `/home/${name}`,
+      '-s',
+      shell,
+      name,
+    ]);
     await run('chroot', [root, 'usermod', '-p', '*', name]);
   }
-  for (const folder of ['var/lib/slurm/slurmctld', 'var/log/slurm', 'opt/images']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['var/lib/slurm/slurmctld', 'var/log/slurm', 'opt/images'])
+    mkdirSync(join(root, folder), { recursive: true });
   await slim(root);
 }
 

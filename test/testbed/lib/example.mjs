@@ -10,7 +10,8 @@ export function exampleFiles() {
   const hash = createHash('sha256');
   for (const name of readdirSync(folder, { recursive: true }).sort()) {
     const path = join(folder, name);
-    if (statSync(path).isFile() && !name.includes('__pycache__')) hash.update(`${name}\0`).update(readFileSync(path));
+    if (statSync(path).isFile() && !name.includes('__pycache__'))
+      hash.update(`${name}\0`).update(readFileSync(path));
   }
   return { folder, hash: hash.digest('hex').slice(0, 16) };
 }

@@ -42,12 +42,19 @@ exec /bin/bash -c 'while :; do sleep 86400 & wait; done' # reaps the orphans
 /** Enters the namespaces of a running machine. */
 const enter = (name) => ['-t', String(living(name)), '-m', '-u', '-i', '-p', '--wd=/', '--'];
 
-const clean = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', HOME: '/root' };
+const clean = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LANG: 'C.UTF-8',
+  HOME: '/root',
+};
 
 /** The namespace helpers fork once: what we want to hold is their child. */
 async function holdChild(name) {
   const helper = living(name);
-  const child = await until(`${name} starts`, () => !living(name) || descendants(helper)[0], { seconds: 10, everyMs: 5 });
+  const child = await until(`${name} starts`, () => !living(name) || descendants(helper)[0], {
+    seconds: 10,
+    everyMs: 5,
+  });
   if (child !== true) adopt(name, child);
 }
 
@@ -58,7 +65,22 @@ export async function startMachine(name, { lower, work, binds, files }) {
     mkdirSync(`${work}/upper${path.replace(/\/[^/]*$/, '')}`, { recursive: true, mode: 0o755 });
     writeFileSync(`${work}/upper${path}`, text, { mode });
   }
-  const args = ['-m', '-u', '-i', '-p', '-f', '--', 'bash', '-c', boot, 'boot', lower, work, name, ...Object.entries(binds).flat()];
+  const args = [
+    '-m',
+    '-u',
+    '-i',
+    '-p',
+    '-f',
+    '--',
+    'bash',
+    '-c',
+    boot,
+    'boot',
+    lower,
+    work,
+    name,
+    ...Object.entries(binds).flat(),
+  ];
   launch(name, 'unshare', args, { env: clean });
   await holdChild(name);
   await until(`${name} has its own root`, async () => {
@@ -71,7 +93,8 @@ export async function startMachine(name, { lower, work, binds, files }) {
 export const endMachine = (name) => end(name, { how: 'SIGKILL' });
 
 /** Runs a command inside, as root, to its end. */
-export const inside = (name, command, options) => run('nsenter', [...enter(name), ...command], { ...options, env: clean });
+export const inside = (name, command, options) =>
+  run('nsenter', [...enter(name), ...command], { ...options, env: clean });
 
 /** Starts a program inside that stays in the foreground; recorded under `daemon`. */
 export async function launchInside(name, daemon, command) {

@@ -8,7 +8,9 @@ let updated = false;
 const onPath = (program) =>
   program.startsWith('/')
     ? existsSync(program)
-    : [...process.env.PATH.split(delimiter), '/usr/sbin', '/sbin'].some((folder) => existsSync(join(folder, program)));
+    : [...process.env.PATH.split(delimiter), '/usr/sbin', '/sbin'].some((folder) =>
+        existsSync(join(folder, program)),
+      );
 
 const apt = (...args) =>
   run('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=600', ...args], {
@@ -18,7 +20,13 @@ const apt = (...args) =>
 
 /** Installs the Debian packages whose program is missing: `{ program: package }`. */
 export async function needPrograms(wanted) {
-  const missing = [...new Set(Object.entries(wanted).filter(([program]) => !onPath(program)).map(([, name]) => name))];
+  const missing = [
+    ...new Set(
+      Object.entries(wanted)
+        .filter(([program]) => !onPath(program))
+        .map(([, name]) => name),
+    ),
+  ];
   if (missing.length === 0) return;
   say(`installing ${missing.join(', ')} (a minute at most on a usual line)`);
   if (!updated) await apt('update');

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { at } from './settings.mjs';
 import { sleep, until } from './run.mjs';
 
@@ -12,7 +21,10 @@ const read = (path) => {
 };
 
 /** Fields of /proc/PID/stat from the third on: the second may contain blanks. */
-const stat = (pid) => read(`/proc/${pid}/stat`)?.replace(/^.*\) /s, '').split(' ');
+const stat = (pid) =>
+  read(`/proc/${pid}/stat`)
+    ?.replace(/^.*\) /s, '')
+    .split(' ');
 
 const boot = read('/proc/sys/kernel/random/boot_id')?.trim();
 
@@ -54,11 +66,19 @@ export function launch(name, command, args, options = {}) {
 
 /** Waits until a launched program is ready; when it dies instead, says its last words. */
 export async function ready(name, probe, seconds = 30) {
-  await until(`${name} gets ready`, async () => {
-    if (living(name)) return probe();
-    const words = read(at('log', `${name}.log`))?.trim().split('\n').slice(-8).join('\n  ');
-    throw new Error(`${name} did not start; the end of its log:\n  ${words}`);
-  }, { seconds });
+  await until(
+    `${name} gets ready`,
+    async () => {
+      if (living(name)) return probe();
+      const words = read(at('log', `${name}.log`))
+        ?.trim()
+        .split('\n')
+        .slice(-8)
+        .join('\n  ');
+      throw new Error(`${name} did not start; the end of its log:\n  ${words}`);
+    },
+    { seconds },
+  );
 }
 
 const signal = (pid, name) => {
@@ -74,14 +94,19 @@ export async function end(name, { how = 'SIGTERM', seconds = 10 } = {}) {
   const pid = living(name);
   if (pid) {
     signal(pid, how);
-    await until(`${name} ends`, () => !living(name), { seconds, everyMs: 20 }).catch(() => signal(pid, 'SIGKILL'));
+    await until(`${name} ends`, () => !living(name), { seconds, everyMs: 20 }).catch(() =>
+      signal(pid, 'SIGKILL'),
+    );
     await until(`${name} ends`, () => !living(name), { seconds: 10, everyMs: 20 });
   }
   forget(name);
 }
 
 /** The numbers of all processes on the machine. */
-export const everyPid = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+export const everyPid = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 
 export const commandLine = (pid) => (read(`/proc/${pid}/cmdline`) ?? '').split('\0').join(' ').trim();
 
@@ -113,7 +138,7 @@ export function descendants(root) {
     children.set(parent, [...(children.get(parent) ?? []), pid]);
   }
   const found = [];
-  for (let todo = [root]; todo.length > 0; ) {
+  for (let todo = [root]; todo.length > 0;) {
     const next = todo.flatMap((pid) => children.get(pid) ?? []);
     found.push(...next);
     todo = next;

@@ -26,7 +26,12 @@ export async function cachedTar(name, madeFrom, make) {
 
 /** What a running system does not need: package lists, manuals, the installer's cache. */
 export const slim = (root) =>
-  run('sh', ['-c', 'cd "$1" && rm -rf var/cache/apt/* var/lib/apt/lists/* usr/share/doc/* usr/share/man/* usr/share/locale/*', 'sh', root]);
+  run('sh', [
+    '-c',
+    'cd "$1" && rm -rf var/cache/apt/* var/lib/apt/lists/* usr/share/doc/* usr/share/man/* usr/share/locale/*',
+    'sh',
+    root,
+  ]);
 
 /** A root file system of a few megabytes: busybox under all its names. */
 export const busyboxTar = () =>
@@ -34,8 +39,10 @@ export const busyboxTar = () =>
     for (const folder of ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'sys', 'tmp', 'usr/bin', 'var']) {
       mkdirSync(join(root, folder), { recursive: true });
     }
-    copyFileSync((await run('sh', ['-c', 'command -v busybox'])), join(root, 'bin/busybox'));
-    const applets = (await run(join(root, 'bin/busybox'), ['--list'])).split('\n').filter((applet) => applet !== 'busybox');
+    copyFileSync(await run('sh', ['-c', 'command -v busybox']), join(root, 'bin/busybox'));
+    const applets = (await run(join(root, 'bin/busybox'), ['--list']))
+      .split('\n')
+      .filter((applet) => applet !== 'busybox');
     for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet));
     symlinkSync('../../bin/busybox', join(root, 'usr/bin/env'));
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
@@ -47,6 +54,8 @@ export const busyboxTar = () =>
 export const debianTar = () =>
   cachedTar('debian-python', 'trixie-python-1', async (root) => {
     say('making a Debian root file system with Python (about a minute, once)');
-    await run('debootstrap', ['--variant=minbase', '--include=python3,python3-pil', 'trixie', root], { log: 'debootstrap' });
+    await run('debootstrap', ['--variant=minbase', '--include=python3,python3-pil', 'trixie', root], {
+      log: 'debootstrap',
+    });
     await slim(root);
   });

@@ -18,7 +18,10 @@ export function run(command, args = [], { log, input, mayFail = false, ...option
   const logFile = log ? at('log', `${log}.log`) : undefined;
   const sink = logFile ? openSync(logFile, 'a', 0o600) : 'pipe';
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { ...options, stdio: [input === undefined ? 'ignore' : 'pipe', sink, sink] });
+    const child = spawn(command, args, {
+      ...options,
+      stdio: [input === undefined ? 'ignore' : 'pipe', sink, sink],
+    });
     let out = '';
     let err = '';
     child.stdout?.on('data', (chunk) => (out += chunk));
@@ -53,11 +56,16 @@ export const answers = (port) =>
   new Promise((done) => {
     const socket = connect({ host: '127.0.0.1', port, timeout: 1000 });
     const end = (answer) => (socket.destroy(), done(answer));
-    socket.on('connect', () => end(true)).on('error', () => end(false)).on('timeout', () => end(false));
+    socket
+      .on('connect', () => end(true))
+      .on('error', () => end(false))
+      .on('timeout', () => end(false));
   });
 
 /** @throws Error when a port that we want to listen on is taken */
 export async function mustBeFree(port, what) {
   if (!(await answers(port))) return;
-  throw new Error(`port ${port}, meant for ${what}, is in use; KILIM_TESTBED_PORT_BASE=N moves all ports (default 23000)`);
+  throw new Error(
+    `port ${port}, meant for ${what}, is in use; KILIM_TESTBED_PORT_BASE=N moves all ports (default 23000)`,
+  );
 }

@@ -8,7 +8,8 @@ import { exampleRoot } from '../parts/docker.mjs';
 
 const folder = at('cluster', 'images');
 const file = (image) => `${folder}/${image}.sif`;
-const stampOf = (image) => (existsSync(`${file(image)}.made-from`) ? readFileSync(`${file(image)}.made-from`, 'utf8') : undefined);
+const stampOf = (image) =>
+  existsSync(`${file(image)}.made-from`) ? readFileSync(`${file(image)}.made-from`, 'utf8') : undefined;
 
 /** Where the images are inside the clusters. */
 export const imagePaths = () => ({
@@ -20,7 +21,13 @@ export const imagePaths = () => ({
 async function build(machine, image, madeFrom, { tar, start }) {
   say(`building the Singularity image ${image} (seconds)`);
   const work = at('cluster', machine, 'home/alice/building');
-  await run('sh', ['-c', 'rm -rf "$1" && mkdir "$1" && cp "$2" "$1/root.tar" && chown -R 23001:23001 "$1"', 'sh', work, tar]);
+  await run('sh', [
+    '-c',
+    'rm -rf "$1" && mkdir "$1" && cp "$2" "$1/root.tar" && chown -R 23001:23001 "$1"',
+    'sh',
+    work,
+    tar,
+  ]);
   const script = `
 set -e
 cd ~/building
@@ -46,11 +53,15 @@ const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Makes the images that are missing or whose source changed. */
 export async function singularityImages(machine) {
-  if (stampOf('busybox') !== 'busybox-1') await build(machine, 'busybox', 'busybox-1', { tar: await busyboxTar(), start: 'exec "$@"' });
+  if (stampOf('busybox') !== 'busybox-1')
+    await build(machine, 'busybox', 'busybox-1', { tar: await busyboxTar(), start: 'exec "$@"' });
   const example = exampleFiles();
   if (!example) return say('no examples/img-classify/Dockerfile yet: no Singularity image of it');
   if (stampOf('img-classify') === example.hash) return;
   const { tar, entrypoint } = await exampleRoot();
-  await build(machine, 'img-classify', example.hash, { tar, start: `exec ${entrypoint.map(quote).join(' ')} "$@"` });
+  await build(machine, 'img-classify', example.hash, {
+    tar,
+    start: `exec ${entrypoint.map(quote).join(' ')} "$@"`,
+  });
   await run('rm', ['-f', tar]);
 }

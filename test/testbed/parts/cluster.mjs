@@ -5,10 +5,10 @@ import { endMachine, inside, launchInside, startMachine } from '../lib/machine.m
 import { needPrograms } from '../lib/packages.mjs';
 import { cutSshd, end, living, ready } from '../lib/processes.mjs';
 import { answers, mustBeFree, run, say, until } from '../lib/run.mjs';
-import { at, ports as allPorts } from '../lib/settings.mjs';
+import { at, ports as allPorts, tag } from '../lib/settings.mjs';
 import { singularityImages, imagePaths } from '../lib/singularity-images.mjs';
 import { clearShims, shimFiles } from '../lib/shims.mjs';
-import { slurmConf, slurmdbdConf } from './slurm-conf.mjs';
+import { cgroupConf, slurmConf, slurmdbdConf } from './slurm-conf.mjs';
 
 const sshdConf = (port) => `
 Port ${port}
@@ -42,13 +42,28 @@ async function makeHomes(folder) {
   }
 }
 
+const memoryGroups = '/sys/fs/cgroup/memory';
+
+/** Slurm makes control groups for its jobs; they stay when it is killed. */
+async function removeControlGroups(clusterName) {
+  const folder = `${memoryGroups}/slurm_${clusterName}`;
+  if (existsSync(folder))
+    await until(`${folder} is empty`, () =>
+      run('find', [folder, '-depth', '-type', 'd', '-delete'], { mayFail: true }).then(
+        () => !existsSync(folder),
+      ),
+    );
+}
+
 /** A login node that is also the compute node, with a Slurm of its own. */
-function cluster(name, { accounting }) {
+function cluster(name, { accounting, wishedMemoryLimit }) {
   const ports = allPorts[name];
   const work = at('cluster', name);
+  const clusterName = `${name}${tag}`;
   const hostKey = at('ssh', `${name}-host-key`);
   const homes = `${work}/home`;
   const shims = `${work}/shims`;
+  const memoryLimit = existsSync(`${memoryGroups}/memory.limit_in_bytes`) ? wishedMemoryLimit : 'polling';
 
   /** In the order in which they start. */
   const daemons = {
@@ -62,15 +77,30 @@ function cluster(name, { accounting }) {
       isReady: () => inside(name, ['mariadb-admin', 'ping'], { mayFail: true }),
       prepare: 'install -d -o mysql -g mysql /run/mysqld',
     },
-    slurmdbd: accounting && { command: 'slurmdbd -D', isReady: () => answers(ports.slurmdbd), prepare: 'true', port: ports.slurmdbd },
+    slurmdbd: accounting && {
+      command: 'slurmdbd -D',
+      isReady: () => answers(ports.slurmdbd),
+      prepare: 'true',
+      port: ports.slurmdbd,
+    },
     slurmctld: {
       command: 'slurmctld -D',
       isReady: async () => (await inside(name, ['scontrol', 'ping'], { mayFail: true }))?.includes('is UP'),
       prepare: 'true',
       port: ports.slurmctld,
     },
-    slurmd: { command: `slurmd -D -N ${name}`, isReady: () => answers(ports.slurmd), prepare: 'true', port: ports.slurmd },
-    sshd: { command: '/usr/sbin/sshd -D -e', isReady: () => answers(ports.ssh), prepare: 'install -d -m 755 /run/sshd', port: ports.ssh },
+    slurmd: {
+      command: `slurmd -D -N ${name}`,
+      isReady: () => answers(ports.slurmd),
+      prepare: 'true',
+      port: ports.slurmd,
+    },
+    sshd: {
+      command: '/usr/sbin/sshd -D -e',
+      isReady: () => answers(ports.ssh),
+      prepare: 'install -d -m 755 /run/sshd',
+      port: ports.ssh,
+    },
   };
 
   async function startDaemon(key) {
@@ -84,11 +114,15 @@ function cluster(name, { accounting }) {
   }
 
   async function makeAccounts(password) {
-    await inside(name, ['mariadb', '-e', `create database slurm_acct_db; grant all on slurm_acct_db.* to slurm@localhost identified by '${password}'`]);
+    await inside(name, [
+      'mariadb',
+      '-e',
+      `create database slurm_acct_db; grant all on slurm_acct_db.* to slurm@localhost identified by '${password}'`,
+    ]);
     await startDaemon('slurmdbd');
     const sacctmgr = (...words) => inside(name, ['sacctmgr', '-i', '-Q', ...words]);
-    await sacctmgr('add', 'cluster', name);
-    await sacctmgr('add', 'account', 'science', `cluster=${name}`);
+    await sacctmgr('add', 'cluster', clusterName);
+    await sacctmgr('add', 'account', 'science', `cluster=${clusterName}`);
     await sacctmgr('add', 'user', ['root', ...Object.keys(people)].join(','), 'account=science');
   }
 
@@ -97,7 +131,8 @@ function cluster(name, { accounting }) {
     const lower = await clusterRoot();
     // a fresh start: whatever jobs there were ended with the last one
     await run('rm', ['-rf', '--one-file-system', `${work}/upper`, `${work}/scratch`]);
-    for (const folder of [at('ssh'), homes, at('cluster', 'images')]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    for (const folder of [at('ssh'), homes, at('cluster', 'images')])
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
     clearShims(shims);
     if (!existsSync(hostKey)) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', hostKey]);
     await makeHomes(homes);
@@ -105,7 +140,8 @@ function cluster(name, { accounting }) {
     const firstJobId = 1000 + (Math.floor(Date.now() / 60_000) % 30_000_000);
     const files = {
       '/etc/hosts': `127.0.0.1 localhost ${name}\n`,
-      '/etc/slurm/slurm.conf': slurmConf({ name, ports, accounting, firstJobId }),
+      '/etc/slurm/slurm.conf': slurmConf({ name, clusterName, ports, accounting, memoryLimit, firstJobId }),
+      '/etc/slurm/cgroup.conf': cgroupConf,
       '/etc/slurm/slurmdbd.conf': { text: slurmdbdConf({ name, ports, password }), mode: 0o600 },
       '/etc/ssh/sshd_config': sshdConf(ports.ssh),
       '/etc/ssh/host_key': { text: readFileSync(hostKey), mode: 0o600 },
@@ -124,10 +160,18 @@ function cluster(name, { accounting }) {
     name,
     shims,
     async up() {
-      await needPrograms({ debootstrap: 'debootstrap', unshare: 'util-linux', 'ssh-keygen': 'openssh-client' });
+      await needPrograms({
+        debootstrap: 'debootstrap',
+        unshare: 'util-linux',
+        'ssh-keygen': 'openssh-client',
+      });
       if (!living(name)) await boot();
       for (const key of Object.keys(daemons)) if (daemons[key]) await startDaemon(key);
-      await until(`${name} is idle`, async () => /idle|mixed|alloc/.test((await inside(name, ['sinfo', '-h', '-p', 'normal', '-o', '%T'], { mayFail: true })) ?? ''));
+      await until(`${name} is idle`, async () =>
+        /idle|mixed|alloc/.test(
+          (await inside(name, ['sinfo', '-h', '-p', 'normal', '-o', '%T'], { mayFail: true })) ?? '',
+        ),
+      );
       await singularityImages(name);
     },
     /** Which of the machine's daemons a fault test may stop; the sshd loses its connections too. */
@@ -137,20 +181,49 @@ function cluster(name, { accounting }) {
     async down() {
       await endMachine(name);
       for (const key of Object.keys(daemons)) await end(`${name}-${key}`, { how: 'SIGKILL' });
+      await removeControlGroups(clusterName);
     },
     async status() {
       const state = living(name) ? 'up' : existsSync(work) ? 'down' : 'absent';
       if (state === 'absent') return { state };
       const users = {};
       for (const user of Object.keys(people)) {
-        users[user] = { home: `/home/${user}`, homeOnThisMachine: `${homes}/${user}`, privateKeyFile: at('keys', user), publicKeyFile: `${at('keys', user)}.pub` };
+        users[user] = {
+          home: `/home/${user}`,
+          homeOnThisMachine: `${homes}/${user}`,
+          privateKeyFile: at('keys', user),
+          publicKeyFile: `${at('keys', user)}.pub`,
+        };
       }
-      const running = Object.fromEntries(Object.keys(daemons).filter((key) => daemons[key]).map((key) => [key, living(`${name}-${key}`) ? 'up' : 'down']));
-      const slurm = { accounting, partitions: ['normal', 'closed'], node: name, account: accounting ? 'science' : null, ports };
-      return { state, host: '127.0.0.1', port: ports.ssh, hostKeyFile: `${hostKey}.pub`, users, slurm, daemons: running, images: imagePaths(), shims, pid: living(name) ?? null };
+      const running = Object.fromEntries(
+        Object.keys(daemons)
+          .filter((key) => daemons[key])
+          .map((key) => [key, living(`${name}-${key}`) ? 'up' : 'down']),
+      );
+      const slurm = {
+        clusterName,
+        accounting,
+        memoryLimit,
+        partitions: ['normal', 'closed'],
+        node: name,
+        account: accounting ? 'science' : null,
+        ports,
+      };
+      return {
+        state,
+        host: '127.0.0.1',
+        port: ports.ssh,
+        hostKeyFile: `${hostKey}.pub`,
+        users,
+        slurm,
+        daemons: running,
+        images: imagePaths(),
+        shims,
+        pid: living(name) ?? null,
+      };
     },
   };
 }
 
-export const withAccounting = cluster('hpc-slurm', { accounting: true });
-export const withoutAccounting = cluster('hpc-noacct', { accounting: false });
+export const withAccounting = cluster('hpc-slurm', { accounting: true, wishedMemoryLimit: 'kernel' });
+export const withoutAccounting = cluster('hpc-noacct', { accounting: false, wishedMemoryLimit: 'polling' });

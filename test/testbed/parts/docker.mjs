@@ -4,27 +4,37 @@ import { unmountBelow } from '../lib/mounts.mjs';
 import { needPrograms } from '../lib/packages.mjs';
 import { commandLine, end, endAll, launch, living, ready } from '../lib/processes.mjs';
 import { run, say } from '../lib/run.mjs';
-import { at } from '../lib/settings.mjs';
+import { at, bridgeAddress, tag } from '../lib/settings.mjs';
 import { busyboxTar, debianTar } from '../lib/rootfs.mjs';
 import { exampleFiles } from '../lib/example.mjs';
 
 const name = 'docker';
 const folder = at('docker');
 export const socket = at('docker', 'docker.sock');
-const group = 'kilim-docker';
-const bridge = 'kilimbr0';
-const images = { busybox: 'kilim/busybox:test', debian: 'kilim/debian:test', imgClassify: 'kilim/img-classify:0.0.1' };
+const group = `kilim-docker${tag}`;
+const bridge = `kilimbr${tag || 0}`;
+const images = {
+  busybox: 'kilim/busybox:test',
+  debian: 'kilim/debian:test',
+  imgClassify: 'kilim/img-classify:0.0.1',
+};
 
 const docker = (args, options) =>
-  run('docker', ['-H', `unix://${socket}`, ...args], { ...options, env: { ...process.env, DOCKER_BUILDKIT: '0', ...options?.env } });
+  run('docker', ['-H', `unix://${socket}`, ...args], {
+    ...options,
+    env: { ...process.env, DOCKER_BUILDKIT: '0', ...options?.env },
+  });
 
-const label = (image) => docker(['image', 'inspect', '--format', '{{index .Config.Labels "kilim.made-from"}}', image], { mayFail: true });
+const label = (image) =>
+  docker(['image', 'inspect', '--format', '{{index .Config.Labels "kilim.made-from"}}', image], {
+    mayFail: true,
+  });
 
 /** A bridge of our own and no packet-filter rules: the machine's own network is left alone. */
 async function needBridge() {
   if (existsSync(`/sys/class/net/${bridge}`)) return;
   await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
-  await run('ip', ['address', 'add', '172.29.77.1/24', 'dev', bridge]);
+  await run('ip', ['address', 'add', bridgeAddress, 'dev', bridge]);
   await run('ip', ['link', 'set', bridge, 'up']);
 }
 
@@ -48,12 +58,24 @@ async function start() {
   rmSync(at('docker', 'docker.pid'), { force: true });
   rememberForwarding();
   await needBridge();
-  const places = ['--data-root', at('docker', 'data'), '--exec-root', at('docker', 'exec'), '--pidfile', at('docker', 'docker.pid')];
+  const places = [
+    '--data-root',
+    at('docker', 'data'),
+    '--exec-root',
+    at('docker', 'exec'),
+    '--pidfile',
+    at('docker', 'docker.pid'),
+  ];
   const network = ['--bridge', bridge, '--iptables=false', '--ip-masq=false'];
   launch(name, 'dockerd', ['-H', `unix://${socket}`, '--group', group, ...places, ...network], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
-  await ready(name, async () => existsSync(socket) && (await docker(['version', '-f', '{{.Server.Version}}'], { mayFail: true })), 60);
+  await ready(
+    name,
+    async () =>
+      existsSync(socket) && (await docker(['version', '-f', '{{.Server.Version}}'], { mayFail: true })),
+    60,
+  );
 }
 
 async function importImage(image, tar, ...changes) {
@@ -70,7 +92,13 @@ async function buildExample() {
   if (!example) return say(`no examples/img-classify/Dockerfile yet: no image ${images.imgClassify}`);
   if ((await label(images.imgClassify)) === example.hash) return;
   say(`building the image ${images.imgClassify} (seconds)`);
-  const args = ['--build-arg', `BASE=${images.debian}`, '--label', `kilim.made-from=${example.hash}`, '--network=host'];
+  const args = [
+    '--build-arg',
+    `BASE=${images.debian}`,
+    '--label',
+    `kilim.made-from=${example.hash}`,
+    '--network=host',
+  ];
   await docker(['build', '-q', ...args, '-t', images.imgClassify, example.folder], { log: 'docker-build' });
 }
 
@@ -81,7 +109,9 @@ export async function exampleRoot() {
   const container = await docker(['create', images.imgClassify]);
   await docker(['export', '-o', tar, container]);
   await docker(['rm', container]);
-  const { Entrypoint, Cmd } = JSON.parse(await docker(['image', 'inspect', '--format', '{{json .Config}}', images.imgClassify]));
+  const { Entrypoint, Cmd } = JSON.parse(
+    await docker(['image', 'inspect', '--format', '{{json .Config}}', images.imgClassify]),
+  );
   return { tar, entrypoint: Entrypoint ?? Cmd };
 }
 
@@ -102,9 +132,14 @@ async function down() {
 export const dockerEngine = {
   name,
   async up() {
-    await needPrograms({ dockerd: 'docker.io', ip: 'iproute2', busybox: 'busybox-static', debootstrap: 'debootstrap' });
+    await needPrograms({
+      dockerd: 'docker.io',
+      ip: 'iproute2',
+      busybox: 'busybox-static',
+      debootstrap: 'debootstrap',
+    });
     await needPrograms({ docker: 'docker-cli' }); // a package of its own in newer releases
-    await needGroup(group, ['kilim-vm']);
+    await needGroup(group, [`kilim-vm${tag}`]);
     if (!living(name)) say('starting the Docker Engine');
     await start();
     await importImage(images.busybox, await busyboxTar(), 'CMD ["/bin/sh"]');
@@ -118,7 +153,8 @@ export const dockerEngine = {
     const state = living(name) ? 'up' : existsSync(folder) ? 'down' : 'absent';
     if (state !== 'up') return { state };
     const made = {};
-    for (const [key, image] of Object.entries(images)) made[key] = (await label(image)) === undefined ? null : image;
+    for (const [key, image] of Object.entries(images))
+      made[key] = (await label(image)) === undefined ? null : image;
     const version = await docker(['version', '-f', '{{.Server.Version}}'], { mayFail: true });
     return { state, socket, DOCKER_HOST: `unix://${socket}`, version, group, images: made };
   },

@@ -12,10 +12,14 @@ const groups = { ssh: [vmSsh, storeSsh], cluster: [withAccounting, withoutAccoun
 /** @throws Error for a word that names no part */
 export function named(words) {
   if (words.length === 0) return parts;
-  const wanted = words.flatMap((word) => groups[word] ?? parts.find(({ name }) => name === word) ?? unknown(word));
+  const wanted = words.flatMap(
+    (word) => groups[word] ?? parts.find(({ name }) => name === word) ?? unknown(word),
+  );
   return parts.filter((part) => wanted.includes(part));
 }
 
 function unknown(word) {
-  throw new Error(`no part is called ${word}; there are: ${[...Object.keys(groups), ...parts.map(({ name }) => name)].join(', ')}`);
+  throw new Error(
+    `no part is called ${word}; there are: ${[...Object.keys(groups), ...parts.map(({ name }) => name)].join(', ')}`,
+  );
 }

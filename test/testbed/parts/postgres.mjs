@@ -28,7 +28,11 @@ function asPostgres() {
 }
 
 const sql = (text, db = 'postgres') =>
-  run(join(programs(), 'psql'), ['-X', '-q', '-t', '-A', '-v', 'ON_ERROR_STOP=1', '-h', at('postgres'), '-p', port, '-d', db, '-c', text], asPostgres());
+  run(
+    join(programs(), 'psql'),
+    ['-X', '-q', '-t', '-A', '-v', 'ON_ERROR_STOP=1', '-h', at('postgres'), '-p', port, '-d', db, '-c', text],
+    asPostgres(),
+  );
 
 async function create() {
   say('making a PostgreSQL cluster');
@@ -37,13 +41,21 @@ async function create() {
   chownSync(at('postgres'), uid, gid);
   chmodSync(at('postgres'), 0o755);
   const auth = ['--auth-local=peer', '--auth-host=scram-sha-256'];
-  await run(join(programs(), 'initdb'), ['-D', data, '-E', 'UTF8', '--locale=C.UTF-8', ...auth], asPostgres());
+  await run(
+    join(programs(), 'initdb'),
+    ['-D', data, '-E', 'UTF8', '--locale=C.UTF-8', ...auth],
+    asPostgres(),
+  );
 }
 
 async function start() {
   if (living(name)) return;
   await mustBeFree(port, name);
-  const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${at('postgres')}`, 'max_connections=200'];
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `unix_socket_directories=${at('postgres')}`,
+    'max_connections=200',
+  ];
   const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
   launch(name, join(programs(), 'postgres'), args, asPostgres());
   await ready(name, async () => (await sql('select 1').catch(() => '')) === '1');
@@ -59,9 +71,11 @@ export const postgres = {
     say('starting PostgreSQL');
     await start();
     const password = needSecret('postgres-password').value;
-    if ((await sql(`select 1 from pg_roles where rolname = '${role}'`)) === '') await sql(`create role ${role} login createdb`);
+    if ((await sql(`select 1 from pg_roles where rolname = '${role}'`)) === '')
+      await sql(`create role ${role} login createdb`);
     await sql(`alter role ${role} password '${password}'`);
-    if ((await sql(`select 1 from pg_database where datname = '${database}'`)) === '') await sql(`create database ${database} owner ${role}`);
+    if ((await sql(`select 1 from pg_database where datname = '${database}'`)) === '')
+      await sql(`create database ${database} owner ${role}`);
   },
   start,
   stop: () => end(name, { how: 'SIGINT', seconds: 20 }), // the fast shutdown

@@ -1,6 +1,6 @@
-/** slurm.conf for a cluster of two pretended nodes on this machine. */
-export const slurmConf = ({ name, ports, accounting, firstJobId }) => `
-ClusterName=${name}
+/** slurm.conf for a cluster of one node, this machine, which pretends to be big. */
+export const slurmConf = ({ name, clusterName, ports, accounting, memoryLimit, firstJobId }) => `
+ClusterName=${clusterName}
 SlurmctldHost=${name}(127.0.0.1)
 SlurmctldPort=${ports.slurmctld}
 SlurmdPort=${ports.slurmd}
@@ -17,7 +17,9 @@ SlurmdPidFile=/run/slurmd-%n.pid
 SlurmctldLogFile=/var/log/slurm/slurmctld.log
 SlurmdLogFile=/var/log/slurm/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+${MEMORY_LIMIT[memoryLimit]}
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=2
 MpiDefault=none
 ReturnToService=2
 KillWait=5
@@ -34,20 +36,29 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf
 MaxJobCount=20000
 # a cluster made anew does not give the same numbers again
 FirstJobId=${firstJobId}
-${accounting ? accountingConf(ports) : 'AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none'}
+${accounting ? accountingConf(ports) : 'AccountingStorageType=accounting_storage/none'}
 NodeName=${name} NodeHostname=${name} NodeAddr=127.0.0.1 Port=${ports.slurmd} CPUs=64 RealMemory=256000 State=UNKNOWN
 PartitionName=normal Nodes=ALL Default=YES State=UP MaxTime=2-00:00:00 OverSubscribe=FORCE:8
 PartitionName=closed Nodes=ALL State=DOWN MaxTime=2-00:00:00
+`;
+
+/** Sites differ, and so does the word for a job that took too much: OUT_OF_MEMORY from the kernel, FAILED from polling. */
+const MEMORY_LIMIT = {
+  kernel: 'TaskPlugin=task/cgroup',
+  polling: 'TaskPlugin=task/none\nJobAcctGatherParams=OverMemoryKill',
+};
+
+export const cgroupConf = `
+CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+ConstrainRAMSpace=yes
 `;
 
 const accountingConf = (ports) => `
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort=${ports.slurmdbd}
-AccountingStorageEnforce=associations,limits,qos
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=2
-JobAcctGatherParams=OverMemoryKill`;
+AccountingStorageEnforce=associations,limits,qos`;
 
 export const slurmdbdConf = ({ name, ports, password }) => `
 AuthType=auth/munge

@@ -3,7 +3,7 @@ import { account, letIn, needAccount, needKeyPair, needSecret } from '../lib/acc
 import { needPrograms } from '../lib/packages.mjs';
 import { cutSshd, endAll, launch, living, ready, uidOf } from '../lib/processes.mjs';
 import { answers, mustBeFree, run, say } from '../lib/run.mjs';
-import { at, ports } from '../lib/settings.mjs';
+import { at, ports, tag } from '../lib/settings.mjs';
 import { socket } from './docker.mjs';
 
 /** An sshd of our own for one ordinary user. MaxSessions and MaxStartups stay as Debian ships them. */
@@ -62,11 +62,16 @@ ${extra}
     async status() {
       const state = living(name) ? 'up' : existsSync(hostKey) ? 'down' : 'absent';
       if (state === 'absent') return { state };
-      const files = { privateKeyFile: key, publicKeyFile: `${key}.pub`, passwordFile, hostKeyFile: `${hostKey}.pub` };
+      const files = {
+        privateKeyFile: key,
+        publicKeyFile: `${key}.pub`,
+        passwordFile,
+        hostKeyFile: `${hostKey}.pub`,
+      };
       return { state, host: '127.0.0.1', port, user, home, ...files };
     },
   };
 }
 
-export const vmSsh = sshHost('vm-ssh', 'kilim-vm', ports.vmSsh, `SetEnv DOCKER_HOST=unix://${socket}`);
-export const storeSsh = sshHost('store-ssh', 'kilim-store', ports.storeSsh, '');
+export const vmSsh = sshHost('vm-ssh', `kilim-vm${tag}`, ports.vmSsh, `SetEnv DOCKER_HOST=unix://${socket}`);
+export const storeSsh = sshHost('store-ssh', `kilim-store${tag}`, ports.storeSsh, '');
