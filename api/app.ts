@@ -2,9 +2,11 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
-import { download, envelope, fail } from './reply.js';
-import { isBytes, type Call, type Route } from './route.js';
+import { parseJson, refuseNul } from './read-body.js';
+import { download, envelope, fail, text } from './reply.js';
+import { isBytes, isText, type Call, type Route } from './route.js';
 import { routes } from './routes/index.js';
 
 const BODY_LIMIT = '1mb';
@@ -15,46 +17,66 @@ export function createApp(deps: ApiDeps): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  app.use(helmet({ contentSecurityPolicy: false }));
+  app.set('trust proxy', deps.config.TRUST_PROXY);
+  app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
+  app.use(cors(deps.config.CORS_ORIGINS));
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT });
-  for (const one of routes) app[one.method](one.path, ...(one.raw ? [] : [readBody]), handler(one, deps));
+  for (const one of routes) app[one.method](one.path, authenticated(one, deps), ...(one.raw ? [] : [readBody]), handler(one, deps));
   app.use((req, res) => {
-    const others = routes.filter(({ path }) => (path instanceof RegExp ? path.test(req.path) : toRegExp(path).test(req.path)));
-    const code = others.length > 0 ? 'METHOD_NOT_ALLOWED' : 'ROUTE_NOT_FOUND';
-    fail(res, new KilimError(code, `${req.method} ${req.path} is not served.`));
+    const isKnown = routes.some(({ path }) => (path instanceof RegExp ? path : toRegExp(path)).test(req.path));
+    fail(res, new KilimError(isKnown ? 'METHOD_NOT_ALLOWED' : 'ROUTE_NOT_FOUND', `${req.method} ${req.path} is not served.`), deps.log);
   });
-  app.use((error: { type?: string; status?: number }, _req: Request, res: Response, next: NextFunction) => {
+  app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
     void next;
-    if (error.type === 'entity.too.large') return fail(res, new KilimError('BODY_TOO_LARGE', `The body is larger than ${BODY_LIMIT}.`));
-    if (error instanceof URIError || error.status === 400) return fail(res, new KilimError('INVALID_REQUEST', 'The path is not well encoded.'));
-    if (!(error instanceof KilimError)) deps.log.error({ err: error }, 'a request met an error nobody foresaw');
-    fail(res, error);
+    fail(res, ofFramework(error), deps.log);
   });
   return app;
 }
 
-const toRegExp = (path: string): RegExp => new RegExp(`^${path.replace(/:[a-zA-Z]+/g, '[^/]+')}/?$`);
+/** What Express and its body reader throw, in our words. */
+function ofFramework(error: unknown): unknown {
+  const { type, status = 500 } = error as { type?: string; status?: number };
+  if (error instanceof KilimError) return error;
+  if (type === 'entity.too.large') return new KilimError('BODY_TOO_LARGE', `The body is larger than ${BODY_LIMIT}.`);
+  if (error instanceof URIError || type === undefined) return status === 400 || error instanceof URIError ? new KilimError('INVALID_REQUEST', 'The path is not well encoded.') : error;
+  if (status === 415) return new KilimError('UNSUPPORTED_MEDIA_TYPE', 'The encoding of the body is not served.');
+  return status < 500 ? new KilimError('INVALID_REQUEST', 'The body could not be read.') : error;
+}
 
-const handler = (one: Route, deps: ApiDeps) => async (req: Request, res: Response): Promise<void> => {
+const toRegExp = (path: string): RegExp => new RegExp(`^${path.replaceAll('.', '\\.').replace(/:[a-zA-Z]+/g, '[^/]+')}/?$`);
+
+/** Before the body is read: nobody unknown makes us read one (platform §8.2). */
+const authenticated = (one: Route, deps: ApiDeps) => async (req: Request, res: Response, next: NextFunction): Promise<void> => {
   try {
-    const call = await toCall(one, req, deps);
-    const answer = await one.handle(call, deps);
-    if (isBytes(answer)) download(res, answer);
-    else envelope(res, answer.status ?? 200, answer);
+    const caller = one.open ? { tenant: deps.config.KILIM_TENANT, user: '', isAdmin: false } : await deps.tokens.authenticate(req.headers);
+    res.locals['caller'] = caller;
+    next();
   } catch (error) {
-    if (!(error instanceof KilimError)) deps.log.error({ err: error, path: req.path }, 'a request met an error nobody foresaw');
-    fail(res, error);
+    req.resume();
+    fail(res, error, deps.log);
   }
 };
 
-async function toCall(one: Route, req: Request, deps: ApiDeps): Promise<Call> {
-  const base = deps.config.PUBLIC_URL ?? `${req.protocol}://${req.headers.host ?? 'localhost'}`;
-  const caller = one.open ? { tenant: deps.config.KILIM_TENANT, user: '', isAdmin: false } : await deps.tokens.authenticate(req.headers);
+const handler = (one: Route, deps: ApiDeps) => async (req: Request, res: Response): Promise<void> => {
+  try {
+    const answer = await one.handle(toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
+    if (isBytes(answer)) await download(res, answer);
+    else if (isText(answer)) text(res, answer);
+    else envelope(res, answer.status ?? 200, answer);
+  } catch (error) {
+    if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
+    fail(res, error, deps.log);
+  }
+};
+
+function toCall(one: Route, req: Request, caller: Call['caller'], { config }: ApiDeps): Call {
   const bodyText = Buffer.isBuffer(req.body) ? req.body.toString('utf8') : '';
+  const params = Object.fromEntries(Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [name, value ?? '']));
+  refuseNul(params);
   return {
-    base,
+    base: config.PUBLIC_URL ?? `${req.protocol}://${req.host || 'localhost'}`,
     caller,
-    params: Object.fromEntries(Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [name, value ?? ''])),
+    params,
     query: flatQuery(req.query),
     body: one.raw ? null : parseJson(bodyText, req.headers['content-type']),
     bodyText,
@@ -67,16 +89,6 @@ function flatQuery(query: Request['query']): Call['query'] {
   for (const [name, value] of Object.entries(query)) {
     if (typeof value !== 'string') throw new KilimError('INVALID_REQUEST', `${name}: may be given once`);
   }
+  refuseNul(query);
   return query as Call['query'];
-}
-
-function parseJson(text: string, type = 'application/json'): unknown {
-  if (text.trim() === '') return null;
-  if (/^application\/x-www-form-urlencoded/i.test(type)) return Object.fromEntries(new URLSearchParams(text));
-  if (!/^application\/([a-z.+-]+\+)?json\b/i.test(type)) throw new KilimError('UNSUPPORTED_MEDIA_TYPE', `The body must be application/json, not ${type}.`);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new KilimError('INVALID_JSON', `The body is not JSON: ${error instanceof Error ? error.message : ''}`);
-  }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 
 import { createHosts } from '../hosts/hosts.js';
-import { parseConfig, readKeys } from '../schemas/config.js';
+import { masterKeys, parseConfig } from '../schemas/config.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createApp } from './app.js';
@@ -16,12 +16,12 @@ import { applySeed } from './seed.js';
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
-  const store = await openStore({ url: config.DATABASE_URL, keys: readKeys(config.KILIM_MASTER_KEY_FILE), mayMigrate: true });
+  const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
   const local = { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: config.KILIM_LOCAL_USER, home: join(config.KILIM_HOME, 'local') };
   const hosts = createHosts({ ...hostLookups(store), local });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
-  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config.KILIM_TENANT) };
+  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
   const seeds = process.argv.slice(2).filter((word, i, words) => words[i - 1] === '--seed');
   for (const file of seeds) await applySeed(file, deps);
 

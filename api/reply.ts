@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { pipeline } from 'node:stream';
 
 import type { Response } from 'express';
+import type { Logger } from 'pino';
 
 import { KilimError, meaningOf } from '../domain/errors.js';
-import type { Answer, Bytes } from './route.js';
+import type { Answer, Bytes, Text } from './route.js';
 
 const VERSION = '0.1.0';
 
@@ -23,22 +25,38 @@ export function envelope(res: Response, status: number, { says, result = null, m
   res.end(text);
 }
 
-export function fail(res: Response, error: unknown): void {
+/** Every failure as an envelope; one that nobody foresaw says only where the log has it. */
+export function fail(res: Response, error: unknown, log: Logger): void {
+  const isOurs = error instanceof KilimError;
+  const status = isOurs ? (meaningOf(error.code).http ?? 500) : 500;
+  const id = randomUUID();
+  if (status === 500) log.error({ err: error, id, path: res.req.path }, 'a request met an error nobody foresaw');
   if (res.headersSent) {
     res.destroy(); // in mid-stream no envelope can follow
     return;
   }
-  if (!(error instanceof KilimError)) return envelope(res, 500, { says: 'INTERNAL The service met an error; it is in its log.' });
-  const status = meaningOf(error.code).http ?? 500;
+  if (status === 500) return envelope(res, 500, { says: `INTERNAL The service met an error; its log has it under ${id}.` });
   if (status === 503) res.setHeader('Retry-After', '5');
-  const result = error.code === 'JOB_NOT_FOUND' || error.detail['name'] ? { name: error.detail['name'] ?? null } : null;
-  envelope(res, status, { says: `${error.code} ${error.message}`, result });
+  const { code, message, detail } = error as KilimError;
+  envelope(res, status, { says: `${code} ${message}`, result: detail['name'] ? { name: detail['name'] } : null });
 }
 
-export function download(res: Response, { stream, name, size, partial }: Bytes): void {
+export function text(res: Response, { text: body, type }: Text): void {
+  res.setHeader('Content-Type', type);
+  res.end(body);
+}
+
+/** The first bytes are awaited before the head goes out, so that a file that cannot be read is still an envelope. */
+export async function download(res: Response, { stream, name, size, partial, isInline }: Bytes): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    stream.once('readable', resolve);
+    stream.once('end', resolve);
+    stream.once('error', reject);
+  });
   res.statusCode = partial ? 206 : 200;
-  res.setHeader('Content-Type', 'application/octet-stream');
-  res.setHeader('Content-Disposition', `attachment; filename="${name.replace(/[^ -~]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`);
+  res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
+  const ascii = name.replace(/[^ -~]|["\\]/g, '_');
+  res.setHeader('Content-Disposition', isInline ? 'inline' : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${encodeURIComponent(name)}`}`);
   res.setHeader('Cache-Control', 'max-age=3600');
   if (size !== undefined) res.setHeader('Content-Length', String(size));
   if (partial) res.setHeader('Content-Range', `bytes ${partial.offset}-${partial.offset + partial.length - 1}/${partial.total}`);

@@ -31,6 +31,14 @@ export interface Bytes {
   name: string;
   size?: number;
   partial?: { offset: number; length: number; total: number };
+  /** Shown, not saved: one page of a text. */
+  isInline?: true;
+}
+
+/** For other readers than clients of the platform: Prometheus. */
+export interface Text {
+  text: string;
+  type: string;
 }
 
 export interface Route {
@@ -40,9 +48,10 @@ export interface Route {
   open?: true;
   /** The handler reads the request's stream itself. */
   raw?: true;
-  handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes>;
+  handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes | Text>;
 }
 
 export const route = (value: Route): Route => value;
 
-export const isBytes = (answer: Answer | Bytes): answer is Bytes => 'stream' in answer;
+export const isBytes = (answer: Answer | Bytes | Text): answer is Bytes => 'stream' in answer;
+export const isText = (answer: Answer | Bytes | Text): answer is Text => 'text' in answer;

@@ -2,7 +2,8 @@
  * The published tutorial with the official TypeScript client: classify a picture, look at the job, share its output.
  *
  *     node examples/tutorial.ts http://127.0.0.1:8080     (Node 22.18 or newer; before: see README.md)
- *       [--user alice --password alice] [--exec-system vm-local] [--hpc-system ID] [--image PATH_OR_HTTP_URL] [--expect LABEL]
+ *       [--user alice --password alice] [--exec-system vm-local] [--hpc-system ID]
+ *       [--image PATH_OR_HTTP_URL] [--expect LABEL]
  *
  * A path is one on the execution system. Ends with 0 only if every step held; the user must own the execution
  * system, since only its owner may share files.
@@ -143,7 +144,10 @@ async function share(client: Client, basePath: string, jobUuid: string, output: 
       path,
       createPermissionRequest: { username: other, permission: Files.PermEnum.Read },
     });
-    check(result?.permission === 'READ' && result.username === other, `granted ${path} to ${other}`);
+    check(
+      result?.permission === Files.PermEnum.Read && result.username === other,
+      `granted ${path} to ${other}`,
+    );
   }
   check((await readFile(client, systemId, hidden)) !== '', `${options.user} can read ${hidden}`);
 
@@ -156,8 +160,10 @@ async function share(client: Client, basePath: string, jobUuid: string, output: 
 
 async function main(): Promise<void> {
   const basePath = positionals[0];
-  if (!basePath || positionals.length > 1)
-    throw new Error('give the base URL, for example http://127.0.0.1:8080');
+  if (!basePath || positionals.length > 1) {
+    console.error('give the base URL, for example http://127.0.0.1:8080');
+    process.exit(2);
+  }
   const client = await logIn(basePath, options.user, options.password);
   const [uuid, output] = await run(client, options['exec-system']);
   if (options['hpc-system']) {

@@ -1,47 +1,96 @@
-// Makes a fresh checkout ready: packages, build, Temporal's server. No dependencies; says what it does; skips what is there.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+// Makes a checkout ready: packages, build, Temporal's server. Without dependencies; says what it does; skips what is there.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { runStep, say } from './run.mjs';
+
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
-const say = (text) => process.stderr.write(`[kilim] ${text}\n`);
 
-const SOURCES = ['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows', 'api', 'worker', 'cli', 'launcher', 'scripts/build.mjs', 'package-lock.json'];
-
-const newest = (path) =>
-  !existsSync(path) ? 0 : statSync(path).isDirectory() ? Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name)))) : statSync(path).mtimeMs;
-
-function checkTools() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  const missing = [];
-  if (major < 20 || (major === 20 && minor < 20)) missing.push(`Node 20.20 or newer (this is ${process.versions.node})`);
-  for (const tool of ['git', 'python3', 'npm', 'bash']) if (spawnSync(tool, ['--version']).error) missing.push(tool);
-  if (missing.length > 0) {
-    say(`These are needed and missing: ${missing.join(', ')}.`);
-    process.exit(1);
-  }
-}
-
-const run = (command, args) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+const OLDEST_NODE = [20, 20];
+const TOOLS = ['git', 'python3', 'npm', 'bash'];
+const SOURCES = [
+  ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows', 'api', 'worker', 'cli', 'launcher'],
+  ...['scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'],
+];
 
 /** Everything up to a program that can be started; with `withEngine` also Temporal's server. */
 export async function prepare({ withEngine = true } = {}) {
-  checkTools();
+  refuseWithoutTools();
+  useOwnHeaders();
+  if (!hasPackages()) await installPackages();
+  if (isStale()) {
+    const isBuilt = await runStep('Building (about half a minute)', process.execPath, [join(root, 'scripts', 'build.mjs')], { cwd: root });
+    if (!isBuilt) giveUp('The build failed; its messages are above.');
+  }
+  if (withEngine && !process.env.TEMPORAL_ADDRESS) await findEngine();
+}
+
+function refuseWithoutTools() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status !== 0);
+  if (isOld) missing.unshift(`Node ${OLDEST_NODE.join('.')} or newer (this is ${process.versions.node})`);
+  if (missing.length > 0) giveUp(`Needed and missing: ${missing.join(', ')}. Install that, then try again; nothing was changed.`);
+}
+
+/** Native packages compile against Node's own headers, where those are there: Node's download site may be out of reach. */
+function useOwnHeaders() {
   const prefix = dirname(dirname(process.execPath));
-  // native packages compile against Node's own headers where Node's download site cannot be reached
-  if (existsSync(join(prefix, 'include', 'node'))) process.env.npm_config_nodedir ??= prefix;
-  if (!existsSync(join(root, 'node_modules', '.package-lock.json'))) {
-    say('Installing packages (npm ci; one to three minutes) …');
-    run('npm', ['ci', '--no-audit', '--no-fund']);
+  if (existsSync(join(prefix, 'include', 'node', 'node.h'))) process.env.npm_config_nodedir ??= prefix;
+}
+
+const stampFile = join(root, 'node_modules', '.kilim-installed');
+/** Native packages fit one version of Node's interface; the lock file says the rest. */
+const stampText = () => {
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  return `${process.versions.modules} ${process.arch} ${lock}\n`;
+};
+
+function hasPackages() {
+  if (existsSync(stampFile)) return readFileSync(stampFile, 'utf8') === stampText();
+  // somebody ran npm by hand
+  const lock = join(root, 'node_modules', '.package-lock.json');
+  const isNewer = existsSync(lock) && statSync(lock).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
+  if (isNewer) writeFileSync(stampFile, stampText());
+  return isNewer;
+}
+
+async function installPackages() {
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (!(await runStep('Installing packages with npm ci (one to three minutes)', 'npm', args, { cwd: root }))) {
+    giveUp('npm ci failed. It needs the npm registry; where a prebuilt SQLite cannot be fetched also make and a C++ compiler (g++).');
   }
+  const loads = spawnSync(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:').close()"], { cwd: root, encoding: 'utf8' });
+  if (loads.status !== 0) giveUp(`better-sqlite3 was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
+  writeFileSync(stampFile, stampText());
+}
+
+function isStale() {
   const stamp = join(root, 'dist', '.built');
-  if (!existsSync(stamp) || Math.max(...SOURCES.map((path) => newest(join(root, path)))) > statSync(stamp).mtimeMs) {
-    say('Building (half a minute) …');
-    run(process.execPath, [join(root, 'scripts', 'build.mjs')]);
+  if (!existsSync(stamp)) return true;
+  const built = Number(readFileSync(stamp, 'utf8')) || statSync(stamp).mtimeMs;
+  return SOURCES.some((source) => newest(join(root, source)) > built);
+}
+
+/** A folder counts too: a removed file changes its folder's time. */
+function newest(path) {
+  const { mtimeMs, isDirectory } = { mtimeMs: statSync(path).mtimeMs, isDirectory: statSync(path).isDirectory() };
+  return isDirectory ? Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name)))) : mtimeMs;
+}
+
+async function findEngine() {
+  const { provisionTemporal } = await import(pathToFileURL(join(root, 'dist', 'launcher', 'provision-temporal.js')).href);
+  try {
+    process.env.KILIM_TEMPORAL_CLI = await provisionTemporal(say);
+  } catch (error) {
+    giveUp(error.message);
   }
-  if (withEngine) {
-    const { provisionTemporal } = await import(pathToFileURL(join(root, 'dist', 'launcher', 'provision-temporal.js')).href);
-    if (!process.env.TEMPORAL_ADDRESS) process.env.KILIM_TEMPORAL_CLI = await provisionTemporal(say);
-  }
+}
+
+function giveUp(message) {
+  say(message);
+  process.exit(1);
 }

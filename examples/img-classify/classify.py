@@ -22,7 +22,7 @@ EDGE_POWERS = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
 def reduce_picture(width, height, rows, rgb_at):
-    """Averages the picture into cells, GRID of them on the longer side; at most 3 × 3 pixels are looked at per cell."""
+    """Averages the picture into cells, GRID on the longer side; looks at no more than 3 × 3 pixels per cell."""
     cell = max(width, height) / GRID
     per_cell = min(3, max(1, math.ceil(cell)))
     columns, lines = sample_positions(width, cell, per_cell), sample_positions(height, cell, per_cell)
@@ -150,8 +150,8 @@ def main():
     except PictureError as error:
         print('img-classify: %s %s.' % (source, error), file=sys.stderr)
         return 1
-    for score, label in score_labels(model, extract_features(grid))[:5]:
-        print('%s (score = %.5f)' % (label, score))
+    best = score_labels(model, extract_features(grid))[:5]
+    print('\n'.join('%s (score = %.5f)' % (label, score) for score, label in best))
     return 0
 
 

@@ -138,7 +138,8 @@ def degrade(rng, rows, shade, noise):
         line = []
         for x, colour in enumerate(row):
             light = (shade[0] * (x - middle) + shade[1] * (y - middle)) / middle
-            line.append(tuple(min(255, max(0, value + light + grain[(at + i) % 997])) for i, value in enumerate(colour)))
+            noisy = (value + light + grain[(at + i) % 997] for i, value in enumerate(colour))
+            line.append(tuple(min(255, max(0, value)) for value in noisy))
             at += 3
         result.append(line)
     return result

@@ -21,7 +21,7 @@ function find(word) {
       start: () => part.startDaemon(daemon),
     };
   }
-  if (part?.stop && !daemon) return { process: name, stop: part.stop, start: part.start };
+  if (part?.stop && !daemon) return { process: name, stop: () => part.stop(), start: () => part.start() };
   const names = parts.flatMap((each) => each.daemons?.map((key) => `${each.name}:${key}`) ?? [each.name]);
   throw new Error(`nothing here is called ${word}; there are: ${names.join(', ')}`);
 }

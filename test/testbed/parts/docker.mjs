@@ -100,6 +100,7 @@ async function buildExample() {
     '--network=host',
   ];
   await docker(['build', '-q', ...args, '-t', images.imgClassify, example.folder], { log: 'docker-build' });
+  await docker(['image', 'prune', '-f']); // the one that lost its name
 }
 
 /** The example's image as a tar of its root file system, and what it executes: the source of other images. */

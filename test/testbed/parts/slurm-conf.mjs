@@ -60,7 +60,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=${ports.slurmdbd}
 AccountingStorageEnforce=associations,limits,qos`;
 
-export const slurmdbdConf = ({ name, ports, password }) => `
+export const slurmdbdConf = ({ name, ports, databasePassword }) => `
 AuthType=auth/munge
 DbdHost=${name}
 DbdAddr=127.0.0.1
@@ -70,7 +70,7 @@ CommunicationParameters=NoInAddrAny
 StorageType=accounting_storage/mysql
 StorageHost=localhost
 StorageUser=slurm
-StoragePass=${password}
+StoragePass=${databasePassword}
 StorageLoc=slurm_acct_db
 LogFile=/var/log/slurm/slurmdbd.log
 PidFile=/run/slurmdbd.pid

@@ -1,0 +1,41 @@
+import { KilimError } from '../domain/errors.js';
+
+const DEPTH = 100;
+
+/** Brackets inside strings do not count; what is not JSON is found out later. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > DEPTH) return true;
+  }
+  return false;
+}
+
+/** A JSON document, or null where there is none. The message names no content: it may be a secret. */
+export function parseJson(text: string, type = 'application/json'): unknown {
+  if (text.trim() === '') return null;
+  if (/^application\/x-www-form-urlencoded/i.test(type)) return Object.fromEntries(new URLSearchParams(text));
+  if (!/^application\/([a-z.+-]+\+)?json\b/i.test(type)) throw new KilimError('UNSUPPORTED_MEDIA_TYPE', `The body must be application/json, not ${type.slice(0, 80)}.`);
+  if (isTooDeep(text)) throw new KilimError('INVALID_REQUEST', `The body is nested deeper than ${DEPTH} levels.`);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    const position = /position \d+(?: \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : '')?.[0];
+    throw new KilimError('INVALID_JSON', `The body is not JSON${position ? ` at ${position}` : ''}.`);
+  }
+  if (text.includes('\\u0000')) refuseNul(body);
+  return body;
+}
+
+/** No value of the interface may hold a NUL: neither a shell nor a database takes one. */
+export function refuseNul(value: unknown, field = 'body'): void {
+  if (typeof value === 'string' && value.includes('\0')) throw new KilimError('INVALID_REQUEST', `${field}: contains a NUL character`);
+  if (value === null || typeof value !== 'object') return;
+  for (const [name, member] of Object.entries(value)) {
+    refuseNul(name, field);
+    refuseNul(member, name);
+  }
+}

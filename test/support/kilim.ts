@@ -1,0 +1,167 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import childProcess, { spawn, type ChildProcess } from 'node:child_process';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { part } from './testbed.js';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const TERMINAL = ['FINISHED', 'FAILED', 'CANCELLED'];
+
+export interface JobRecord {
+  uuid: string;
+  status: string;
+  condition: string | null;
+  lastMessage: string;
+  remoteOutcome: string | null;
+  remoteResultInfo: string | null;
+  blockedCount: number;
+}
+
+/** A whole Kilim in a folder of its own, driven over HTTP as users do. */
+export interface Kilim {
+  url: string;
+  home: string;
+  call: (method: string, path: string, body?: unknown, user?: string) => Promise<{ status: number; message: string; result: unknown }>;
+  submit: (request: Record<string, unknown>) => Promise<string>;
+  get: (uuid: string) => Promise<JobRecord>;
+  /** Waits for a status; a terminal one that is another fails at once, with the job's own words. */
+  until: (uuid: string, status: string, seconds?: number) => Promise<JobRecord>;
+  output: (uuid: string, path?: string) => Promise<string>;
+  /** Ends a child program as a crash would. */
+  kill: (program: 'temporal' | 'api' | 'worker') => number;
+  stop: () => Promise<void>;
+}
+
+/** Systems `here`, and `vm` and `store` over SSH where the test bed has them; applications `zip-app` and `docker-app`. */
+function seedOf(home: string): unknown {
+  const ssh = (id: string, name: 'vm-ssh' | 'store-ssh') => {
+    const bed = part(name);
+    if (!bed) return { systems: [], credentials: [] };
+    return {
+      systems: [{ id, owner: 'alice', systemType: 'LINUX', host: '127.0.0.1', port: bed.port, defaultAuthnMethod: 'PKI_KEYS', effectiveUserId: bed.user,
+        rootDir: bed.home, canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'DOCKER' }] }],
+      credentials: [{ systemId: id, userName: bed.user, privateKeyFile: bed.privateKeyFile }],
+    }; // prettier-ignore
+  };
+  const vm = ssh('vm', 'vm-ssh');
+  const store = ssh('store', 'store-ssh');
+  const here = { id: 'here', owner: 'alice', systemType: 'LINUX', host: 'localhost', defaultAuthnMethod: 'PASSWORD', rootDir: `${home}/data/here`,
+    canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }] }; // prettier-ignore
+  return {
+    tenant: 'dev',
+    users: [{ username: 'alice', password: 'alice' }, { username: 'bob', password: 'bob' }],
+    systems: [here, ...vm.systems, ...store.systems],
+    credentials: [...vm.credentials, ...store.credentials],
+    apps: [
+      { id: 'zip-app', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/shell.tar` },
+      { id: 'docker-app', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/busybox:test' },
+      { id: 'docker-missing', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/not-there:1' },
+    ],
+    profiles: [],
+  }; // prettier-ignore
+}
+
+export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
+  const home = mkdtempSync(join(tmpdir(), 'kilim-test-'));
+  chmodSync(home, 0o711);
+  // the application runs the shell text of its first argument: `sh -c "…"`
+  const files = join(home, 'apps');
+  spawnSyncOrThrow('bash', ['-c', `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`]);
+  const seed = join(home, 'seed.json');
+  writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
+  const child = spawn(process.execPath, [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const url = await readyLine(child);
+  const tokens = new Map<string, string>();
+  const call: Kilim['call'] = async (method, path, body, user = 'alice') => {
+    if (!tokens.has(user)) {
+      const login = await fetch(`${url}/v3/oauth2/tokens`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ username: user, password: user, grant_type: 'password' }) });
+      tokens.set(user, ((await login.json()) as { result: { access_token: { access_token: string } } }).result.access_token.access_token);
+    }
+    const reply = await fetch(`${url}${path}`, {
+      method,
+      headers: { 'X-Tapis-Token': tokens.get(user) ?? '', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = (await reply.json()) as { message: string; result: unknown };
+    return { status: reply.status, message: answer.message, result: answer.result };
+  };
+  const get: Kilim['get'] = async (uuid) => (await call('GET', `/v3/jobs/${uuid}`)).result as JobRecord;
+  return {
+    url,
+    home,
+    call,
+    get,
+    async submit(request) {
+      const { status, message, result } = await call('POST', '/v3/jobs/submit', { name: 'test', appVersion: '1', ...request });
+      if (status !== 200) throw new Error(`submit: ${status} ${message}`);
+      return (result as JobRecord).uuid;
+    },
+    async until(uuid, wanted, seconds = 25) {
+      let job: JobRecord | null = null;
+      for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(30)) {
+        job = await get(uuid).catch(() => job);
+        if (job?.status === wanted) return job;
+        if (job && TERMINAL.includes(job.status)) break;
+      }
+      throw new Error(`job ${uuid} is ${job?.status ?? 'unknown'} (${job?.condition ?? ''}), not ${wanted}: ${job?.lastMessage ?? ''}`);
+    },
+    async output(uuid, path = 'tapisjob.out') {
+      const reply = await fetch(`${url}/v3/jobs/${uuid}/output/download/${path}?allowIfRunning=true`, { headers: { 'X-Tapis-Token': tokens.get('alice') ?? '' } });
+      return reply.text();
+    },
+    kill: (program) => killChild(child.pid ?? 0, program),
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The program below the supervisor's guard, by its place in the process tree. */
+function killChild(parent: number, program: string): number {
+  const table = spawnSyncOrThrow('ps', ['-eo', 'pid=,ppid=,args=']).split('\n').map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)).filter((row) => row !== null); // prettier-ignore
+  const guards = table.filter((row) => Number(row[2]) === parent).map((row) => Number(row[1]));
+  const pattern = program === 'temporal' ? /server start-dev/ : new RegExp(`dist/${program}/main\\.js`);
+  const found = table.find((row) => guards.includes(Number(row[2])) && pattern.test(row[3] ?? '') && !/^bash/.test(row[3] ?? ''));
+  if (!found) throw new Error(`no ${program} runs below ${parent}`);
+  process.kill(Number(found[1]), 'SIGKILL');
+  return Number(found[1]);
+}
+
+function spawnSyncOrThrow(command: string, args: string[]): string {
+  const { status, stdout, stderr } = childProcess.spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command}: ${stderr}`);
+  return stdout;
+}
+
+const readyLine = (child: ChildProcess): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      const ready = /kilim ready at (\S+)/.exec(chunk.toString());
+      if (ready?.[1]) resolve(ready[1]);
+    });
+    child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.once('exit', () => reject(new Error(`kilim up ended: ${said}`)));
+  });
+
+const anyPort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+
+/** How often the application of a job was started, by its ledger on this machine's disk. */
+export const startsOf = (execDir: string, uuid: string): number =>
+  Number(spawnSyncOrThrow('bash', ['-c', `ls -d ${execDir}/.kilim/${uuid}/started.* | wc -l`]));
+
+/** Processes that carry the job's tag. */
+export const processesOf = (uuid: string): string[] =>
+  spawnSyncOrThrow('bash', ['-c', `grep -lsz 'KILIM_JOB=.*${uuid}' /proc/[0-9]*/environ | tr '\\0' '\\n' || true`]).split('\n').filter(Boolean);
