@@ -21,10 +21,20 @@ export function createApp(deps: ApiDeps): Express {
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(cors(deps.config.CORS_ORIGINS));
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT });
-  for (const one of routes) app[one.method](one.path, authenticated(one, deps), ...(one.raw ? [] : [readBody]), handler(one, deps));
+  for (const one of routes)
+    app[one.method](one.path, authenticated(one, deps), ...(one.raw ? [] : [readBody]), handler(one, deps));
   app.use((req, res) => {
-    const isKnown = routes.some(({ path }) => (path instanceof RegExp ? path : toRegExp(path)).test(req.path));
-    fail(res, new KilimError(isKnown ? 'METHOD_NOT_ALLOWED' : 'ROUTE_NOT_FOUND', `${req.method} ${req.path} is not served.`), deps.log);
+    const isKnown = routes.some(({ path }) =>
+      (path instanceof RegExp ? path : toRegExp(path)).test(req.path),
+    );
+    fail(
+      res,
+      new KilimError(
+        isKnown ? 'METHOD_NOT_ALLOWED' : 'ROUTE_NOT_FOUND',
+        `${req.method} ${req.path} is not served.`,
+      ),
+      deps.log,
+    );
   });
   app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
     void next;
@@ -37,41 +47,58 @@ export function createApp(deps: ApiDeps): Express {
 function ofFramework(error: unknown): unknown {
   const { type, status = 500 } = error as { type?: string; status?: number };
   if (error instanceof KilimError) return error;
-  if (type === 'entity.too.large') return new KilimError('BODY_TOO_LARGE', `The body is larger than ${BODY_LIMIT}.`);
-  if (error instanceof URIError || type === undefined) return status === 400 || error instanceof URIError ? new KilimError('INVALID_REQUEST', 'The path is not well encoded.') : error;
-  if (status === 415) return new KilimError('UNSUPPORTED_MEDIA_TYPE', 'The encoding of the body is not served.');
+  if (type === 'entity.too.large')
+    return new KilimError('BODY_TOO_LARGE', `The body is larger than ${BODY_LIMIT}.`);
+  if (error instanceof URIError || type === undefined)
+    return status === 400 || error instanceof URIError
+      ? new KilimError('INVALID_REQUEST', 'The path is not well encoded.')
+      : error;
+  if (status === 415)
+    return new KilimError('UNSUPPORTED_MEDIA_TYPE', 'The encoding of the body is not served.');
   return status < 500 ? new KilimError('INVALID_REQUEST', 'The body could not be read.') : error;
 }
 
-const toRegExp = (path: string): RegExp => new RegExp(`^${path.replaceAll('.', '\\.').replace(/:[a-zA-Z]+/g, '[^/]+')}/?$`);
+const toRegExp = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll('.', '\\.').replace(/:[a-zA-Z]+/g, '[^/]+')}/?$`);
 
 /** Before the body is read: nobody unknown makes us read one (platform §8.2). */
-const authenticated = (one: Route, deps: ApiDeps) => async (req: Request, res: Response, next: NextFunction): Promise<void> => {
-  try {
-    const caller = one.open ? { tenant: deps.config.KILIM_TENANT, user: '', isAdmin: false } : await deps.tokens.authenticate(req.headers);
-    res.locals['caller'] = caller;
-    next();
-  } catch (error) {
-    req.resume();
-    fail(res, error, deps.log);
-  }
-};
+const authenticated =
+  (one: Route, deps: ApiDeps) =>
+  async (req: Request, res: Response, next: NextFunction): Promise<void> => {
+    try {
+      const caller = one.open
+        ? { tenant: deps.config.KILIM_TENANT, user: '', isAdmin: false }
+        : await deps.tokens.authenticate(req.headers);
+      res.locals['caller'] = caller;
+      next();
+    } catch (error) {
+      req.resume();
+      fail(res, error, deps.log);
+    }
+  };
 
-const handler = (one: Route, deps: ApiDeps) => async (req: Request, res: Response): Promise<void> => {
-  try {
-    const answer = await one.handle(toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
-    if (isBytes(answer)) await download(res, answer);
-    else if (isText(answer)) text(res, answer);
-    else envelope(res, answer.status ?? 200, answer);
-  } catch (error) {
-    if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
-    fail(res, error, deps.log);
-  }
-};
+const handler =
+  (one: Route, deps: ApiDeps) =>
+  async (req: Request, res: Response): Promise<void> => {
+    try {
+      const answer = await one.handle(toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
+      if (isBytes(answer)) await download(res, answer);
+      else if (isText(answer)) text(res, answer);
+      else envelope(res, answer.status ?? 200, answer);
+    } catch (error) {
+      if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
+      fail(res, error, deps.log);
+    }
+  };
 
 function toCall(one: Route, req: Request, caller: Call['caller'], { config }: ApiDeps): Call {
   const bodyText = Buffer.isBuffer(req.body) ? req.body.toString('utf8') : '';
-  const params = Object.fromEntries(Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [name, value ?? '']));
+  const params = Object.fromEntries(
+    Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [
+      name,
+      value ?? '',
+    ]),
+  );
   refuseNul(params);
   return {
     base: config.PUBLIC_URL ?? `${req.protocol}://${req.host || 'localhost'}`,

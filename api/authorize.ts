@@ -9,9 +9,18 @@ import type { Caller } from './deps.js';
 type Level = 'READ' | 'MODIFY' | 'EXECUTE';
 
 /** A system of the caller's tenant that is not deleted. @throws KilimError SYSTEM_NOT_FOUND, then NOT_AUTHORIZED (platform §3.8) */
-export async function systemFor(store: Store, caller: Caller, id: string, level: Level | 'OWNER'): Promise<System> {
+export async function systemFor(
+  store: Store,
+  caller: Caller,
+  id: string,
+  level: Level | 'OWNER',
+): Promise<System> {
   const system = await store.systems.find(caller.tenant, id);
-  if (!system || system.deleted) throw new KilimError('SYSTEM_NOT_FOUND', `System not found. System: ${id} jwtTenant: ${caller.tenant} jwtUser: ${caller.user}`);
+  if (!system || system.deleted)
+    throw new KilimError(
+      'SYSTEM_NOT_FOUND',
+      `System not found. System: ${id} jwtTenant: ${caller.tenant} jwtUser: ${caller.user}`,
+    );
   if (!(await isAllowed(store, caller, system.owner, `system:${id}`, level))) {
     throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} the system ${id}.`);
   }
@@ -19,14 +28,34 @@ export async function systemFor(store: Store, caller: Caller, id: string, level:
 }
 
 /** An application version of the caller's tenant. @throws KilimError APP_NOT_FOUND, then NOT_AUTHORIZED */
-export async function appFor(store: Store, caller: Caller, id: string, version: string | null, level: Level | 'OWNER'): Promise<App> {
-  const app = version === null ? await store.apps.findLatest(caller.tenant, id) : await store.apps.find(caller.tenant, id, version);
-  if (!app || app.deleted) throw new KilimError('APP_NOT_FOUND', `Application not found. App: ${id} Version: ${version ?? 'any'} jwtUser: ${caller.user}`);
-  if (!(await isAllowed(store, caller, app.owner, `app:${id}`, level))) throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} the application ${id}.`);
+export async function appFor(
+  store: Store,
+  caller: Caller,
+  id: string,
+  version: string | null,
+  level: Level | 'OWNER',
+): Promise<App> {
+  const app =
+    version === null
+      ? await store.apps.findLatest(caller.tenant, id)
+      : await store.apps.find(caller.tenant, id, version);
+  if (!app || app.deleted)
+    throw new KilimError(
+      'APP_NOT_FOUND',
+      `Application not found. App: ${id} Version: ${version ?? 'any'} jwtUser: ${caller.user}`,
+    );
+  if (!(await isAllowed(store, caller, app.owner, `app:${id}`, level)))
+    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} the application ${id}.`);
   return app;
 }
 
-async function isAllowed(store: Store, caller: Caller, owner: string, resource: string, level: Level | 'OWNER'): Promise<boolean> {
+async function isAllowed(
+  store: Store,
+  caller: Caller,
+  owner: string,
+  resource: string,
+  level: Level | 'OWNER',
+): Promise<boolean> {
   if (caller.isAdmin || owner === caller.user) return true;
   if (level === 'OWNER') return false;
   const held = await store.grants.levels(caller.tenant, resource, caller.user);
@@ -34,12 +63,22 @@ async function isAllowed(store: Store, caller: Caller, owner: string, resource: 
 }
 
 /** May the caller use a path of the system? (platform §5.8) @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED */
-export async function pathFor(store: Store, caller: Caller, systemId: string, path: string, level: 'READ' | 'MODIFY'): Promise<System> {
+export async function pathFor(
+  store: Store,
+  caller: Caller,
+  systemId: string,
+  path: string,
+  level: 'READ' | 'MODIFY',
+): Promise<System> {
   const system = await store.systems.find(caller.tenant, systemId);
-  if (!system || system.deleted || !system.enabled) throw new KilimError('SYSTEM_NOT_FOUND', `The system ${systemId} was not found or is not enabled.`);
+  if (!system || system.deleted || !system.enabled)
+    throw new KilimError('SYSTEM_NOT_FOUND', `The system ${systemId} was not found or is not enabled.`);
   if (caller.isAdmin || system.owner === caller.user) return system;
   const refuse = (): never => {
-    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} ${path} on the system ${systemId}.`);
+    throw new KilimError(
+      'NOT_AUTHORIZED',
+      `${caller.user} may not ${level} ${path} on the system ${systemId}.`,
+    );
   };
   if (!(await isAllowed(store, caller, system.owner, `system:${systemId}`, 'READ'))) refuse();
   for (const above of pathAndAbove(path)) {
@@ -57,7 +96,8 @@ const pathAndAbove = (path: string): string[] => {
 /** @throws KilimError JOB_NOT_FOUND also for another tenant's, then JOB_NOT_AUTHORIZED (jobs §11.2) */
 export async function jobFor(store: Store, caller: Caller, uuid: string): Promise<Job> {
   const job = await store.jobs.find(uuid);
-  if (!job || job.tenant !== caller.tenant) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
+  if (!job || job.tenant !== caller.tenant)
+    throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
   if (!caller.isAdmin && job.owner !== caller.user && job.plan.createdby !== caller.user) {
     throw new KilimError('JOB_NOT_AUTHORIZED', `${caller.user} may not see the job ${uuid}.`);
   }

@@ -35,7 +35,8 @@ export function createEngine(config: Config, log: Logger): Engine {
       await connection.withDeadline(Date.now() + DEADLINE_MS, work);
       return true;
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) log.warn({ err: error }, `Temporal did not take: ${what}`);
+      if (!(error instanceof WorkflowNotFoundError))
+        log.warn({ err: error }, `Temporal did not take: ${what}`);
       return false;
     }
   };
@@ -59,7 +60,8 @@ export function createEngine(config: Config, log: Logger): Engine {
         }),
       ),
     cancel: (uuid) => soon(`the cancel of ${uuid}`, () => client.workflow.getHandle(uuid).cancel()),
-    signal: (uuid, name, order) => soon(`${name} of ${uuid}`, () => client.workflow.getHandle(uuid).signal(name, order)),
+    signal: (uuid, name, order) =>
+      soon(`${name} of ${uuid}`, () => client.workflow.getHandle(uuid).signal(name, order)),
     ping: () => soon('a ping', () => client.workflowService.getSystemInfo({})),
     close: () => connection.close(),
   };

@@ -17,7 +17,11 @@ async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
   const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
-  const local = { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: config.KILIM_LOCAL_USER, home: join(config.KILIM_HOME, 'local') };
+  const local = {
+    isEnabled: config.KILIM_LOCAL_EXECUTION,
+    runAs: config.KILIM_LOCAL_USER,
+    home: join(config.KILIM_HOME, 'local'),
+  };
   const hosts = createHosts({ ...hostLookups(store), local });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
@@ -25,7 +29,9 @@ async function main(): Promise<void> {
   const seeds = process.argv.slice(2).filter((word, i, words) => words[i - 1] === '--seed');
   for (const file of seeds) await applySeed(file, deps);
 
-  const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () => log.info({ port: config.KILIM_PORT }, 'the API listens'));
+  const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
+    log.info({ port: config.KILIM_PORT }, 'the API listens'),
+  );
   server.keepAliveTimeout = 65_000;
   const stop = (): void => {
     log.info('the API drains');

@@ -10,7 +10,8 @@ export interface Paging {
 
 const integer = (name: string, text: string | undefined, otherwise: number): number => {
   if (text === undefined || text === '') return otherwise;
-  if (!/^-?\d{1,9}$/.test(text)) throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is not an integer`);
+  if (!/^-?\d{1,9}$/.test(text))
+    throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is not an integer`);
   return Number(text);
 };
 
@@ -37,7 +38,12 @@ export function pagingOf({ query }: Pick<Call, 'query'>): Paging {
   };
 }
 
-export const listMetadata = ({ query }: Pick<Call, 'query'>, paging: Paging, count: number, total: number): Record<string, unknown> => ({
+export const listMetadata = (
+  { query }: Pick<Call, 'query'>,
+  paging: Paging,
+  count: number,
+  total: number,
+): Record<string, unknown> => ({
   recordCount: count,
   recordLimit: paging.limit,
   recordsSkipped: paging.skip,
@@ -47,7 +53,11 @@ export const listMetadata = ({ query }: Pick<Call, 'query'>, paging: Paging, cou
 });
 
 /** Chosen members of a record; `id` always stays (platform §8.4). */
-export const selected = (record: Record<string, unknown>, select: string | undefined, summary: readonly string[]): Record<string, unknown> => {
+export const selected = (
+  record: Record<string, unknown>,
+  select: string | undefined,
+  summary: readonly string[],
+): Record<string, unknown> => {
   const wanted = new Set((select ?? 'summaryAttributes').split(',').map((name) => name.trim()));
   if (wanted.has('allAttributes')) return record;
   const names = new Set([...(wanted.has('summaryAttributes') ? summary : []), ...wanted, 'id']);

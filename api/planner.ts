@@ -15,28 +15,58 @@ import type { ApiDeps, Caller } from './deps.js';
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
   const { store } = deps;
-  const owner: Caller = request.owner && caller.isAdmin ? { ...caller, user: request.owner, isAdmin: await store.users.isAdmin(caller.tenant, request.owner) } : caller;
+  const owner: Caller =
+    request.owner && caller.isAdmin
+      ? { ...caller, user: request.owner, isAdmin: await store.users.isAdmin(caller.tenant, request.owner) }
+      : caller;
   const app = await appFor(store, owner, request.appId, request.appVersion, 'EXECUTE');
-  if (!app.enabled || !app.versionEnabled) throw new KilimError('INVALID_REQUEST', `appId: ${app.id} ${app.version} is not enabled`);
+  if (!app.enabled || !app.versionEnabled)
+    throw new KilimError('INVALID_REQUEST', `appId: ${app.id} ${app.version} is not enabled`);
   const execId = request.execSystemId ?? app.jobAttributes.execSystemId;
-  if (!execId) throw new KilimError('INVALID_REQUEST', 'execSystemId: is named neither by the request nor by the application');
+  if (!execId)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      'execSystemId: is named neither by the request nor by the application',
+    );
   const exec = await systemFor(store, owner, execId, 'EXECUTE');
   const archiveId = request.archiveSystemId ?? app.jobAttributes.archiveSystemId ?? execId;
   const archive = archiveId === execId ? null : await systemFor(store, owner, archiveId, 'READ');
   const profileName = profileOf(request, exec);
   const profile = profileName ? await store.profiles.find(caller.tenant, profileName) : null;
-  if (profileName && !profile) throw new KilimError('PROFILE_NOT_FOUND', `The scheduler profile ${profileName} was not found.`);
+  if (profileName && !profile)
+    throw new KilimError('PROFILE_NOT_FOUND', `The scheduler profile ${profileName} was not found.`);
 
   const systems = { exec, archive };
   const loginUsers = Object.fromEntries(
-    await Promise.all([exec, ...(archive ? [archive] : [])].map(async (system) => [system.id, await loginUserOf(store, system, owner.user)] as const)),
+    await Promise.all(
+      [exec, ...(archive ? [archive] : [])].map(
+        async (system) => [system.id, await loginUserOf(store, system, owner.user)] as const,
+      ),
+    ),
   );
   const hostEvals: Record<string, string | null> = {};
   for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
     const system = systemId === exec.id ? exec : (archive ?? exec);
-    hostEvals[`${systemId}:${variable}`] = await hostVariable(deps, system, loginUsers[system.id] ?? '', owner.user, variable);
+    hostEvals[`${systemId}:${variable}`] = await hostVariable(
+      deps,
+      system,
+      loginUsers[system.id] ?? '',
+      owner.user,
+      variable,
+    );
   }
-  const input: PlanInput = { uuid: `${randomUUID()}-007`, now: now(), caller, request, app, sharedAppCtx: null, systems, loginUsers, profile, hostEvals };
+  const input: PlanInput = {
+    uuid: `${randomUUID()}-007`,
+    now: now(),
+    caller,
+    request,
+    app,
+    sharedAppCtx: null,
+    systems,
+    loginUsers,
+    profile,
+    hostEvals,
+  };
   const planned = planJob(input);
   const { plan: made } = planned;
   const faults = [
@@ -49,17 +79,38 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
 
 /** `--tapis-profile NAME` of the request, else the system's (jobs §2.7.2). */
 const profileOf = (request: JobRequest, exec: System): string | null => {
-  const option = request.parameterSet?.schedulerOptions?.map(({ arg }) => /^--tapis-profile[ =](\S+)$/.exec(arg?.trim() ?? '')?.[1]).find(Boolean);
+  const option = request.parameterSet?.schedulerOptions
+    ?.map(({ arg }) => /^--tapis-profile[ =](\S+)$/.exec(arg?.trim() ?? '')?.[1])
+    .find(Boolean);
   return option ?? exec.batchSchedulerProfile;
 };
 
 /** What a login shell of the host says: many sites set such variables only there. */
-async function hostVariable({ hosts }: ApiDeps, system: System, loginUser: string, asUser: string, variable: string): Promise<string | null> {
-  const host = await hosts.open({ tenant: system.tenant, systemId: system.id, host: system.host, port: system.port, loginUser, asUser });
+async function hostVariable(
+  { hosts }: ApiDeps,
+  system: System,
+  loginUser: string,
+  asUser: string,
+  variable: string,
+): Promise<string | null> {
+  const host = await hosts.open({
+    tenant: system.tenant,
+    systemId: system.id,
+    host: system.host,
+    port: system.port,
+    loginUser,
+    asUser,
+  });
   return host.run({
     line: `bash -lc 'echo; echo "KILIM:$${variable}"' 2>/dev/null`.replace('$$', '$'),
     timeoutSeconds: 10,
     // start-up files may print: only our own line counts
-    parse: ({ stdout }) => stdout.split('\n').filter((line) => line.startsWith('KILIM:')).at(-1)?.slice(6).trim() || null,
+    parse: ({ stdout }) =>
+      stdout
+        .split('\n')
+        .filter((line) => line.startsWith('KILIM:'))
+        .at(-1)
+        ?.slice(6)
+        .trim() || null,
   });
 }

@@ -19,6 +19,7 @@ export function partOf(header: string | undefined, size: number): Part | null {
 
 function slice(first: number, last: number, size: number, isStandard: boolean): Part {
   const end = Math.min(last, size - 1);
-  if (isStandard && (first >= size || end < first)) throw new KilimError('RANGE_NOT_SATISFIABLE', `The range does not lie within ${size} bytes.`);
+  if (isStandard && (first >= size || end < first))
+    throw new KilimError('RANGE_NOT_SATISFIABLE', `The range does not lie within ${size} bytes.`);
   return { offset: first, length: Math.max(0, end - first + 1), isStandard };
 }

@@ -17,13 +17,20 @@ function isTooDeep(text: string): boolean {
 export function parseJson(text: string, type = 'application/json'): unknown {
   if (text.trim() === '') return null;
   if (/^application\/x-www-form-urlencoded/i.test(type)) return Object.fromEntries(new URLSearchParams(text));
-  if (!/^application\/([a-z.+-]+\+)?json\b/i.test(type)) throw new KilimError('UNSUPPORTED_MEDIA_TYPE', `The body must be application/json, not ${type.slice(0, 80)}.`);
-  if (isTooDeep(text)) throw new KilimError('INVALID_REQUEST', `The body is nested deeper than ${DEPTH} levels.`);
+  if (!/^application\/([a-z.+-]+\+)?json\b/i.test(type))
+    throw new KilimError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `The body must be application/json, not ${type.slice(0, 80)}.`,
+    );
+  if (isTooDeep(text))
+    throw new KilimError('INVALID_REQUEST', `The body is nested deeper than ${DEPTH} levels.`);
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch (error) {
-    const position = /position \d+(?: \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : '')?.[0];
+    const position = /position \d+(?: \(line \d+ column \d+\))?/.exec(
+      error instanceof Error ? error.message : '',
+    )?.[0];
     throw new KilimError('INVALID_JSON', `The body is not JSON${position ? ` at ${position}` : ''}.`);
   }
   if (text.includes('\\u0000')) refuseNul(body);
@@ -32,7 +39,8 @@ export function parseJson(text: string, type = 'application/json'): unknown {
 
 /** No value of the interface may hold a NUL: neither a shell nor a database takes one. */
 export function refuseNul(value: unknown, field = 'body'): void {
-  if (typeof value === 'string' && value.includes('\0')) throw new KilimError('INVALID_REQUEST', `${field}: contains a NUL character`);
+  if (typeof value === 'string' && value.includes('\0'))
+    throw new KilimError('INVALID_REQUEST', `${field}: contains a NUL character`);
   if (value === null || typeof value !== 'object') return;
   for (const [name, member] of Object.entries(value)) {
     refuseNul(name, field);

@@ -30,15 +30,20 @@ export function fail(res: Response, error: unknown, log: Logger): void {
   const isOurs = error instanceof KilimError;
   const status = isOurs ? (meaningOf(error.code).http ?? 500) : 500;
   const id = randomUUID();
-  if (status === 500) log.error({ err: error, id, path: res.req.path }, 'a request met an error nobody foresaw');
+  if (status === 500)
+    log.error({ err: error, id, path: res.req.path }, 'a request met an error nobody foresaw');
   if (res.headersSent) {
     res.destroy(); // in mid-stream no envelope can follow
     return;
   }
-  if (status === 500) return envelope(res, 500, { says: `INTERNAL The service met an error; its log has it under ${id}.` });
+  if (status === 500)
+    return envelope(res, 500, { says: `INTERNAL The service met an error; its log has it under ${id}.` });
   if (status === 503) res.setHeader('Retry-After', '5');
   const { code, message, detail } = error as KilimError;
-  envelope(res, status, { says: `${code} ${message}`, result: detail['name'] ? { name: detail['name'] } : null });
+  envelope(res, status, {
+    says: `${code} ${message}`,
+    result: detail['name'] ? { name: detail['name'] } : null,
+  });
 }
 
 export function text(res: Response, { text: body, type }: Text): void {
@@ -47,7 +52,10 @@ export function text(res: Response, { text: body, type }: Text): void {
 }
 
 /** The first bytes are awaited before the head goes out, so that a file that cannot be read is still an envelope. */
-export async function download(res: Response, { stream, name, size, partial, isInline }: Bytes): Promise<void> {
+export async function download(
+  res: Response,
+  { stream, name, size, partial, isInline }: Bytes,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     stream.once('readable', resolve);
     stream.once('end', resolve);
@@ -56,9 +64,18 @@ export async function download(res: Response, { stream, name, size, partial, isI
   res.statusCode = partial ? 206 : 200;
   res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
   const ascii = name.replace(/[^ -~]|["\\]/g, '_');
-  res.setHeader('Content-Disposition', isInline ? 'inline' : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${encodeURIComponent(name)}`}`);
+  res.setHeader(
+    'Content-Disposition',
+    isInline
+      ? 'inline'
+      : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${encodeURIComponent(name)}`}`,
+  );
   res.setHeader('Cache-Control', 'max-age=3600');
   if (size !== undefined) res.setHeader('Content-Length', String(size));
-  if (partial) res.setHeader('Content-Range', `bytes ${partial.offset}-${partial.offset + partial.length - 1}/${partial.total}`);
+  if (partial)
+    res.setHeader(
+      'Content-Range',
+      `bytes ${partial.offset}-${partial.offset + partial.length - 1}/${partial.total}`,
+    );
   pipeline(stream, res, () => undefined);
 }

@@ -15,14 +15,27 @@ import { randomUUID } from 'node:crypto';
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   const { store, config } = deps;
-  const seed = parseBody(Seed, JSON.parse(readFileSync(file, 'utf8').replaceAll('${KILIM_HOME}', config.KILIM_HOME)));
+  const seed = parseBody(
+    Seed,
+    JSON.parse(readFileSync(file, 'utf8').replaceAll('${KILIM_HOME}', config.KILIM_HOME)),
+  );
   const { tenant } = seed;
-  if (tenant !== config.KILIM_TENANT) throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
+  if (tenant !== config.KILIM_TENANT)
+    throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
   const isLoopback = /^(127\.|::1$|localhost$)/.test(config.KILIM_HOST);
   for (const { username, password, admin } of seed.users) {
-    if (password === username && !isLoopback) throw new KilimError('INVALID_REQUEST', `${file}: the password of ${username} is its name; that is only possible on loopback`);
+    if (password === username && !isLoopback)
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `${file}: the password of ${username} is its name; that is only possible on loopback`,
+      );
     if (await store.users.find(tenant, username)) continue;
-    await store.users.put({ tenant, username, passwordHash: await hashPassword(password), isAdmin: admin ?? false });
+    await store.users.put({
+      tenant,
+      username,
+      passwordHash: await hashPassword(password),
+      isAdmin: admin ?? false,
+    });
   }
   const as = (user: string) => ({ tenant, user, isAdmin: true });
   const quietly = async (work: () => Promise<unknown>): Promise<void> => {
@@ -33,12 +46,28 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   for (const body of seed.profiles) {
     const { name, description, moduleLoads, hiddenOptions } = parseBody(Profile, body);
     const at = now();
-    await quietly(() => store.profiles.add({ tenant, name, uuid: randomUUID(), description, owner: body.owner, moduleLoads, hiddenOptions, created: at, updated: at }));
+    await quietly(() =>
+      store.profiles.add({
+        tenant,
+        name,
+        uuid: randomUUID(),
+        description,
+        owner: body.owner,
+        moduleLoads,
+        hiddenOptions,
+        created: at,
+        updated: at,
+      }),
+    );
   }
   for (const body of seed.systems) await quietly(() => createSystem(body, as(body.owner), deps, true));
   for (const { systemId, userName, privateKeyFile, ...secret } of seed.credentials) {
     const system = await store.systems.find(tenant, systemId);
-    if (!system) throw new KilimError('INVALID_REQUEST', `${file}: the credential of ${userName} names the system ${systemId}, which is not there`);
+    if (!system)
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `${file}: the credential of ${userName} names the system ${systemId}, which is not there`,
+      );
     const key = privateKeyFile ? { privateKey: readFileSync(privateKeyFile, 'utf8') } : {};
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
   }

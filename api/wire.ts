@@ -52,4 +52,9 @@ export const systemRecord = (system: System, loginUser: string): Record<string, 
   sharedWithUsers: [],
 });
 
-export const appRecord = (app: App): Record<string, unknown> => ({ ...app, isPublic: false, sharedWithUsers: [], sharedAppCtx: null });
+export const appRecord = (app: App): Record<string, unknown> => ({
+  ...app,
+  isPublic: false,
+  sharedWithUsers: [],
+  sharedAppCtx: null,
+});

@@ -23,7 +23,10 @@ export async function zipOf(host: Host, rootDir: string, path: string): Promise<
       return;
     }
     stream.on('end', next);
-    archive.append(Readable.from(stream), { name, ...(header.mode !== undefined ? { mode: header.mode } : {}) });
+    archive.append(Readable.from(stream), {
+      name,
+      ...(header.mode !== undefined ? { mode: header.mode } : {}),
+    });
   });
   entries.on('finish', () => void archive.finalize());
   entries.on('error', (error) => out.destroy(error));

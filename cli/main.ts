@@ -9,7 +9,12 @@ program
   .description('everything embedded, in the foreground: Temporal, worker, API')
   .option('--home <dir>', 'the folder of the installation (default: KILIM_HOME, then ~/.kilim)')
   .option('--port <number>', 'port of the API on loopback', Number)
-  .option('--seed <file>', 'what a fresh home shall contain; may be given again', (file: string, files: string[]) => [...files, file], [] as string[])
+  .option(
+    '--seed <file>',
+    'what a fresh home shall contain; may be given again',
+    (file: string, files: string[]) => [...files, file],
+    [] as string[],
+  )
   .action(async ({ home, port, seed }: { home?: string; port?: number; seed: string[] }) => {
     const say = (text: string): void => void process.stderr.write(`${text}\n`);
     const kilim = await up({ home, port, seeds: seed, say });

@@ -22,19 +22,28 @@ export const rooted = (rootDir: string, path: string): string[] => [
 /** Turns a failed file command into the error that a user or job understands. */
 export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
   const words = lastWords({ ...reply, stdout: reply.stderr ? '' : reply.stdout });
-  if (reply.exitCode === OUTSIDE) return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
-  if (reply.exitCode === MISSING || /No such file or directory/.test(words)) return new KilimError('PATH_NOT_FOUND', `The path ${path} was not found.`);
-  if (/No space left on device|Disk quota exceeded/i.test(words)) return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
-  if (/Permission denied|Operation not permitted/i.test(words)) return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
+  if (reply.exitCode === OUTSIDE)
+    return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
+  if (reply.exitCode === MISSING || /No such file or directory/.test(words))
+    return new KilimError('PATH_NOT_FOUND', `The path ${path} was not found.`);
+  if (/No space left on device|Disk quota exceeded/i.test(words))
+    return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
+  if (/Permission denied|Operation not permitted/i.test(words))
+    return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
   return new KilimError('REMOTE_COMMAND_FAILED', `${path}: ${words}`);
 };
 
-const must = (path: string) => (reply: Reply): string => {
-  if (reply.exitCode !== 0) throw fileFault(reply, path);
-  return reply.stdout;
-};
+const must =
+  (path: string) =>
+  (reply: Reply): string => {
+    if (reply.exitCode !== 0) throw fileFault(reply, path);
+    return reply.stdout;
+  };
 
-const ignore = (path: string) => (reply: Reply): void => void must(path)(reply);
+const ignore =
+  (path: string) =>
+  (reply: Reply): void =>
+    void must(path)(reply);
 
 export const makeDirs = (host: Host, rootDir: string, dirs: string[]): Promise<void> =>
   host.run({
@@ -51,7 +60,12 @@ export interface ListOptions {
 }
 
 /** Entries of a directory, or the one entry of a file, sorted by path without regard to case (platform §5.3). */
-export async function listFiles(host: Host, rootDir: string, path: string, { recurse, limit, offset }: ListOptions): Promise<FileInfo[]> {
+export async function listFiles(
+  host: Host,
+  rootDir: string,
+  path: string,
+  { recurse, limit, offset }: ListOptions,
+): Promise<FileInfo[]> {
   const base = normalizePath(path);
   const out = await host.run({
     line: [
@@ -74,7 +88,8 @@ export async function listFiles(host: Host, rootDir: string, path: string, { rec
 const TYPES: Record<string, FileInfo['type']> = { f: 'file', d: 'dir', l: 'symbolic_link' };
 
 const toInfo = (entry: string, base: string): FileInfo => {
-  const [name = '', type = '', size, owner = '', group = '', mode = '', modified, ...rest] = entry.split('\t');
+  const [name = '', type = '', size, owner = '', group = '', mode = '', modified, ...rest] =
+    entry.split('\t');
   const below = rest.join('\t');
   return {
     name: below ? (below.split('/').at(-1) ?? name) : name,
@@ -91,12 +106,21 @@ const toInfo = (entry: string, base: string): FileInfo => {
 /** One entry; a directory is described, not opened. */
 export const statPath = (host: Host, rootDir: string, path: string): Promise<FileInfo> =>
   host.run({
-    line: [...rooted(rootDir, path), `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`, `find "$path" -maxdepth 0 -printf ${quote(FORMAT)}`].join('\n'),
+    line: [
+      ...rooted(rootDir, path),
+      `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
+      `find "$path" -maxdepth 0 -printf ${quote(FORMAT)}`,
+    ].join('\n'),
     parse: (reply) => toInfo(must(path)(reply).replace(/\0$/, ''), normalizePath(path)),
   });
 
 /** The bytes of a file, or `length` of them from `offset`. */
-export async function openRead(host: Host, rootDir: string, path: string, part?: { offset: number; length: number }): Promise<Readable> {
+export async function openRead(
+  host: Host,
+  rootDir: string,
+  path: string,
+  part?: { offset: number; length: number },
+): Promise<Readable> {
   const slice = part ? `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}` : 'cat -- "$path"';
   const stream = await host.stream([...rooted(rootDir, path), slice].join('\n'));
   stream.stdin.end();
@@ -110,7 +134,13 @@ export async function openRead(host: Host, rootDir: string, path: string, part?:
 }
 
 /** Writes under a temporary name and renames; parents are made; a directory in the way is refused. */
-export async function writeFile(host: Host, rootDir: string, path: string, source: Readable, signal?: AbortSignal): Promise<void> {
+export async function writeFile(
+  host: Host,
+  rootDir: string,
+  path: string,
+  source: Readable,
+  signal?: AbortSignal,
+): Promise<void> {
   const stream = await host.stream(
     [
       ...rooted(rootDir, path),
@@ -134,13 +164,23 @@ export async function writeFile(host: Host, rootDir: string, path: string, sourc
 
 export const removePath = (host: Host, rootDir: string, path: string): Promise<void> =>
   host.run({
-    line: [...rooted(rootDir, path), `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`, 'rm -rf -- "$path"'].join('\n'),
+    line: [
+      ...rooted(rootDir, path),
+      `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
+      'rm -rf -- "$path"',
+    ].join('\n'),
     timeoutSeconds: 600,
     parse: ignore(path),
   });
 
 /** mv and cp as users know them: into an existing directory, parents of the target are made. */
-export const moveCopy = (host: Host, rootDir: string, operation: 'MOVE' | 'COPY', path: string, newPath: string): Promise<void> =>
+export const moveCopy = (
+  host: Host,
+  rootDir: string,
+  operation: 'MOVE' | 'COPY',
+  path: string,
+  newPath: string,
+): Promise<void> =>
   host.run({
     line: [
       ...rooted(rootDir, newPath),
@@ -157,7 +197,10 @@ export const moveCopy = (host: Host, rootDir: string, operation: 'MOVE' | 'COPY'
 
 /** A tar stream of a directory or file, entries relative to it; for zip downloads. */
 export const tarOf = (host: Host, rootDir: string, path: string): RemoteCommand<never>['line'] =>
-  [...rooted(rootDir, path), 'if [ -d "$path" ]; then cd "$path" && tar -cf - .; else cd "$(dirname "$path")" && tar -cf - -- "$(basename "$path")"; fi'].join('\n');
+  [
+    ...rooted(rootDir, path),
+    'if [ -d "$path" ]; then cd "$path" && tar -cf - .; else cd "$(dirname "$path")" && tar -cf - -- "$(basename "$path")"; fi',
+  ].join('\n');
 
 /** The last lines of a file by its absolute path; empty where there is none. */
 export const readTail = (host: Host, absolutePath: string, lines: number, bytes: number): Promise<string> =>

@@ -7,12 +7,21 @@ import type { Host } from './host.js';
  * Holds one channel on which a script prints lines for as long as it likes.
  * Resolves when aborted; rejects with HOST_* when the link broke or the script ended.
  */
-export async function followLines(host: Host, script: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function followLines(
+  host: Host,
+  script: string,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const stream = await host.stream(script, { signal });
   createInterface({ input: stream.stdout }).on('line', onLine);
   const { exitCode, stderr } = await stream.done.catch((error: unknown) => {
     if (signal.aborted) return { exitCode: 0, stderr: '' };
     throw error;
   });
-  if (!signal.aborted) throw new KilimError('HOST_UNREACHABLE', `The follower on ${host.name} ended (${exitCode ?? 'killed'}): ${stderr.trim()}`);
+  if (!signal.aborted)
+    throw new KilimError(
+      'HOST_UNREACHABLE',
+      `The follower on ${host.name} ended (${exitCode ?? 'killed'}): ${stderr.trim()}`,
+    );
 }

@@ -48,7 +48,9 @@ export function createHosts(options: HostsOptions): Hosts {
     async check(address, credential) {
       if (isLocal(address, options.local)) return;
       // the system may not exist yet: its key is pinned by its first real use
-      (await connectSsh(address, credential, { find: options.hostKeys.find, pin: () => Promise.resolve() })).close();
+      (
+        await connectSsh(address, credential, { find: options.hostKeys.find, pin: () => Promise.resolve() })
+      ).close();
     },
     sessions: () => [...pool.values()].filter(({ isOpen }) => isOpen()).length,
     close: () => pool.forEach(({ close }) => close()),
@@ -90,7 +92,9 @@ function createPooled(address: HostAddress, connect: () => Promise<SshConnection
       }
     } catch (error) {
       free();
-      throw error instanceof KilimError ? error : new KilimError('HOST_UNREACHABLE', `${name}: ${String(error)}`);
+      throw error instanceof KilimError
+        ? error
+        : new KilimError('HOST_UNREACHABLE', `${name}: ${String(error)}`);
     }
   }
   function free(): void {
@@ -124,7 +128,8 @@ function createPooled(address: HostAddress, connect: () => Promise<SshConnection
         const exitCode = await end;
         return command.parse({ ...(await reply), exitCode });
       } catch (error) {
-        if (late) throw new KilimError('HOST_TIMEOUT', `${name} did not finish a command within ${limit / 1000} s.`);
+        if (late)
+          throw new KilimError('HOST_TIMEOUT', `${name} did not finish a command within ${limit / 1000} s.`);
         throw error;
       } finally {
         clearTimeout(timer);
@@ -135,7 +140,10 @@ function createPooled(address: HostAddress, connect: () => Promise<SshConnection
       const opened = await channel(asLine(line));
       streamOptions?.signal?.addEventListener('abort', () => opened.close(), { once: true });
       const stderr = collect(null, opened.stderr, 16_384);
-      const done = finished(opened, name).then(async (exitCode) => ({ exitCode, stderr: (await stderr).stderr }));
+      const done = finished(opened, name).then(async (exitCode) => ({
+        exitCode,
+        stderr: (await stderr).stderr,
+      }));
       done.catch(() => undefined);
       return { stdin: opened, stdout: opened, done };
     },
@@ -150,7 +158,8 @@ const finished = (channel: ClientChannel, name: string): Promise<number | null> 
     channel.on('exit', (exitCode: number | null) => (code = exitCode));
     channel.on('error', () => undefined);
     channel.on('close', () => {
-      if (code === undefined) reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
+      if (code === undefined)
+        reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
       else resolve(code);
     });
   });

@@ -30,7 +30,12 @@ export function openLocal(settings: LocalSettings): Host {
       ...(account ?? {}),
       cwd: settings.home,
       detached: true, // a process group of its own, so that an abort ends all of it
-      env: { PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', HOME: settings.home, LANG: 'C.UTF-8', USER: settings.runAs },
+      env: {
+        PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+        HOME: settings.home,
+        LANG: 'C.UTF-8',
+        USER: settings.runAs,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     signal?.addEventListener('abort', () => endGroup(child), { once: true });
@@ -55,7 +60,8 @@ export function openLocal(settings: LocalSettings): Host {
     },
     stream(line, options) {
       const child = start(line, options?.signal);
-      if (!child.stdin || !child.stdout || !child.stderr) throw new KilimError('INTERNAL', 'A child without streams.');
+      if (!child.stdin || !child.stdout || !child.stderr)
+        throw new KilimError('INTERNAL', 'A child without streams.');
       const stderr = collect(null, child.stderr, 16_384);
       const done = finished(child).then(async (exitCode) => ({ exitCode, stderr: (await stderr).stderr }));
       done.catch(() => undefined);
@@ -66,7 +72,9 @@ export function openLocal(settings: LocalSettings): Host {
 
 const finished = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new KilimError('HOST_UNREACHABLE', `No shell could be started: ${error.message}`)));
+    child.on('error', (error) =>
+      reject(new KilimError('HOST_UNREACHABLE', `No shell could be started: ${error.message}`)),
+    );
     // `exit`, not `close`: a job launched in the background may keep a pipe open
     child.on('exit', (code) => setImmediate(() => resolve(code)));
   });

@@ -24,9 +24,17 @@ const READY_TIMEOUT_MS = 15_000;
  * Connects and logs in.
  * @throws KilimError HOST_UNREACHABLE, HOST_TIMEOUT, HOST_LOGIN_REFUSED, HOST_KEY_CHANGED
  */
-export async function connectSsh(address: HostAddress, credential: Credential | null, keys: HostKeys): Promise<SshConnection> {
+export async function connectSsh(
+  address: HostAddress,
+  credential: Credential | null,
+  keys: HostKeys,
+): Promise<SshConnection> {
   const where = `${address.loginUser}@${address.host}:${address.port}`;
-  if (!credential) throw new KilimError('HOST_LOGIN_REFUSED', `No credential is registered for ${where} (system ${address.systemId}).`);
+  if (!credential)
+    throw new KilimError(
+      'HOST_LOGIN_REFUSED',
+      `No credential is registered for ${where} (system ${address.systemId}).`,
+    );
   const pinned = await keys.find(address);
   let offered = '';
   const client = new ssh2.Client();
@@ -49,13 +57,25 @@ export async function connectSsh(address: HostAddress, credential: Credential | 
     const fail = (error: Error & { level?: string; code?: string }): void => {
       client.end();
       if (offered !== '' && pinned !== null && pinned !== offered) {
-        reject(new KilimError('HOST_KEY_CHANGED', `The host key of ${where} changed from ${pinned} to ${offered}.`));
+        reject(
+          new KilimError(
+            'HOST_KEY_CHANGED',
+            `The host key of ${where} changed from ${pinned} to ${offered}.`,
+          ),
+        );
       } else if (error.level === 'client-authentication') {
         reject(new KilimError('HOST_LOGIN_REFUSED', `${where} refused the login.`));
       } else if (error.level === 'client-timeout') {
-        reject(new KilimError('HOST_TIMEOUT', `${where} did not answer within ${READY_TIMEOUT_MS / 1000} s.`));
+        reject(
+          new KilimError('HOST_TIMEOUT', `${where} did not answer within ${READY_TIMEOUT_MS / 1000} s.`),
+        );
       } else {
-        reject(new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${error.message || (error.code ?? 'connection lost')}`));
+        reject(
+          new KilimError(
+            'HOST_UNREACHABLE',
+            `${where} cannot be reached: ${error.message || (error.code ?? 'connection lost')}`,
+          ),
+        );
       }
     };
     client.on('error', fail); // stays: later errors end in `close`
@@ -72,7 +92,12 @@ export async function connectSsh(address: HostAddress, credential: Credential | 
       client.connect(config);
     } catch (error) {
       // a key that cannot be parsed is thrown at once
-      reject(new KilimError('HOST_LOGIN_REFUSED', `The credential for ${where} cannot be used: ${error instanceof Error ? error.message : ''}`));
+      reject(
+        new KilimError(
+          'HOST_LOGIN_REFUSED',
+          `The credential for ${where} cannot be used: ${error instanceof Error ? error.message : ''}`,
+        ),
+      );
     }
   });
   if (pinned === null) await keys.pin(address, offered);
@@ -82,7 +107,10 @@ export async function connectSsh(address: HostAddress, credential: Credential | 
     exec: (line) =>
       new Promise((resolve, reject) => {
         if (!open) return reject(new KilimError('HOST_UNREACHABLE', `The connection to ${where} is lost.`));
-        const lost = (): void => reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${where} broke while a command was sent.`));
+        const lost = (): void =>
+          reject(
+            new KilimError('OUTCOME_UNKNOWN', `The connection to ${where} broke while a command was sent.`),
+          );
         client.once('close', lost);
         client.exec(line, (error, channel) => {
           client.off('close', lost);

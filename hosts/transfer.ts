@@ -94,27 +94,46 @@ export interface FetchHttp extends To {
 }
 
 /** @throws KilimError TRANSFER_FAILED, PATH_NOT_FOUND (404), HOST_*, DISK_FULL */
-export async function fetchHttp({ url, to, toRoot, toPath, signal, onProgress, allowPrivate }: FetchHttp): Promise<void> {
+export async function fetchHttp({
+  url,
+  to,
+  toRoot,
+  toPath,
+  signal,
+  onProgress,
+  allowPrivate,
+}: FetchHttp): Promise<void> {
   let address = new URL(url);
   for (let hops = 0; ; hops++) {
-    if (!allowPrivate && isPrivate(address.hostname)) throw new KilimError('TRANSFER_FAILED', `The address of ${url} is not allowed as a source.`);
-    const reply = await fetch(address, { redirect: 'manual', signal: AbortSignal.any([signal, AbortSignal.timeout(3_600_000)]) }).catch((error: unknown) => {
-      throw new KilimError('TRANSFER_FAILED', `${url} cannot be fetched: ${String(error instanceof Error ? (error.cause ?? error.message) : error)}`);
+    if (!allowPrivate && isPrivate(address.hostname))
+      throw new KilimError('TRANSFER_FAILED', `The address of ${url} is not allowed as a source.`);
+    const reply = await fetch(address, {
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(3_600_000)]),
+    }).catch((error: unknown) => {
+      throw new KilimError(
+        'TRANSFER_FAILED',
+        `${url} cannot be fetched: ${String(error instanceof Error ? (error.cause ?? error.message) : error)}`,
+      );
     });
     const next = reply.headers.get('location');
     if (reply.status >= 300 && reply.status < 400 && next && hops < 5) {
       address = new URL(next, address);
       continue;
     }
-    if (reply.status === 404 || reply.status === 410) throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${reply.status}).`);
-    if (!reply.ok || !reply.body) throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${reply.status}.`);
+    if (reply.status === 404 || reply.status === 410)
+      throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${reply.status}).`);
+    if (!reply.ok || !reply.body)
+      throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${reply.status}.`);
     const body = Readable.fromWeb(reply.body as ReadableStream).pipe(counting(onProgress));
     return writeFile(to, toRoot, toPath, body, signal);
   }
 }
 
 const isPrivate = (hostname: string): boolean =>
-  /^(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.|\[?(::1|f[cd]|fe80))/i.test(hostname);
+  /^(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.|\[?(::1|f[cd]|fe80))/i.test(
+    hostname,
+  );
 
 const counting = (onProgress: (bytes: number, files: number) => void): Transform => {
   let bytes = 0;

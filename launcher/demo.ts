@@ -22,7 +22,9 @@ async function demo(keep: boolean): Promise<boolean> {
     show(`\nTemporal UI: ${kilim.uiUrl ?? 'as configured'}   API: ${kilim.url}`);
     if (keep) {
       show('Everything keeps running; Ctrl-C ends it.');
-      await new Promise<void>((resolve) => process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve()));
+      await new Promise<void>((resolve) =>
+        process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve()),
+      );
     }
     return isRight;
   } finally {
@@ -32,7 +34,9 @@ async function demo(keep: boolean): Promise<boolean> {
 }
 
 async function oneJob(url: string, picture: string): Promise<boolean> {
-  const login = await ask(`${url}/v3/oauth2/tokens`, { body: { username: 'alice', password: 'alice', grant_type: 'password' } });
+  const login = await ask(`${url}/v3/oauth2/tokens`, {
+    body: { username: 'alice', password: 'alice', grant_type: 'password' },
+  });
   const token = (login as { access_token: { access_token: string } }).access_token.access_token;
   const job = (await ask(`${url}/v3/jobs/submit`, {
     token,
@@ -50,14 +54,29 @@ async function oneJob(url: string, picture: string): Promise<boolean> {
     status = now;
     await sleep(20);
   }
-  const output = await (await fetch(`${url}/v3/jobs/${job.uuid}/output/download/tapisjob.out`, { headers: { 'X-Tapis-Token': token } })).text();
+  const output = await (
+    await fetch(`${url}/v3/jobs/${job.uuid}/output/download/tapisjob.out`, {
+      headers: { 'X-Tapis-Token': token },
+    })
+  ).text();
   show(`\ntapisjob.out:\n${output}`);
-  const files = (await ask(`${url}/v3/jobs/${job.uuid}/output/list/`, { token })) as { path: string; size: number }[];
+  const files = (await ask(`${url}/v3/jobs/${job.uuid}/output/list/`, { token })) as {
+    path: string;
+    size: number;
+  }[];
   show(`Archived files:\n${files.map(({ path, size }) => `  ${path} (${size} bytes)`).join('\n')}`);
   const record = (await ask(`${url}/v3/jobs/${job.uuid}`, { token })) as { lastMessage: string };
   const scores = output.trim().split('\n').slice(-5);
-  const isRight = status === 'FINISHED' && scores.length === 5 && scores.every((line) => /^.+ \(score = \d\.\d+\)$/.test(line)) && /^star\b/.test(scores[0] ?? '');
-  show(isRight ? '\nThe job is FINISHED and its output is right.' : `\nThe job is ${status}: ${record.lastMessage}`);
+  const isRight =
+    status === 'FINISHED' &&
+    scores.length === 5 &&
+    scores.every((line) => /^.+ \(score = \d\.\d+\)$/.test(line)) &&
+    /^star\b/.test(scores[0] ?? '');
+  show(
+    isRight
+      ? '\nThe job is FINISHED and its output is right.'
+      : `\nThe job is ${status}: ${record.lastMessage}`,
+  );
   return isRight;
 }
 

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +33,9 @@ export async function openHome(wanted: string | undefined, port: number | undefi
   const key = join(dir, 'keys', 'master.key');
   if (!existsSync(key)) writeFileSync(key, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
   const file = join(dir, 'ports.json');
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<'api' | 'temporal' | 'ui', number>>) : {};
+  const kept = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<'api' | 'temporal' | 'ui', number>>)
+    : {};
   const apiPort = await freePort(port ?? kept.api ?? 8080, port !== undefined);
   const temporalPort = await freePort(kept.temporal ?? 0, false);
   const uiPort = await freePort(kept.ui ?? 0, false);
@@ -40,7 +52,8 @@ function lock(file: string): () => void {
       return () => rmSync(file, { force: true });
     } catch {
       const pid = Number(readFileSync(file, 'utf8')) || 0;
-      if (attempt > 0 || isAlive(pid)) throw new Error(`Another kilim up (process ${pid}) uses this home: ${file}`);
+      if (attempt > 0 || isAlive(pid))
+        throw new Error(`Another kilim up (process ${pid}) uses this home: ${file}`);
       rmSync(file, { force: true }); // its owner died
     }
   }

@@ -13,14 +13,23 @@ const DYNAMIC = [
   'history.timerProcessorMaxPollRPS=500',
   'history.visibilityProcessorMaxPollRPS=50',
 ];
-const SEARCH_ATTRIBUTES = ['JobStatus', 'JobOwner', 'JobTenant', 'JobAppId', 'ExecSystem', 'RemoteJobId', 'BlockedCode'];
+const SEARCH_ATTRIBUTES = [
+  'JobStatus',
+  'JobOwner',
+  'JobTenant',
+  'JobAppId',
+  'ExecSystem',
+  'RemoteJobId',
+  'BlockedCode',
+];
 const ENGINE_VERSION = '1.29.1';
 
 /** Temporal's dev server on a file; another engine version gets a new file, jobs are started again from their rows. */
 export function engineProgram(home: Home, binary: string): Program {
   const database = join(home.dir, 'temporal.db');
   const stamp = join(home.dir, 'temporal.version');
-  if (existsSync(database) && existsSync(stamp) && readFileSync(stamp, 'utf8') !== ENGINE_VERSION) renameSync(database, `${database}.old`);
+  if (existsSync(database) && existsSync(stamp) && readFileSync(stamp, 'utf8') !== ENGINE_VERSION)
+    renameSync(database, `${database}.old`);
   writeFileSync(stamp, ENGINE_VERSION);
   return {
     name: 'temporal',
@@ -37,7 +46,12 @@ export function engineProgram(home: Home, binary: string): Program {
   }; // prettier-ignore
 }
 
-export function nodeProgram(home: Home, name: 'api' | 'worker', args: string[], temporalAddress: string): Program {
+export function nodeProgram(
+  home: Home,
+  name: 'api' | 'worker',
+  args: string[],
+  temporalAddress: string,
+): Program {
   return {
     name,
     command: process.execPath,

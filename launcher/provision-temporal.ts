@@ -8,7 +8,8 @@ const CLI_VERSION = '1.5.1';
 const DOWNLOAD_MS = 20_000;
 const run = promisify(execFile);
 
-const cacheDir = (): string => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kilim', `temporal-cli-${CLI_VERSION}`);
+const cacheDir = (): string =>
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kilim', `temporal-cli-${CLI_VERSION}`);
 
 /**
  * The path of Temporal's server binary, found in this order (design §2): `KILIM_TEMPORAL_CLI`, `temporal` on the PATH,
@@ -37,8 +38,13 @@ async function download(say: (text: string) => void): Promise<string | null> {
     const env = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', version: 'v${CLI_VERSION}', downloadDir: process.argv[1] } } });
     await env.teardown();`;
   try {
-    await run(process.execPath, ['--input-type=module', '-e', script, cacheDir()], { timeout: DOWNLOAD_MS, cwd: new URL('../..', import.meta.url).pathname });
-    const found = spawnSync('find', [cacheDir(), '-type', 'f', '-name', 'temporal*', '-perm', '-u+x'], { encoding: 'utf8' }).stdout.split('\n')[0];
+    await run(process.execPath, ['--input-type=module', '-e', script, cacheDir()], {
+      timeout: DOWNLOAD_MS,
+      cwd: new URL('../..', import.meta.url).pathname,
+    });
+    const found = spawnSync('find', [cacheDir(), '-type', 'f', '-name', 'temporal*', '-perm', '-u+x'], {
+      encoding: 'utf8',
+    }).stdout.split('\n')[0];
     return found ? found : null;
   } catch {
     say('It cannot be fetched from here.');
@@ -51,13 +57,18 @@ async function goInstall(target: string, say: (text: string) => void): Promise<s
   say("Building Temporal's server with Go (once; three to six minutes) …");
   const bin = join(tmpdir(), `kilim-go-${process.pid}`);
   try {
-    await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], { env: { ...process.env, GOBIN: bin }, timeout: 1_200_000 });
+    await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
+      env: { ...process.env, GOBIN: bin },
+      timeout: 1_200_000,
+    });
     // a name of its own first: an interrupted build never leaves half a server
     await run('mv', [join(bin, 'temporal'), `${target}.new`]);
     renameSync(`${target}.new`, target);
     return target;
   } catch (error) {
-    say(`go install failed: ${error instanceof Error ? error.message.split('\n').slice(0, 5).join(' ') : ''}`);
+    say(
+      `go install failed: ${error instanceof Error ? error.message.split('\n').slice(0, 5).join(' ') : ''}`,
+    );
     return null;
   } finally {
     rmSync(bin, { recursive: true, force: true });

@@ -50,7 +50,9 @@ export function supervise(program: Program, say: (text: string) => void): Superv
       if (stopping) return;
       failures = Date.now() - began > 30_000 ? 0 : failures + 1;
       const wait = Math.min(200 * 2 ** failures, 10_000);
-      say(`${program.name} ended (${signal ?? code ?? '?'}); it starts again in ${wait} ms. Its log: ${program.logFile}`);
+      say(
+        `${program.name} ended (${signal ?? code ?? '?'}); it starts again in ${wait} ms. Its log: ${program.logFile}`,
+      );
       timer = setTimeout(start, wait);
     });
   };

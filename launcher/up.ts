@@ -28,7 +28,9 @@ const READY_MS = 60_000;
 /** Everything embedded: Temporal, worker and API as supervised children. Resolves when a job can be submitted. */
 export async function up({ home: wanted, port, seeds, say }: UpOptions): Promise<Up> {
   const home = await openHome(wanted, port);
-  say(`Home: ${home.dir}. Jobs for systems on "localhost" run on this machine${process.getuid?.() === 0 ? ` as ${process.env['KILIM_LOCAL_USER'] ?? 'nobody'}` : ' under your account'}.`);
+  say(
+    `Home: ${home.dir}. Jobs for systems on "localhost" run on this machine${process.getuid?.() === 0 ? ` as ${process.env['KILIM_LOCAL_USER'] ?? 'nobody'}` : ' under your account'}.`,
+  );
   const running: Supervised[] = [];
   const stop = async (): Promise<void> => {
     // the API and the worker first: they end cleanly while Temporal still answers
@@ -42,7 +44,17 @@ export async function up({ home: wanted, port, seeds, say }: UpOptions): Promise
     const address = given ?? `127.0.0.1:${home.temporalPort}`;
     if (!given) running.push(supervise(engineProgram(home, await provisionTemporal(say)), say));
     // the API settles the schema and the keys; the worker follows once it listens
-    running.push(supervise(nodeProgram(home, 'api', seeds.flatMap((file) => ['--seed', file]), address), say));
+    running.push(
+      supervise(
+        nodeProgram(
+          home,
+          'api',
+          seeds.flatMap((file) => ['--seed', file]),
+          address,
+        ),
+        say,
+      ),
+    );
     const url = `http://127.0.0.1:${home.apiPort}`;
     await answering(address);
     await until(`${url}/v3/healthz`, join(home.dir, 'api.log'));
@@ -63,7 +75,9 @@ function packExample(home: Home): void {
   const data = join(home.dir, 'data');
   mkdirSync(data, { recursive: true });
   chmodSync(data, 0o1777); // jobs of this machine run as another account when Kilim is root
-  const packed = spawnSync('python3', [new URL('../../examples/pack.py', import.meta.url).pathname, target], { encoding: 'utf8' });
+  const packed = spawnSync('python3', [new URL('../../examples/pack.py', import.meta.url).pathname, target], {
+    encoding: 'utf8',
+  });
   if (packed.status !== 0) throw new Error(`The example could not be packed: ${packed.stderr}`);
 }
 

@@ -3,34 +3,71 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
-const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((text) => text === 'true');
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
 const seconds = z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).max(63_072_000);
-const list = z.string().transform((text) => text.split(',').map((word) => word.trim()).filter(Boolean));
-const id = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must start with a letter and be up to 24 of a-z, 0-9 and -');
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean),
+);
+const id = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,23}$/, 'must start with a letter and be up to 24 of a-z, 0-9 and -');
 
 /** Every setting of the programs, from the environment. The table in the README is this list. */
 export const Config = z
   .object({
-    KILIM_HOME: z.string({ error: 'must be set to a folder' }).startsWith('/', 'must be an absolute path').describe('folder of an embedded installation'),
-    DATABASE_URL: z.string().regex(/^(sqlite:|postgres(ql)?:\/\/)/, 'must start with sqlite: or postgres://').optional().describe('default: sqlite:<home>/kilim.db'),
-    KILIM_MASTER_KEY: z.string().optional().describe('32 bytes in base64; more of them, separated by commas, only open; wins over the file'),
+    KILIM_HOME: z
+      .string({ error: 'must be set to a folder' })
+      .startsWith('/', 'must be an absolute path')
+      .describe('folder of an embedded installation'),
+    DATABASE_URL: z
+      .string()
+      .regex(/^(sqlite:|postgres(ql)?:\/\/)/, 'must start with sqlite: or postgres://')
+      .optional()
+      .describe('default: sqlite:<home>/kilim.db'),
+    KILIM_MASTER_KEY: z
+      .string()
+      .optional()
+      .describe('32 bytes in base64; more of them, separated by commas, only open; wins over the file'),
     KILIM_MASTER_KEY_FILE: z.string().optional().describe('one key a line; default: <home>/keys/master.key'),
-    TEMPORAL_ADDRESS: z.string().regex(/^[^\s:]+:\d+$/, 'must read host:port').default('127.0.0.1:7233'),
+    TEMPORAL_ADDRESS: z
+      .string()
+      .regex(/^[^\s:]+:\d+$/, 'must read host:port')
+      .default('127.0.0.1:7233'),
     TEMPORAL_NAMESPACE: z.string().default('default'),
     KILIM_TASK_QUEUE: z.string().default('jobs'),
     KILIM_HOST: z.string().default('127.0.0.1').describe('where the API listens'),
     KILIM_PORT: port.default(8080),
-    KILIM_METRICS_PORT: port.optional().describe('where the worker serves /metrics; the API serves it on its own port'),
-    PUBLIC_URL: z.url({ error: 'must be a URL' }).transform((url) => url.replace(/\/+$/, '')).optional().describe('default: the address of each request'),
+    KILIM_METRICS_PORT: port
+      .optional()
+      .describe('where the worker serves /metrics; the API serves it on its own port'),
+    PUBLIC_URL: z
+      .url({ error: 'must be a URL' })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional()
+      .describe('default: the address of each request'),
     TRUST_PROXY: flag.default(false).describe('believe X-Forwarded-*'),
     CORS_ORIGINS: list.default([]).describe('origins separated by commas, or *'),
     KILIM_TENANT: id.default('dev'),
     KILIM_SITE: id.default('local'),
-    KILIM_LOCAL_EXECUTION: flag.default(false).describe('systems on "localhost" without a port are this machine'),
-    KILIM_LOCAL_USER: z.string().regex(/^[a-z_][a-z0-9_-]*$/, 'must be the name of an account').default('nobody').describe('account of such jobs when Kilim is root'),
+    KILIM_LOCAL_EXECUTION: flag
+      .default(false)
+      .describe('systems on "localhost" without a port are this machine'),
+    KILIM_LOCAL_USER: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]*$/, 'must be the name of an account')
+      .default('nobody')
+      .describe('account of such jobs when Kilim is root'),
     KILIM_LOCAL_USERS: list.default([]).describe('who besides administrators may register such systems'),
-    KILIM_TRUSTED_ISSUERS: z.string().optional().describe('JSON file: [{issuer, jwksUrl | publicKey, audience?, usernameClaim?}]'),
+    KILIM_TRUSTED_ISSUERS: z
+      .string()
+      .optional()
+      .describe('JSON file: [{issuer, jwksUrl | publicKey, audience?, usernameClaim?}]'),
     KILIM_ACCESS_TOKEN_SECONDS: seconds.default(14_400),
     KILIM_REFRESH_TOKEN_SECONDS: seconds.default(31_536_000),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
@@ -47,7 +84,9 @@ export type Config = z.infer<typeof Config>;
 
 /** @throws Error with one sentence that names the variables and rules */
 export function parseConfig(env: Record<string, string | undefined>): Config {
-  const parsed = Config.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
+  const parsed = Config.safeParse(
+    Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
+  );
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => {
     const name = path.join('.');
@@ -64,11 +103,14 @@ export function readKeys(file: string): Buffer[] {
 
 /** The keys of the environment, else of the file. */
 export const masterKeys = (config: Config): Buffer[] =>
-  config.KILIM_MASTER_KEY ? decodeKeys(config.KILIM_MASTER_KEY.split(','), 'KILIM_MASTER_KEY') : readKeys(config.KILIM_MASTER_KEY_FILE);
+  config.KILIM_MASTER_KEY
+    ? decodeKeys(config.KILIM_MASTER_KEY.split(','), 'KILIM_MASTER_KEY')
+    : readKeys(config.KILIM_MASTER_KEY_FILE);
 
 function decodeKeys(words: string[], where: string): Buffer[] {
   const keys = words.filter((word) => word.trim() !== '').map((word) => Buffer.from(word.trim(), 'base64'));
-  if (keys.length === 0 || keys.some(({ length }) => length !== 32)) throw new Error(`Kilim cannot start: ${where} must hold keys of 32 bytes in base64.`);
+  if (keys.length === 0 || keys.some(({ length }) => length !== 32))
+    throw new Error(`Kilim cannot start: ${where} must hold keys of 32 bytes in base64.`);
   return keys;
 }
 
@@ -91,7 +133,10 @@ export function readIssuers(file: string | undefined): TrustedIssuer[] {
   try {
     return Issuers.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    const why = error instanceof z.ZodError ? error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') : String(error);
+    const why =
+      error instanceof z.ZodError
+        ? error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+        : String(error);
     throw new Error(`Kilim cannot start: KILIM_TRUSTED_ISSUERS (${file}) is not understood: ${why}.`);
   }
 }

@@ -1,32 +1,63 @@
 import { z } from 'zod';
 
 /** `null` for an optional member means absent (specification: platform §8.6). */
-export const orNull = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? null);
+export const orNull = <T extends z.ZodType>(schema: T) =>
+  schema.nullish().transform((value) => value ?? null);
 
 // eslint-disable-next-line no-control-regex -- control characters are what is refused
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 export const plain = (max: number) =>
-  z.string().min(1).max(max).refine((text) => !CONTROL.test(text), 'contains a control character');
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !CONTROL.test(text), 'contains a control character');
 
 /** Ids of systems and applications (platform §3.1). */
-export const resourceId = z.string().max(80).regex(/^[A-Za-z0-9][A-Za-z0-9._~-]*$/, 'must start with a letter or digit; then letters, digits and . _ ~ -');
+export const resourceId = z
+  .string()
+  .max(80)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._~-]*$/,
+    'must start with a letter or digit; then letters, digits and . _ ~ -',
+  );
 
 export const int = z.int().max(2147483647);
 export const notes = z.record(z.string(), z.unknown());
 export const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
 /** -1, null and absent: no limit. */
-export const limit = z.int().nullish().transform((value) => (value === null || value === undefined || value < 0 ? 2147483647 : value));
+export const limit = z
+  .int()
+  .nullish()
+  .transform((value) => (value === null || value === undefined || value < 0 ? 2147483647 : value));
 
 /** Echoes of a fetched definition that may be posted back, and are ignored. */
 export const echoes = Object.fromEntries(
-  ['tenant', 'uuid', 'deleted', 'created', 'updated', 'isPublic', 'sharedWithUsers', 'isDynamicEffectiveUser', 'parentId', 'importRefId', 'sharedAppCtx', 'hostKey'].map(
-    (name) => [name, z.unknown().optional()],
-  ),
+  [
+    'tenant',
+    'uuid',
+    'deleted',
+    'created',
+    'updated',
+    'isPublic',
+    'sharedWithUsers',
+    'isDynamicEffectiveUser',
+    'parentId',
+    'importRefId',
+    'sharedAppCtx',
+    'hostKey',
+  ].map((name) => [name, z.unknown().optional()]),
 );
 
 export const keyValue = z.strictObject({
-  key: z.string().min(1).refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
-  value: z.string().nullish().transform((value) => value ?? ''),
+  key: z
+    .string()
+    .min(1)
+    .refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
+  value: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? ''),
   description: z.string().max(2048).nullish(),
   inputMode: inputMode.optional(),
   notes: notes.optional(),

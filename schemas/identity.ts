@@ -8,8 +8,17 @@ const client = { client_id: z.string().nullish(), client_key: z.string().nullish
 export const TokenRequest = z.discriminatedUnion(
   'grant_type',
   [
-    z.object({ grant_type: z.literal('password'), username: plain(60), password: z.string().min(1).max(1024), ...client }),
-    z.object({ grant_type: z.literal('refresh_token'), refresh_token: z.string().min(1).max(16_384), ...client }),
+    z.object({
+      grant_type: z.literal('password'),
+      username: plain(60),
+      password: z.string().min(1).max(1024),
+      ...client,
+    }),
+    z.object({
+      grant_type: z.literal('refresh_token'),
+      refresh_token: z.string().min(1).max(16_384),
+      ...client,
+    }),
   ],
   { error: 'must be "password" or "refresh_token"' },
 );
@@ -27,12 +36,20 @@ export const ClientRequest = z.object({
 
 export const UserQuery = z.object({ tenant: plain(60), user: plain(60) });
 
-const secret = z.looseObject({ systemId: z.string(), userName: z.string(), privateKeyFile: z.string().optional() });
+const secret = z.looseObject({
+  systemId: z.string(),
+  userName: z.string(),
+  privateKeyFile: z.string().optional(),
+});
 
 /** A seed file (design §2): the bodies of systems, apps and profiles are those of the API, each with an owner. */
 export const Seed = z.strictObject({
   tenant: z.string().min(1),
-  users: z.array(z.strictObject({ username: plain(60), password: z.string().min(1), admin: z.boolean().optional() })).default([]),
+  users: z
+    .array(
+      z.strictObject({ username: plain(60), password: z.string().min(1), admin: z.boolean().optional() }),
+    )
+    .default([]),
   systems: z.array(z.looseObject({ id: z.string(), owner: z.string() })).default([]),
   apps: z.array(z.looseObject({ id: z.string(), owner: z.string() })).default([]),
   credentials: z.array(secret).default([]),

@@ -35,7 +35,10 @@ export const JobRequest = z.strictObject({
       z.strictObject({
         name: plain(80).nullish(),
         description: z.string().max(8096).nullish(),
-        envKey: z.string().regex(/^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/, 'must be a shell name that does not start with _tapis').nullish(),
+        envKey: z
+          .string()
+          .regex(/^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/, 'must be a shell name that does not start with _tapis')
+          .nullish(),
         autoMountLocal: z.boolean().nullish(),
         sourceUrl: z.string().min(1).nullish(),
         targetPath: z.string().nullish(),

@@ -9,7 +9,10 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
   const faults = parsed.error.issues.slice(0, 50).map(({ path, message, input }) => {
     const field = path.map(String).join('.') || 'body';
     const isSecret = /password|privateKey|secret|token|value/i.test(field);
-    const shown = isSecret || input === undefined || typeof input === 'object' ? '' : ` ${JSON.stringify(input).slice(0, 80)}`;
+    const shown =
+      isSecret || input === undefined || typeof input === 'object'
+        ? ''
+        : ` ${JSON.stringify(input).slice(0, 80)}`;
     return `${field}:${shown} ${message}`;
   });
   throw new KilimError('INVALID_REQUEST', faults.join('\n'));

@@ -20,9 +20,13 @@ async function bundleWorkflows() {
     logger: { trace() {}, debug() {}, info() {}, warn: console.error, error: console.error, log() {} },
   });
   // zod in the bundle multiplies the memory of every cached workflow by five
-  if (code.includes('ZodObject')) throw new Error('zod got into the workflow bundle: something under workflows/ imports schemas/ as values');
+  if (code.includes('ZodObject'))
+    throw new Error(
+      'zod got into the workflow bundle: something under workflows/ imports schemas/ as values',
+    );
   const size = Buffer.byteLength(code.replace(/\n\/\/# sourceMappingURL=.*$/, ''));
-  if (size > MAX_BUNDLE_BYTES) throw new Error(`the workflow bundle has ${size} bytes; at most ${MAX_BUNDLE_BYTES}`);
+  if (size > MAX_BUNDLE_BYTES)
+    throw new Error(`the workflow bundle has ${size} bytes; at most ${MAX_BUNDLE_BYTES}`);
   writeFileSync(join(made, 'workflow-bundle.js'), code);
 }
 
@@ -37,7 +41,11 @@ function swap() {
 try {
   mkdirSync(made, { recursive: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', made], { stdio: 'inherit' });
+  const { status } = spawnSync(
+    process.execPath,
+    [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', made],
+    { stdio: 'inherit' },
+  );
   if (status !== 0) throw new Error('tsc found faults');
   await bundleWorkflows();
   writeFileSync(join(made, '.built'), `${begun}\n`);

@@ -12,7 +12,20 @@ export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/,
 const OLDEST_NODE = [20, 20];
 const TOOLS = ['git', 'python3', 'npm', 'bash'];
 const SOURCES = [
-  ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows', 'api', 'worker', 'cli', 'launcher'],
+  ...[
+    'domain',
+    'schemas',
+    'runtimes',
+    'schedulers',
+    'hosts',
+    'store',
+    'activities',
+    'workflows',
+    'api',
+    'worker',
+    'cli',
+    'launcher',
+  ],
   ...['scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'],
 ];
 
@@ -22,7 +35,12 @@ export async function prepare({ withEngine = true } = {}) {
   useOwnHeaders();
   if (!hasPackages()) await installPackages();
   if (isStale()) {
-    const isBuilt = await runStep('Building (about half a minute)', process.execPath, [join(root, 'scripts', 'build.mjs')], { cwd: root });
+    const isBuilt = await runStep(
+      'Building (about half a minute)',
+      process.execPath,
+      [join(root, 'scripts', 'build.mjs')],
+      { cwd: root },
+    );
     if (!isBuilt) giveUp('The build failed; its messages are above.');
   }
   if (withEngine && !process.env.TEMPORAL_ADDRESS) await findEngine();
@@ -33,7 +51,8 @@ function refuseWithoutTools() {
   const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
   const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status !== 0);
   if (isOld) missing.unshift(`Node ${OLDEST_NODE.join('.')} or newer (this is ${process.versions.node})`);
-  if (missing.length > 0) giveUp(`Needed and missing: ${missing.join(', ')}. Install that, then try again; nothing was changed.`);
+  if (missing.length > 0)
+    giveUp(`Needed and missing: ${missing.join(', ')}. Install that, then try again; nothing was changed.`);
 }
 
 /** Native packages compile against Node's own headers, where those are there: Node's download site may be out of reach. */
@@ -45,7 +64,9 @@ function useOwnHeaders() {
 const stampFile = join(root, 'node_modules', '.kilim-installed');
 /** Native packages fit one version of Node's interface; the lock file says the rest. */
 const stampText = () => {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   return `${process.versions.modules} ${process.arch} ${lock}\n`;
 };
 
@@ -53,18 +74,27 @@ function hasPackages() {
   if (existsSync(stampFile)) return readFileSync(stampFile, 'utf8') === stampText();
   // somebody ran npm by hand
   const lock = join(root, 'node_modules', '.package-lock.json');
-  const isNewer = existsSync(lock) && statSync(lock).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
+  const isNewer =
+    existsSync(lock) && statSync(lock).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
   if (isNewer) writeFileSync(stampFile, stampText());
   return isNewer;
 }
 
 async function installPackages() {
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  if (!(await runStep('Installing packages with npm ci (one to three minutes)', 'npm', args, { cwd: root }))) {
-    giveUp('npm ci failed. It needs the npm registry; where a prebuilt SQLite cannot be fetched also make and a C++ compiler (g++).');
+  if (
+    !(await runStep('Installing packages with npm ci (one to three minutes)', 'npm', args, { cwd: root }))
+  ) {
+    giveUp(
+      'npm ci failed. It needs the npm registry; where a prebuilt SQLite cannot be fetched also make and a C++ compiler (g++).',
+    );
   }
-  const loads = spawnSync(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:').close()"], { cwd: root, encoding: 'utf8' });
-  if (loads.status !== 0) giveUp(`better-sqlite3 was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
+  const loads = spawnSync(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:').close()"], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (loads.status !== 0)
+    giveUp(`better-sqlite3 was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
   writeFileSync(stampFile, stampText());
 }
 
@@ -77,12 +107,19 @@ function isStale() {
 
 /** A folder counts too: a removed file changes its folder's time. */
 function newest(path) {
-  const { mtimeMs, isDirectory } = { mtimeMs: statSync(path).mtimeMs, isDirectory: statSync(path).isDirectory() };
-  return isDirectory ? Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name)))) : mtimeMs;
+  const { mtimeMs, isDirectory } = {
+    mtimeMs: statSync(path).mtimeMs,
+    isDirectory: statSync(path).isDirectory(),
+  };
+  return isDirectory
+    ? Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+    : mtimeMs;
 }
 
 async function findEngine() {
-  const { provisionTemporal } = await import(pathToFileURL(join(root, 'dist', 'launcher', 'provision-temporal.js')).href);
+  const { provisionTemporal } = await import(
+    pathToFileURL(join(root, 'dist', 'launcher', 'provision-temporal.js')).href
+  );
   try {
     process.env.KILIM_TEMPORAL_CLI = await provisionTemporal(say);
   } catch (error) {

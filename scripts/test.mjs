@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
 await prepare();
-const status = spawnSync(process.execPath, [join(root, 'test', 'testbed', 'main.mjs'), 'status'], { encoding: 'utf8' });
+const status = spawnSync(process.execPath, [join(root, 'test', 'testbed', 'main.mjs'), 'status'], {
+  encoding: 'utf8',
+});
 const bed = status.status === 0 ? JSON.parse(status.stdout) : {};
 process.env.KILIM_TESTBED = JSON.stringify(bed);
 
@@ -16,7 +18,11 @@ const PARTS = [
   ['postgres', 'PostgreSQL: the store on it'],
 ];
 const missing = PARTS.filter(([part]) => bed.parts?.[part]?.state !== 'up');
-const tests = spawnSync(process.execPath, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const tests = spawnSync(
+  process.execPath,
+  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...process.argv.slice(2)],
+  { cwd: root, stdio: 'inherit' },
+);
 if (missing.length > 0) {
   process.stdout.write('\nLeft out, because the part is not there (npm run testbed -- up):\n');
   for (const [part, what] of missing) process.stdout.write(`  ${part.padEnd(10)} ${what}\n`);

@@ -13,19 +13,43 @@ export const createAppStore = (db: Db): AppStore => {
       return app;
     },
     async find(tenant, id, version) {
-      const row = await db.selectFrom('apps').select('doc').where('tenant', '=', tenant).where('id', '=', id).where('version', '=', version).executeTakeFirst();
+      const row = await db
+        .selectFrom('apps')
+        .select('doc')
+        .where('tenant', '=', tenant)
+        .where('id', '=', id)
+        .where('version', '=', version)
+        .executeTakeFirst();
       return row ? toApp(row) : null;
     },
     async findLatest(tenant, id) {
-      const row = await db.selectFrom('apps').select('doc').where('tenant', '=', tenant).where('id', '=', id).orderBy('created', 'desc').executeTakeFirst();
+      const row = await db
+        .selectFrom('apps')
+        .select('doc')
+        .where('tenant', '=', tenant)
+        .where('id', '=', id)
+        .orderBy('created', 'desc')
+        .executeTakeFirst();
       return row ? toApp(row) : null;
     },
     async replace(app) {
-      await db.updateTable('apps').set({ doc: JSON.stringify(app) }).where('tenant', '=', app.tenant).where('id', '=', app.id).where('version', '=', app.version).execute();
+      await db
+        .updateTable('apps')
+        .set({ doc: JSON.stringify(app) })
+        .where('tenant', '=', app.tenant)
+        .where('id', '=', app.id)
+        .where('version', '=', app.version)
+        .execute();
       return app;
     },
     async list(tenant) {
-      const rows = await db.selectFrom('apps').select('doc').where('tenant', '=', tenant).orderBy('id').orderBy('created', 'desc').execute();
+      const rows = await db
+        .selectFrom('apps')
+        .select('doc')
+        .where('tenant', '=', tenant)
+        .orderBy('id')
+        .orderBy('created', 'desc')
+        .execute();
       return rows.map(toApp);
     },
   };

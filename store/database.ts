@@ -5,7 +5,14 @@ import type { Generated, Kysely } from 'kysely';
 export interface Database {
   jobs: JobsTable;
   job_events: EventsTable;
-  idempotency_keys: { tenant: string; caller: string; key: string; body_hash: string; job_uuid: string; created: string };
+  idempotency_keys: {
+    tenant: string;
+    caller: string;
+    key: string;
+    body_hash: string;
+    job_uuid: string;
+    created: string;
+  };
   reservations: { key: string; job_uuid: string; created: string };
   waiters: { key: string; job_uuid: string; since: string };
   host_snapshots: { watch_key: string; taken_at: string };
@@ -15,7 +22,14 @@ export interface Database {
   credentials: { tenant: string; system_id: string; kind: string; target: string; sealed: string };
   apps: { tenant: string; id: string; version: string; created: string; doc: string };
   profiles: { tenant: string; name: string; doc: string };
-  grants: { tenant: string; resource: string; username: string; level: string; grantor: string; created: string };
+  grants: {
+    tenant: string;
+    resource: string;
+    username: string;
+    level: string;
+    grantor: string;
+    created: string;
+  };
   users: { tenant: string; username: string; password_hash: string; is_admin: number };
   revoked_tokens: { jti: string; expires: string };
   settings: { name: string; sealed: string };

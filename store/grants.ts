@@ -9,18 +9,41 @@ export const createGrantStore = (db: Db): GrantStore => ({
       .onConflict((oc) => oc.doNothing()).execute(); // prettier-ignore
   },
   async revoke(tenant, resource, username, levels) {
-    await db.deleteFrom('grants').where('tenant', '=', tenant).where('resource', '=', resource).where('username', '=', username).where('level', 'in', levels).execute();
+    await db
+      .deleteFrom('grants')
+      .where('tenant', '=', tenant)
+      .where('resource', '=', resource)
+      .where('username', '=', username)
+      .where('level', 'in', levels)
+      .execute();
   },
   async levels(tenant, resource, username) {
-    const rows = await db.selectFrom('grants').select('level').where('tenant', '=', tenant).where('resource', '=', resource).where('username', '=', username).execute();
+    const rows = await db
+      .selectFrom('grants')
+      .select('level')
+      .where('tenant', '=', tenant)
+      .where('resource', '=', resource)
+      .where('username', '=', username)
+      .execute();
     return rows.map(({ level }) => level);
   },
   async listByPrefix(tenant, prefix) {
     const rows = await db.selectFrom('grants').selectAll().where('tenant', '=', tenant)
       .where('resource', '>=', prefix).where('resource', '<', `${prefix}\u{10ffff}`).orderBy('resource').execute(); // prettier-ignore
-    return rows.map(({ resource, username, level, grantor, created }) => ({ resource, user: username, level, grantor, created }));
+    return rows.map(({ resource, username, level, grantor, created }) => ({
+      resource,
+      user: username,
+      level,
+      grantor,
+      created,
+    }));
   },
   async removeResource(tenant, prefix) {
-    await db.deleteFrom('grants').where('tenant', '=', tenant).where('resource', '>=', prefix).where('resource', '<', `${prefix}\u{10ffff}`).execute();
+    await db
+      .deleteFrom('grants')
+      .where('tenant', '=', tenant)
+      .where('resource', '>=', prefix)
+      .where('resource', '<', `${prefix}\u{10ffff}`)
+      .execute();
   },
 });

@@ -19,7 +19,9 @@ export const hostLookups = ({ systems }: Pick<Store, 'systems'>) => ({
       : systems.getCredential(tenant, systemId, 'static', loginUser);
   },
   hostKeys: {
-    find: async ({ tenant, systemId }: Address): Promise<string | null> => (await systems.find(tenant, systemId))?.hostKey ?? null,
-    pin: ({ tenant, systemId }: Address, fingerprint: string): Promise<void> => systems.pinHostKey(tenant, systemId, fingerprint),
+    find: async ({ tenant, systemId }: Address): Promise<string | null> =>
+      (await systems.find(tenant, systemId))?.hostKey ?? null,
+    pin: ({ tenant, systemId }: Address, fingerprint: string): Promise<void> =>
+      systems.pinHostKey(tenant, systemId, fingerprint),
   },
 });

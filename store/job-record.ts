@@ -13,14 +13,18 @@ export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job:
     const row = await trx.selectFrom('jobs').selectAll().where('uuid', '=', record.uuid).executeTakeFirst();
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${record.uuid} was not found.`);
     const before = toJob(row);
-    if (record.rev <= before.rev || !(record.status === before.status || canMove(before.status, record.status))) {
+    if (
+      record.rev <= before.rev ||
+      !(record.status === before.status || canMove(before.status, record.status))
+    ) {
       return { job: before, freed: [] };
     }
     const at = now();
     const { status } = record;
     const ends = isTerminal(status);
     const message = (record.message ?? `Setting job status to ${status}.`).slice(0, 16_384);
-    const condition = before.condition ?? record.condition ?? (isTerminal(status) ? DEFAULT_CONDITION[status] : null);
+    const condition =
+      before.condition ?? record.condition ?? (isTerminal(status) ? DEFAULT_CONDITION[status] : null);
     const change = {
       status,
       rev: record.rev,
@@ -32,14 +36,17 @@ export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job:
       ...(status === 'BLOCKED' ? { blocked_count: before.blockedCount + 1 } : {}),
       ...(status === 'QUEUED' && !before.remoteSubmitted ? { remote_submitted: at } : {}),
       ...(status === 'RUNNING' && !before.remoteStarted ? { remote_started: at } : {}),
-      ...(record.remoteOutcome && !before.remoteOutcome ? { remote_outcome: record.remoteOutcome, remote_ended: at } : {}),
+      ...(record.remoteOutcome && !before.remoteOutcome
+        ? { remote_outcome: record.remoteOutcome, remote_ended: at }
+        : {}),
       ...(record.remoteResultInfo !== undefined ? { remote_result_info: record.remoteResultInfo } : {}),
       ...(record.archived !== undefined ? { archived: record.archived ? 1 : 0 } : {}),
       ...(record.pausedMs ? { paused_ms: before.pausedMs + record.pausedMs } : {}),
     };
     await trx.updateTable('jobs').set(change).where('uuid', '=', record.uuid).execute();
     // the error comes before the status that ends the job (jobs §5.8)
-    if (status === 'FAILED') await addEvent(trx, before.plan, 'JOB_ERROR_MESSAGE', 'FAILED', { message, jobStatus: status });
+    if (status === 'FAILED')
+      await addEvent(trx, before.plan, 'JOB_ERROR_MESSAGE', 'FAILED', { message, jobStatus: status });
     const job = toJob({ ...row, ...change });
     await addEvent(trx, before.plan, 'JOB_NEW_STATUS', status, {
       message,

@@ -71,9 +71,21 @@ export async function addEvent(
   detail: string,
   data: Record<string, unknown>,
 ): Promise<void> {
-  const description = JSON.stringify({ jobName: plan.name, jobUuid: plan.uuid, jobOwner: plan.owner, ...data }).slice(0, 16_384);
+  const description = JSON.stringify({
+    jobName: plan.name,
+    jobUuid: plan.uuid,
+    jobOwner: plan.owner,
+    ...data,
+  }).slice(0, 16_384);
   await on
     .insertInto('job_events')
-    .values({ job_uuid: plan.uuid, tenant: plan.tenant, event, event_detail: detail.slice(0, 64), description, created: now() })
+    .values({
+      job_uuid: plan.uuid,
+      tenant: plan.tenant,
+      event,
+      event_detail: detail.slice(0, 64),
+      description,
+      created: now(),
+    })
     .execute();
 }

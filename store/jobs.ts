@@ -17,7 +17,8 @@ const KEY_LIVES_MS = 24 * 3_600_000;
 export function createJobStore(db: Db, seal: Seal): JobStore {
   const plans = new Map<string, JobPlan>(); // a plan never changes
 
-  const rowOf = (uuid: string) => db.selectFrom('jobs').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+  const rowOf = (uuid: string) =>
+    db.selectFrom('jobs').selectAll().where('uuid', '=', uuid).executeTakeFirst();
   const find: JobStore['find'] = async (uuid) => {
     const row = await rowOf(uuid);
     return row ? toJob(row) : null;
@@ -32,12 +33,22 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
     return seal.open(row[column] ?? '');
   };
-  const findByKey = async (on: Db | Transaction<Database>, tenant: string, caller: string, key: string, bodyHash: string) => {
+  const findByKey = async (
+    on: Db | Transaction<Database>,
+    tenant: string,
+    caller: string,
+    key: string,
+    bodyHash: string,
+  ) => {
     const since = new Date(Date.now() - KEY_LIVES_MS).toISOString();
     const row = await on.selectFrom('idempotency_keys').selectAll()
       .where('tenant', '=', tenant).where('caller', '=', caller).where('key', '=', key).where('created', '>', since).executeTakeFirst(); // prettier-ignore
     if (!row) return null;
-    if (row.body_hash !== bodyHash) throw new KilimError('CONFLICT', `The Idempotency-Key "${key}" was used with another body (job ${row.job_uuid}).`);
+    if (row.body_hash !== bodyHash)
+      throw new KilimError(
+        'CONFLICT',
+        `The Idempotency-Key "${key}" was used with another body (job ${row.job_uuid}).`,
+      );
     return row.job_uuid;
   };
 
@@ -50,7 +61,12 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         if (once) {
           const older = await findByKey(trx, plan.tenant, once.caller, once.key, once.bodyHash);
           if (older) return older;
-          await trx.deleteFrom('idempotency_keys').where('tenant', '=', plan.tenant).where('caller', '=', once.caller).where('key', '=', once.key).execute();
+          await trx
+            .deleteFrom('idempotency_keys')
+            .where('tenant', '=', plan.tenant)
+            .where('caller', '=', once.caller)
+            .where('key', '=', once.key)
+            .execute();
           await trx.insertInto('idempotency_keys')
             .values({ tenant: plan.tenant, caller: once.caller, key: once.key, body_hash: once.bodyHash, job_uuid: plan.uuid, created }).execute(); // prettier-ignore
         }
@@ -63,7 +79,11 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
           status: 'PENDING', last_message: 'Job created', rev: 0, created, last_updated: created, visible: 1, blocked_count: 0,
           remote_checks_success: 0, remote_checks_failed: 0, archived: 0, paused_ms: 0, cancel_requested: 0,
         }).execute(); // prettier-ignore
-        await addEvent(trx, plan, 'JOB_NEW_STATUS', 'PENDING', { message: 'Job created', newJobStatus: 'PENDING', oldJobStatus: null });
+        await addEvent(trx, plan, 'JOB_NEW_STATUS', 'PENDING', {
+          message: 'Job created',
+          newJobStatus: 'PENDING',
+          oldJobStatus: null,
+        });
         return plan.uuid;
       });
       return get(uuid);
@@ -86,7 +106,11 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
     record: (record) => recordStatus(db, record),
     ...createReservations(db),
     async setRemoteJobId(uuid, remoteJobId, remoteJobId2 = null) {
-      await db.updateTable('jobs').set({ remote_job_id: remoteJobId, remote_job_id2: remoteJobId2 }).where('uuid', '=', uuid).execute();
+      await db
+        .updateTable('jobs')
+        .set({ remote_job_id: remoteJobId, remote_job_id2: remoteJobId2 })
+        .where('uuid', '=', uuid)
+        .execute();
     },
     async countCheck(uuid, succeeded, message) {
       const at = now();
@@ -98,30 +122,53 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
       })).where('uuid', '=', uuid).execute(); // prettier-ignore
     },
     async setMessage(uuid, message) {
-      await db.updateTable('jobs').set({ last_message: message.slice(0, 16_384), last_updated: now() }).where('uuid', '=', uuid).execute();
+      await db
+        .updateTable('jobs')
+        .set({ last_message: message.slice(0, 16_384), last_updated: now() })
+        .where('uuid', '=', uuid)
+        .execute();
     },
     async setVisible(uuid, visible) {
-      await db.updateTable('jobs').set({ visible: visible ? 1 : 0, last_updated: now() }).where('uuid', '=', uuid).execute();
+      await db
+        .updateTable('jobs')
+        .set({ visible: visible ? 1 : 0, last_updated: now() })
+        .where('uuid', '=', uuid)
+        .execute();
     },
     async addEvent(uuid, event, detail, description) {
       const { plan } = await get(uuid);
       await addEvent(db, plan, event, detail, description);
     },
     async events(uuid, limit, skip) {
-      const rows = await db.selectFrom('job_events').selectAll().where('job_uuid', '=', uuid).orderBy('id').limit(limit < 0 ? 1_000_000 : limit).offset(skip).execute();
+      const rows = await db
+        .selectFrom('job_events')
+        .selectAll()
+        .where('job_uuid', '=', uuid)
+        .orderBy('id')
+        .limit(limit < 0 ? 1_000_000 : limit)
+        .offset(skip)
+        .execute();
       return rows.map(toEvent);
     },
     async quiet(olderThanMs, limit) {
       const before = new Date(Date.now() - olderThanMs).toISOString();
       const rows = await db.selectFrom('jobs').select(['uuid', 'status', 'cancel_requested'])
         .where('ended', 'is', null).where('last_updated', '<', before).orderBy('last_updated').limit(limit).execute(); // prettier-ignore
-      return rows.map((row) => ({ uuid: row.uuid, status: toStatus(row.status), cancelRequested: row.cancel_requested === 1 }));
+      return rows.map((row) => ({
+        uuid: row.uuid,
+        status: toStatus(row.status),
+        cancelRequested: row.cancel_requested === 1,
+      }));
     },
     async requestCancel(uuid) {
       await db.updateTable('jobs').set({ cancel_requested: 1 }).where('uuid', '=', uuid).execute();
     },
     async countByStatus() {
-      const rows = await db.selectFrom('jobs').select((eb) => ['status', eb.fn.countAll<number>().as('n')]).groupBy('status').execute();
+      const rows = await db
+        .selectFrom('jobs')
+        .select((eb) => ['status', eb.fn.countAll<number>().as('n')])
+        .groupBy('status')
+        .execute();
       return Object.fromEntries(rows.map(({ status, n }) => [status, Number(n)]));
     },
   };
@@ -129,15 +176,32 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
 
 const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>>[number]['status'];
 
-async function list(db: Db, { tenant, owner, orderBy, limit, skip, computeTotal }: JobQuery): ReturnType<JobStore['list']> {
-  const scope = db.selectFrom('jobs').where('tenant', '=', tenant).where('owner', '=', owner).where('visible', '=', 1);
+async function list(
+  db: Db,
+  { tenant, owner, orderBy, limit, skip, computeTotal }: JobQuery,
+): ReturnType<JobStore['list']> {
+  const scope = db
+    .selectFrom('jobs')
+    .where('tenant', '=', tenant)
+    .where('owner', '=', owner)
+    .where('visible', '=', 1);
   let page = scope.selectAll();
   for (const { attribute, direction } of orderBy) {
     const column = COLUMN_OF[attribute];
-    if (!column) throw new KilimError('INVALID_REQUEST', `orderBy: "${attribute}" is no attribute to sort by; known are ${Object.keys(COLUMN_OF).join(', ')}`);
+    if (!column)
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `orderBy: "${attribute}" is no attribute to sort by; known are ${Object.keys(COLUMN_OF).join(', ')}`,
+      );
     page = page.orderBy(column, direction);
   }
-  const rows = await page.orderBy('id', orderBy.length > 0 ? 'asc' : 'desc').limit(limit < 0 ? 1_000_000 : limit).offset(skip).execute();
-  const total = computeTotal ? Number((await scope.select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n) : -1;
+  const rows = await page
+    .orderBy('id', orderBy.length > 0 ? 'asc' : 'desc')
+    .limit(limit < 0 ? 1_000_000 : limit)
+    .offset(skip)
+    .execute();
+  const total = computeTotal
+    ? Number((await scope.select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n)
+    : -1;
   return { jobs: rows.map(toJob), total };
 }

@@ -51,11 +51,15 @@ const STEPS: ((serial: string) => string[])[] = [
 export async function migrate(db: Db, kind: 'sqlite' | 'postgres', mayChange: boolean): Promise<void> {
   await db.transaction().execute(async (trx) => {
     if (kind === 'postgres') await sql`select pg_advisory_xact_lock(815405)`.execute(trx);
-    if (mayChange) await sql`create table if not exists schema_version (version integer not null)`.execute(trx);
+    if (mayChange)
+      await sql`create table if not exists schema_version (version integer not null)`.execute(trx);
     const at = await versionOf(trx);
     if (at === STEPS.length) return;
     if (at > STEPS.length || !mayChange) {
-      throw new KilimError('STORE_UNAVAILABLE', `The store has schema ${at}, this program needs ${STEPS.length}: ${at > STEPS.length ? 'use a newer Kilim' : 'run "kilim migrate"'}.`);
+      throw new KilimError(
+        'STORE_UNAVAILABLE',
+        `The store has schema ${at}, this program needs ${STEPS.length}: ${at > STEPS.length ? 'use a newer Kilim' : 'run "kilim migrate"'}.`,
+      );
     }
     const serial = kind === 'postgres' ? 'bigserial primary key' : 'integer primary key autoincrement';
     for (const step of STEPS.slice(at)) for (const text of step(serial)) await sql.raw(text).execute(trx);
@@ -65,6 +69,10 @@ export async function migrate(db: Db, kind: 'sqlite' | 'postgres', mayChange: bo
 }
 
 const versionOf = async (db: Kysely<Database>): Promise<number> => {
-  const row = await db.selectFrom('schema_version').select('version').executeTakeFirst().catch(() => undefined);
+  const row = await db
+    .selectFrom('schema_version')
+    .select('version')
+    .executeTakeFirst()
+    .catch(() => undefined);
   return row?.version ?? 0;
 };

@@ -1,5 +1,13 @@
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely, PostgresDialect, SqliteAdapter, SqliteDialect, SqliteDriver, type DatabaseConnection, type TransactionSettings } from 'kysely';
+import {
+  Kysely,
+  PostgresDialect,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type TransactionSettings,
+} from 'kysely';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 
@@ -57,7 +65,10 @@ function openSqlite(file: string): Db {
   database.pragma('synchronous = full'); // a committed row is a promise
   // two programs write: a transaction takes the write lock at its begin, or waits there
   class ImmediateDriver extends SqliteDriver {
-    override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
+    override async beginTransaction(
+      connection: DatabaseConnection,
+      settings?: TransactionSettings,
+    ): Promise<void> {
       void settings;
       await connection.executeQuery(CompiledQuery.raw('begin immediate'));
     }
@@ -73,11 +84,13 @@ function openSqlite(file: string): Db {
   return new Kysely<Database>({ dialect: new ImmediateDialect({ database }) });
 }
 
-const GONE = /ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOENT|Connection terminated|connection timeout|terminating connection|the database system is|SQLITE_BUSY|database is locked|SQLITE_IOERR|SQLITE_FULL|SQLITE_CANTOPEN|Client has encountered/i;
+const GONE =
+  /ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOENT|Connection terminated|connection timeout|terminating connection|the database system is|SQLITE_BUSY|database is locked|SQLITE_IOERR|SQLITE_FULL|SQLITE_CANTOPEN|Client has encountered/i;
 
 const orUnavailable = <T>(promise: Promise<T>): Promise<T> =>
   promise.catch((error: unknown) => {
-    const text = error instanceof Error ? `${(error as { code?: string }).code ?? ''} ${error.message}` : String(error);
+    const text =
+      error instanceof Error ? `${(error as { code?: string }).code ?? ''} ${error.message}` : String(error);
     if (error instanceof KilimError || !GONE.test(text)) throw error;
     throw new KilimError('STORE_UNAVAILABLE', 'The store does not answer.', { cause: text });
   });
@@ -88,7 +101,9 @@ function guarded(store: Store): Store {
     Object.fromEntries(
       Object.entries(part).map(([name, member]) => [
         name,
-        typeof member === 'function' ? (...args: unknown[]) => orUnavailable((member as (...a: unknown[]) => Promise<unknown>)(...args)) : guard(member as object),
+        typeof member === 'function'
+          ? (...args: unknown[]) => orUnavailable((member as (...a: unknown[]) => Promise<unknown>)(...args))
+          : guard(member as object),
       ]),
     ) as T;
   return guard(store);

@@ -12,18 +12,30 @@ export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
         const { n } = await trx.selectFrom('reservations').select((eb) => eb.fn.countAll<number>().as('n'))
           .where('key', '=', key).where('job_uuid', '!=', uuid).executeTakeFirstOrThrow(); // prettier-ignore
         if (Number(n) < limit) continue;
-        await trx.insertInto('waiters').values({ key, job_uuid: uuid, since: now() }).onConflict((oc) => oc.doNothing()).execute();
+        await trx
+          .insertInto('waiters')
+          .values({ key, job_uuid: uuid, since: now() })
+          .onConflict((oc) => oc.doNothing())
+          .execute();
         return `The limit of ${limit} active job${limit === 1 ? '' : 's'} for ${key} is reached.`;
       }
       const created = now();
-      await trx.insertInto('reservations').values(limits.map(({ key }) => ({ key, job_uuid: uuid, created }))).onConflict((oc) => oc.doNothing()).execute();
+      await trx
+        .insertInto('reservations')
+        .values(limits.map(({ key }) => ({ key, job_uuid: uuid, created })))
+        .onConflict((oc) => oc.doNothing())
+        .execute();
       await trx.deleteFrom('waiters').where('job_uuid', '=', uuid).execute();
       return null;
     }),
 });
 
 /** Gives a job's places back; names up to two oldest waiters, so that nobody stampedes. */
-export async function freePlaces(trx: Transaction<Database>, uuid: string, forGood: boolean): Promise<string[]> {
+export async function freePlaces(
+  trx: Transaction<Database>,
+  uuid: string,
+  forGood: boolean,
+): Promise<string[]> {
   const held = await trx.deleteFrom('reservations').where('job_uuid', '=', uuid).returning('key').execute();
   if (forGood) await trx.deleteFrom('waiters').where('job_uuid', '=', uuid).execute();
   if (held.length === 0) return [];

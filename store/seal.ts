@@ -13,19 +13,25 @@ export const keyId = (key: Buffer): string => createHash('sha256').update(key).d
 /** The first key seals; all of them open, so that a retired key still reads what it wrote. */
 export function createSeal(keys: readonly Buffer[]): Seal {
   const [first] = keys;
-  if (!first || keys.some((key) => key.length !== 32)) throw new KilimError('INTERNAL', 'A sealing key must have 32 bytes.');
+  if (!first || keys.some((key) => key.length !== 32))
+    throw new KilimError('INTERNAL', 'A sealing key must have 32 bytes.');
   const byId = new Map(keys.map((key) => [keyId(key), key]));
   return {
     close(text) {
       const iv = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', first, iv);
       const data = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return ['v1', keyId(first), ...[iv, cipher.getAuthTag(), data].map((part) => part.toString('base64url'))].join('.');
+      return [
+        'v1',
+        keyId(first),
+        ...[iv, cipher.getAuthTag(), data].map((part) => part.toString('base64url')),
+      ].join('.');
     },
     open(sealed) {
       const [, kid = '', iv = '', tag = '', data = ''] = sealed.split('.');
       const key = byId.get(kid);
-      if (!key) throw new KilimError('INTERNAL', `A sealed value needs the key ${kid}, which is not configured.`);
+      if (!key)
+        throw new KilimError('INTERNAL', `A sealed value needs the key ${kid}, which is not configured.`);
       const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64url'));
       decipher.setAuthTag(Buffer.from(tag, 'base64url'));
       return decipher.update(data, 'base64url', 'utf8') + decipher.final('utf8');

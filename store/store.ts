@@ -35,9 +35,18 @@ export interface JobStore {
    * Adds the row (PENDING, "Job created") and its first event in one transaction.
    * With an idempotency key that was used before: the same body hash gives the older job, another one CONFLICT.
    */
-  add: (planned: PlannedJob, rawRequest: string, once?: { key: string; caller: string; bodyHash: string }) => Promise<Job>;
+  add: (
+    planned: PlannedJob,
+    rawRequest: string,
+    once?: { key: string; caller: string; bodyHash: string },
+  ) => Promise<Job>;
   /** By what an idempotency key stands for, before planning; null when unused. CONFLICT for another body. */
-  findByIdempotencyKey: (tenant: string, caller: string, key: string, bodyHash: string) => Promise<Job | null>;
+  findByIdempotencyKey: (
+    tenant: string,
+    caller: string,
+    key: string,
+    bodyHash: string,
+  ) => Promise<Job | null>;
   find: (uuid: string) => Promise<Job | null>;
   /** @throws KilimError JOB_NOT_FOUND */
   get: (uuid: string) => Promise<Job>;
@@ -58,7 +67,12 @@ export interface JobStore {
   countCheck: (uuid: string, succeeded: boolean, message?: string) => Promise<void>;
   setMessage: (uuid: string, message: string) => Promise<void>;
   setVisible: (uuid: string, visible: boolean) => Promise<void>;
-  addEvent: (uuid: string, event: JobEventName, detail: string, description: Record<string, unknown>) => Promise<void>;
+  addEvent: (
+    uuid: string,
+    event: JobEventName,
+    detail: string,
+    description: Record<string, unknown>,
+  ) => Promise<void>;
   events: (uuid: string, limit: number, skip: number) => Promise<JobEvent[]>;
   /**
    * Takes a place for the job under every key with a limit, or refuses (jobs §7.4). Repeatable per job.
@@ -66,7 +80,10 @@ export interface JobStore {
    */
   reserve: (uuid: string, limits: { key: string; limit: number }[]) => Promise<string | null>;
   /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */
-  quiet: (olderThanMs: number, limit: number) => Promise<{ uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
+  quiet: (
+    olderThanMs: number,
+    limit: number,
+  ) => Promise<{ uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
 }
@@ -81,7 +98,10 @@ export interface WatchStore {
   findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;
   snapshotAge: (key: string) => Promise<number | null>;
   /** Claims the next probe of a subject: true for one caller per `everyMs`; others get the last result. */
-  claimProbe: (subject: string, everyMs: number) => Promise<{ mine: boolean; ok: boolean | null; said: string | null; at: string | null }>;
+  claimProbe: (
+    subject: string,
+    everyMs: number,
+  ) => Promise<{ mine: boolean; ok: boolean | null; said: string | null; at: string | null }>;
   saveProbe: (subject: string, ok: boolean, said: string) => Promise<void>;
 }
 
@@ -94,9 +114,25 @@ export interface SystemStore {
   list: (tenant: string) => Promise<System[]>;
   pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
-  setCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string, credential: Credential) => Promise<void>;
-  getCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string) => Promise<Credential | null>;
-  removeCredential: (tenant: string, id: string, kind: 'static' | 'dynamic', target: string) => Promise<boolean>;
+  setCredential: (
+    tenant: string,
+    id: string,
+    kind: 'static' | 'dynamic',
+    target: string,
+    credential: Credential,
+  ) => Promise<void>;
+  getCredential: (
+    tenant: string,
+    id: string,
+    kind: 'static' | 'dynamic',
+    target: string,
+  ) => Promise<Credential | null>;
+  removeCredential: (
+    tenant: string,
+    id: string,
+    kind: 'static' | 'dynamic',
+    target: string,
+  ) => Promise<boolean>;
 }
 
 export interface AppStore {
@@ -122,7 +158,10 @@ export interface GrantStore {
   revoke: (tenant: string, resource: string, user: string, levels: string[]) => Promise<void>;
   levels: (tenant: string, resource: string, user: string) => Promise<string[]>;
   /** All grants on resources that start with `prefix`; for path prefixes and share lists. */
-  listByPrefix: (tenant: string, prefix: string) => Promise<{ resource: string; user: string; level: string; grantor: string; created: string }[]>;
+  listByPrefix: (
+    tenant: string,
+    prefix: string,
+  ) => Promise<{ resource: string; user: string; level: string; grantor: string; created: string }[]>;
   removeResource: (tenant: string, prefix: string) => Promise<void>;
 }
 
@@ -148,4 +187,3 @@ export interface SettingStore {
   /** Sets only where absent, sealed, and returns what stands now: two programs that start at once agree. */
   init: (name: string, value: string) => Promise<string>;
 }
-

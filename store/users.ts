@@ -4,7 +4,12 @@ import type { SettingStore, User, UserStore } from './store.js';
 
 export const createUserStore = (db: Db): UserStore => {
   const find: UserStore['find'] = async (tenant, username) => {
-    const row = await db.selectFrom('users').selectAll().where('tenant', '=', tenant).where('username', '=', username).executeTakeFirst();
+    const row = await db
+      .selectFrom('users')
+      .selectAll()
+      .where('tenant', '=', tenant)
+      .where('username', '=', username)
+      .executeTakeFirst();
     return row ? toUser(row) : null;
   };
   return {
@@ -16,18 +21,32 @@ export const createUserStore = (db: Db): UserStore => {
     },
     isAdmin: async (tenant, username) => (await find(tenant, username))?.isAdmin ?? false,
     async list(tenant) {
-      return (await db.selectFrom('users').selectAll().where('tenant', '=', tenant).orderBy('username').execute()).map(toUser);
+      return (
+        await db.selectFrom('users').selectAll().where('tenant', '=', tenant).orderBy('username').execute()
+      ).map(toUser);
     },
     async revokeToken(jti, expires) {
-      await db.insertInto('revoked_tokens').values({ jti, expires }).onConflict((oc) => oc.doNothing()).execute();
+      await db
+        .insertInto('revoked_tokens')
+        .values({ jti, expires })
+        .onConflict((oc) => oc.doNothing())
+        .execute();
     },
     async isRevoked(jti) {
-      return (await db.selectFrom('revoked_tokens').select('jti').where('jti', '=', jti).executeTakeFirst()) !== undefined;
+      return (
+        (await db.selectFrom('revoked_tokens').select('jti').where('jti', '=', jti).executeTakeFirst()) !==
+        undefined
+      );
     },
   };
 };
 
-const toUser = (row: { tenant: string; username: string; password_hash: string; is_admin: number }): User => ({
+const toUser = (row: {
+  tenant: string;
+  username: string;
+  password_hash: string;
+  is_admin: number;
+}): User => ({
   tenant: row.tenant,
   username: row.username,
   passwordHash: row.password_hash,
@@ -42,7 +61,11 @@ export const createSettingStore = (db: Db, seal: Seal): SettingStore => {
   return {
     get,
     async init(name, value) {
-      await db.insertInto('settings').values({ name, sealed: seal.close(value) }).onConflict((oc) => oc.doNothing()).execute();
+      await db
+        .insertInto('settings')
+        .values({ name, sealed: seal.close(value) })
+        .onConflict((oc) => oc.doNothing())
+        .execute();
       return (await get(name)) ?? value;
     },
   };

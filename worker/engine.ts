@@ -6,14 +6,19 @@ import type { Ticket, WatchTicket } from '../domain/jobs/ticket.js';
 const WATCHER_MEMORY_MS = 30_000;
 
 /** What the worker asks of Temporal as a client: hints, watchers, and workflows for rows without one. */
-export const createEngine = (client: Client, taskQueue: string, log: Deps['log']): Deps['engine'] & { start: (ticket: Ticket) => Promise<void> } => {
+export const createEngine = (
+  client: Client,
+  taskQueue: string,
+  log: Deps['log'],
+): Deps['engine'] & { start: (ticket: Ticket) => Promise<void> } => {
   const known = new Map<string, number>();
   return {
     async hint(uuid, signal) {
       try {
         await client.workflow.getHandle(uuid).signal(signal);
       } catch (error) {
-        if (!(error instanceof WorkflowNotFoundError)) log.warn({ uuid, signal, err: error }, 'a hint was lost');
+        if (!(error instanceof WorkflowNotFoundError))
+          log.warn({ uuid, signal, err: error }, 'a hint was lost');
       }
     },
     async ensureWatcher(ticket: WatchTicket) {

@@ -25,25 +25,43 @@ const RECONCILE_MS = 5_000;
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { program: 'worker' } }, pino.destination(2));
-  Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message, meta }) => log.warn({ level, ...meta }, message)) });
-  const store = await openStore({ url: config.DATABASE_URL, keys: readKeys(config.KILIM_MASTER_KEY_FILE), mayMigrate: false });
+  Runtime.install({
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => log.warn({ level, ...meta }, message)),
+  });
+  const store = await openStore({
+    url: config.DATABASE_URL,
+    keys: readKeys(config.KILIM_MASTER_KEY_FILE),
+    mayMigrate: false,
+  });
   const { connectionOptions } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect({ ...connectionOptions, address: config.TEMPORAL_ADDRESS });
+  const connection = await NativeConnection.connect({
+    ...connectionOptions,
+    address: config.TEMPORAL_ADDRESS,
+  });
   const client = new Client({
     connection: await Connection.connect({ ...connectionOptions, address: config.TEMPORAL_ADDRESS }),
     namespace: config.TEMPORAL_NAMESPACE,
   });
   const engine = createEngine(client, config.KILIM_TASK_QUEUE, log);
-  const deps: Deps = { ...worldOf(config, store), engine, log, installation: await store.settings.init('installation', randomBytes(4).toString('hex')) };
+  const deps: Deps = {
+    ...worldOf(config, store),
+    engine,
+    log,
+    installation: await store.settings.init('installation', randomBytes(4).toString('hex')),
+  };
   const worker = await makeWorker({
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: config.KILIM_TASK_QUEUE,
-    workflowBundle: { codePath: config.KILIM_WORKFLOW_BUNDLE ?? new URL('../workflow-bundle.js', import.meta.url).pathname },
+    workflowBundle: {
+      codePath: config.KILIM_WORKFLOW_BUNDLE ?? new URL('../workflow-bundle.js', import.meta.url).pathname,
+    },
     deps,
   });
   const mending = setInterval(() => {
-    reconcile(deps, client, engine.start).catch((error: unknown) => log.warn({ err: error }, 'the reconciler will try again'));
+    reconcile(deps, client, engine.start).catch((error: unknown) =>
+      log.warn({ err: error }, 'the reconciler will try again'),
+    );
   }, RECONCILE_MS);
   log.info({ taskQueue: config.KILIM_TASK_QUEUE }, 'the worker runs');
   await worker.run(); // ends by SIGTERM or SIGINT, after the drain
@@ -55,7 +73,11 @@ async function main(): Promise<void> {
 function worldOf(config: Config, store: Deps['store']): Omit<Deps, 'engine' | 'log' | 'installation'> {
   const hosts = createHosts({
     ...hostLookups(store),
-    local: { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: config.KILIM_LOCAL_USER, home: join(config.KILIM_HOME, 'local') },
+    local: {
+      isEnabled: config.KILIM_LOCAL_EXECUTION,
+      runAs: config.KILIM_LOCAL_USER,
+      home: join(config.KILIM_HOME, 'local'),
+    },
   });
   return {
     store,
@@ -65,7 +87,8 @@ function worldOf(config: Config, store: Deps['store']): Omit<Deps, 'engine' | 'l
     allowPrivateFetch: config.KILIM_ALLOW_PRIVATE_FETCH,
     openHost: async (tenant, use) => {
       const system = await store.systems.find(tenant, use.systemId);
-      if (!system || system.deleted || !system.enabled) throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`);
+      if (!system || system.deleted || !system.enabled)
+        throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`);
       return hosts.open({ tenant, ...use, host: system.host, port: system.port });
     },
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),

@@ -1,5 +1,10 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { NativeConnection, Worker, type ActivityInboundCallsInterceptor, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Worker,
+  type ActivityInboundCallsInterceptor,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 
 import { createActivities } from '../activities/index.js';
 import type { Deps } from '../activities/deps.js';
@@ -15,7 +20,14 @@ export interface WorkerOptions {
 }
 
 /** The one worker of the engine; `main.ts` and the tests share it. */
-export const makeWorker = ({ connection, namespace, taskQueue, workflowBundle, deps, maxCachedWorkflows = 1500 }: WorkerOptions): Promise<Worker> =>
+export const makeWorker = ({
+  connection,
+  namespace,
+  taskQueue,
+  workflowBundle,
+  deps,
+  maxCachedWorkflows = 1500,
+}: WorkerOptions): Promise<Worker> =>
   Worker.create({
     connection,
     namespace,
@@ -27,7 +39,9 @@ export const makeWorker = ({ connection, namespace, taskQueue, workflowBundle, d
     maxConcurrentLocalActivityExecutions: 100,
     shutdownGraceTime: '5 seconds',
     shutdownForceTime: '20 seconds',
-    interceptors: { activity: [(context) => ({ inbound: errorsAsFailures(deps, context.info.activityType) })] },
+    interceptors: {
+      activity: [(context) => ({ inbound: errorsAsFailures(deps, context.info.activityType) })],
+    },
   });
 
 /** A KilimError travels as the failure's type; whether it is tried again stands in the table of errors. */
@@ -38,7 +52,11 @@ const errorsAsFailures = ({ metrics, log }: Deps, activityType: string): Activit
       return await next(input);
     } catch (error) {
       if (!(error instanceof KilimError)) {
-        if (!(error instanceof ApplicationFailure) && error instanceof Error && error.name !== 'CancelledFailure') {
+        if (
+          !(error instanceof ApplicationFailure) &&
+          error instanceof Error &&
+          error.name !== 'CancelledFailure'
+        ) {
           log.warn({ activityType, err: error }, 'an activity failed in a way nobody foresaw');
         }
         throw error;

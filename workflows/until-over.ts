@@ -26,7 +26,8 @@ export async function untilOver(job: JobControl): Promise<Outcome> {
     if (first === undefined) {
       scope.cancel();
       const late = await over;
-      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('the job was cancelled');
+      if (CancellationScope.current().consideredCancelled)
+        throw new CancelledFailure('the job was cancelled');
       if (!late) continue;
       return late;
     }

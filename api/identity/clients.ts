@@ -22,13 +22,25 @@ const settingOf = (tenant: string, id: string): string => `client ${tenant} ${id
 const resourceOf = (id: string): string => `client:${id}`;
 
 /** The record is a sealed setting; that it is active, and whose it is, a grant. */
-export async function addClient(store: Store, client: Omit<Client, 'create_time'>, key = randomBytes(24).toString('base64url')): Promise<Client & { client_key: string }> {
+export async function addClient(
+  store: Store,
+  client: Omit<Client, 'create_time'>,
+  key = randomBytes(24).toString('base64url'),
+): Promise<Client & { client_key: string }> {
   const kept: Kept = { ...client, create_time: now(), keyHash: hashOf(key) };
-  const standing = JSON.parse(await store.settings.init(settingOf(client.tenant_id, client.client_id), JSON.stringify(kept))) as Kept;
+  const standing = JSON.parse(
+    await store.settings.init(settingOf(client.tenant_id, client.client_id), JSON.stringify(kept)),
+  ) as Kept;
   if (standing.keyHash !== kept.keyHash || standing.create_time !== kept.create_time) {
     throw new KilimError('INVALID_REQUEST', `client_id: "${client.client_id}" is taken`);
   }
-  await store.grants.grant(client.tenant_id, resourceOf(client.client_id), client.owner, ['OWNER'], client.owner);
+  await store.grants.grant(
+    client.tenant_id,
+    resourceOf(client.client_id),
+    client.owner,
+    ['OWNER'],
+    client.owner,
+  );
   return { ...withoutHash(kept), client_key: key };
 }
 
@@ -43,15 +55,23 @@ export const isActive = async (store: Store, { tenant_id, client_id, owner }: Cl
 
 export async function listClients(store: Store, tenant: string, owner: string): Promise<Client[]> {
   const mine = (await store.grants.listByPrefix(tenant, 'client:')).filter(({ user }) => user === owner);
-  const found = await Promise.all(mine.map(({ resource }) => findKept(store, tenant, resource.slice('client:'.length))));
+  const found = await Promise.all(
+    mine.map(({ resource }) => findKept(store, tenant, resource.slice('client:'.length))),
+  );
   return found.flatMap((kept) => (kept ? [withoutHash(kept)] : []));
 }
 
 /** An active client. @throws KilimError NOT_FOUND, NOT_AUTHORIZED */
-export async function getClient(store: Store, caller: { tenant: string; user: string; isAdmin: boolean }, id: string): Promise<Client> {
+export async function getClient(
+  store: Store,
+  caller: { tenant: string; user: string; isAdmin: boolean },
+  id: string,
+): Promise<Client> {
   const kept = await findKept(store, caller.tenant, id);
-  if (!kept || !(await isActive(store, kept))) throw new KilimError('NOT_FOUND', `The client ${id} was not found.`);
-  if (kept.owner !== caller.user && !caller.isAdmin) throw new KilimError('NOT_AUTHORIZED', `${caller.user} does not own the client ${id}.`);
+  if (!kept || !(await isActive(store, kept)))
+    throw new KilimError('NOT_FOUND', `The client ${id} was not found.`);
+  if (kept.owner !== caller.user && !caller.isAdmin)
+    throw new KilimError('NOT_AUTHORIZED', `${caller.user} does not own the client ${id}.`);
   return withoutHash(kept);
 }
 
@@ -62,7 +82,8 @@ export const removeClient = (store: Store, { tenant_id, client_id, owner }: Clie
 export async function checkClient(store: Store, tenant: string, id: string, key: string): Promise<string> {
   const kept = await findKept(store, tenant, id);
   const isRight = timingSafeEqual(Buffer.from(hashOf(key)), Buffer.from(kept?.keyHash ?? hashOf('')));
-  if (!kept || !isRight || !(await isActive(store, kept))) throw new KilimError('BAD_CREDENTIALS', 'Invalid client credentials.');
+  if (!kept || !isRight || !(await isActive(store, kept)))
+    throw new KilimError('BAD_CREDENTIALS', 'Invalid client credentials.');
   return kept.client_id;
 }
 

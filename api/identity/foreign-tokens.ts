@@ -12,7 +12,9 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA
  * The claims come back as if they were ours, so that one check follows.
  */
 export function createForeignTokens(config: Config): (token: string) => Promise<JWTPayload | null> {
-  const issuers = new Map(readIssuers(config.KILIM_TRUSTED_ISSUERS).map((one) => [one.issuer, { one, verify: verifierOf(one) }]));
+  const issuers = new Map(
+    readIssuers(config.KILIM_TRUSTED_ISSUERS).map((one) => [one.issuer, { one, verify: verifierOf(one) }]),
+  );
   return async (token) => {
     if (issuers.size === 0) return null;
     try {
@@ -35,8 +37,18 @@ export function createForeignTokens(config: Config): (token: string) => Promise<
   };
 }
 
-function verifierOf({ issuer, jwksUrl, publicKey, audience }: TrustedIssuer): (token: string) => Promise<JWTPayload> {
-  const options = { issuer, algorithms: ALGORITHMS, requiredClaims: ['exp'], ...(audience ? { audience } : {}) };
+function verifierOf({
+  issuer,
+  jwksUrl,
+  publicKey,
+  audience,
+}: TrustedIssuer): (token: string) => Promise<JWTPayload> {
+  const options = {
+    issuer,
+    algorithms: ALGORITHMS,
+    requiredClaims: ['exp'],
+    ...(audience ? { audience } : {}),
+  };
   if (jwksUrl) {
     const keys = createRemoteJWKSet(new URL(jwksUrl), { timeoutDuration: 3_000 });
     return async (token) => (await jwtVerify(token, keys, options)).payload;

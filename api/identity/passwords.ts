@@ -10,7 +10,9 @@ const derive = (password: string, salt: Buffer): Promise<Buffer> =>
 /** `scrypt.<salt>.<key>`, base64url. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
-  return ['scrypt', salt.toString('base64url'), (await derive(password, salt)).toString('base64url')].join('.');
+  return ['scrypt', salt.toString('base64url'), (await derive(password, salt)).toString('base64url')].join(
+    '.',
+  );
 }
 
 /** Takes the same time for a user that is not there: pass null. */

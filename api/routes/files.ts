@@ -30,10 +30,22 @@ function target({ request }: Call, what: string): { systemId: string; path: stri
 
 export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: string): Promise<Host> => {
   const loginUser = await loginUserOf(store, system, user);
-  return hosts.open({ tenant: system.tenant, systemId: system.id, host: system.host, port: system.port, loginUser, asUser: user });
+  return hosts.open({
+    tenant: system.tenant,
+    systemId: system.id,
+    host: system.host,
+    port: system.port,
+    loginUser,
+    asUser: user,
+  });
 };
 
-async function opened(call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<{ host: Host; system: System; path: string }> {
+async function opened(
+  call: Call,
+  deps: ApiDeps,
+  what: string,
+  level: 'READ' | 'MODIFY',
+): Promise<{ host: Host; system: System; path: string }> {
   const { systemId, path } = target(call, what);
   normalizePath(path);
   const system = await pathFor(deps.store, call.caller, systemId, path, level);
@@ -41,7 +53,8 @@ async function opened(call: Call, deps: ApiDeps, what: string, level: 'READ' | '
 }
 
 /** Whose credential opens a dynamic system: a grantee without one of his own reads as the owner who granted it. */
-const userFor = (system: System, caller: Caller): string => (system.owner === caller.user ? caller.user : system.owner);
+const userFor = (system: System, caller: Caller): string =>
+  system.owner === caller.user ? caller.user : system.owner;
 
 export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
   ...info,
@@ -57,8 +70,15 @@ const list = route({
     const { limit } = pagingOf({ query: { limit: call.query['limit'] ?? '1000' } });
     const offset = pagingOf({ query: { skip: call.query['offset'] } }).skip;
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
-    const files = await listFiles(host, system.rootDir, path, { recurse: flag('recurse', call.query['recurse']), limit: Math.min(limit, 1000), offset });
-    return { says: `FAPI_OP_COMPLETE ${files.length} entries`, result: files.map((info) => fileRecord(info, system.id)) };
+    const files = await listFiles(host, system.rootDir, path, {
+      recurse: flag('recurse', call.query['recurse']),
+      limit: Math.min(limit, 1000),
+      offset,
+    });
+    return {
+      says: `FAPI_OP_COMPLETE ${files.length} entries`,
+      result: files.map((info) => fileRecord(info, system.id)),
+    };
   },
 });
 
@@ -69,12 +89,25 @@ const content = route({
     const { host, system, path } = await opened(call, deps, 'content', 'READ');
     const info = await statPath(host, system.rootDir, path);
     const isZip = flag('zip', call.query['zip']);
-    if (info.type === 'dir' && !isZip) throw new KilimError('INVALID_REQUEST', `FILES_CONT_DIR_NOZIP ${path} is a directory; ask with zip=true.`);
+    if (info.type === 'dir' && !isZip)
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `FILES_CONT_DIR_NOZIP ${path} is a directory; ask with zip=true.`,
+      );
     const name = normalizePath(path).split('/').at(-1) || system.id;
-    if (isZip) return { stream: await zipOf(host, system.rootDir, path), name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip` };
+    if (isZip)
+      return {
+        stream: await zipOf(host, system.rootDir, path),
+        name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip`,
+      };
     const part = partOf(call.headers['range'], info.size);
     const stream = await openRead(host, system.rootDir, path, part ?? undefined);
-    return { stream, name, size: part?.length ?? info.size, ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}) };
+    return {
+      stream,
+      name,
+      size: part?.length ?? info.size,
+      ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}),
+    };
   },
 });
 
@@ -90,7 +123,8 @@ const insert = route({
 
 async function upload(call: Call, deps: ApiDeps): Promise<{ says: string }> {
   const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-  if (normalizePath(path) === '') throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
+  if (normalizePath(path) === '')
+    throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
   let written: Promise<void> | null = null;
   await new Promise<void>((resolve, reject) => {
     const parts = busboy({ headers: { 'content-type': call.headers['content-type'] ?? '' } });
@@ -102,7 +136,9 @@ async function upload(call: Call, deps: ApiDeps): Promise<{ says: string }> {
       }
     });
     parts.on('close', resolve);
-    parts.on('error', (error) => reject(new KilimError('INVALID_REQUEST', `The upload is broken: ${String(error)}`)));
+    parts.on('error', (error) =>
+      reject(new KilimError('INVALID_REQUEST', `The upload is broken: ${String(error)}`)),
+    );
     call.request.pipe(parts);
   });
   if (!written) throw new KilimError('INVALID_REQUEST', 'file: the multipart body has no part of this name');
@@ -114,13 +150,17 @@ async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string 
   const chunks: Buffer[] = [];
   for await (const chunk of call.request) {
     chunks.push(chunk as Buffer);
-    if (chunks.reduce((sum, { length }) => sum + length, 0) > 1_048_576) throw new KilimError('BODY_TOO_LARGE', 'The body is larger than 1 MiB.');
+    if (chunks.reduce((sum, { length }) => sum + length, 0) > 1_048_576)
+      throw new KilimError('BODY_TOO_LARGE', 'The body is larger than 1 MiB.');
   }
   let body: unknown;
   try {
     body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    throw new KilimError('INVALID_JSON', 'The body must be JSON {"path": "…"}, or multipart/form-data with a part "file".');
+    throw new KilimError(
+      'INVALID_JSON',
+      'The body must be JSON {"path": "…"}, or multipart/form-data with a part "file".',
+    );
   }
   const { path } = parseBody(MakeDirectory, body);
   const { systemId } = target(call, 'ops');
@@ -134,7 +174,8 @@ const remove = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-    if (normalizePath(path) === '') throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
+    if (normalizePath(path) === '')
+      throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
     await removePath(host, system.rootDir, path);
     return { says: `FAPI_OP_COMPLETE ${path} was deleted` };
   },
@@ -147,8 +188,17 @@ const grant = route({
     const { systemId, path } = target(call, 'permissions');
     const system = await systemFor(store, call.caller, systemId, 'OWNER');
     const { username, permission } = parseBody(FilePermission, call.body);
-    await store.grants.grant(call.caller.tenant, `files:${system.id}:${normalizePath(path)}`, username, [permission], call.caller.user);
-    return { says: 'FAPI_PERM_GRANTED', result: { tenantId: call.caller.tenant, username, systemId, path, permission } };
+    await store.grants.grant(
+      call.caller.tenant,
+      `files:${system.id}:${normalizePath(path)}`,
+      username,
+      [permission],
+      call.caller.user,
+    );
+    return {
+      says: 'FAPI_PERM_GRANTED',
+      result: { tenantId: call.caller.tenant, username, systemId, path, permission },
+    };
   },
 });
 
@@ -159,9 +209,16 @@ const getGrant = route({
     const { systemId, path } = target(call, 'permissions');
     const username = call.query['username'] ?? call.caller.user;
     if (username !== call.caller.user) await systemFor(store, call.caller, systemId, 'OWNER');
-    const levels = await store.grants.levels(call.caller.tenant, `files:${systemId}:${normalizePath(path)}`, username);
+    const levels = await store.grants.levels(
+      call.caller.tenant,
+      `files:${systemId}:${normalizePath(path)}`,
+      username,
+    );
     const permission = levels.includes('MODIFY') ? 'MODIFY' : levels.includes('READ') ? 'READ' : null;
-    return { says: 'FAPI_PERM_FOUND', result: { tenantId: call.caller.tenant, username, systemId, path, permission } };
+    return {
+      says: 'FAPI_PERM_FOUND',
+      result: { tenantId: call.caller.tenant, username, systemId, path, permission },
+    };
   },
 });
 
@@ -173,7 +230,10 @@ const revoke = route({
     const system = await systemFor(store, call.caller, systemId, 'OWNER');
     const { username } = call.query;
     if (!username) throw new KilimError('INVALID_REQUEST', 'username: is required');
-    await store.grants.revoke(call.caller.tenant, `files:${system.id}:${normalizePath(path)}`, username, ['READ', 'MODIFY']);
+    await store.grants.revoke(call.caller.tenant, `files:${system.id}:${normalizePath(path)}`, username, [
+      'READ',
+      'MODIFY',
+    ]);
     return { says: 'FAPI_PERM_REVOKED' };
   },
 });

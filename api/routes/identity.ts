@@ -6,7 +6,14 @@ import { KilimError } from '../../domain/errors.js';
 import { ClientRequest, RevokeRequest, TokenRequest } from '../../schemas/identity.js';
 import { parseBody } from '../../schemas/parse.js';
 import type { ApiDeps } from '../deps.js';
-import { addClient, checkClient, getClient, listClients, removeClient, type Client } from '../identity/clients.js';
+import {
+  addClient,
+  checkClient,
+  getClient,
+  listClients,
+  removeClient,
+  type Client,
+} from '../identity/clients.js';
 import { isPassword } from '../identity/passwords.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 
@@ -15,20 +22,37 @@ const byUser = new RateLimiterMemory({ points: 10, duration: 900 });
 const byAddress = new RateLimiterMemory({ points: 100, duration: 900 });
 
 /** The client of a Basic header or of the body, checked; null where none is named. */
-async function clientOf({ headers }: Call, body: { client_id?: string | null | undefined; client_key?: string | null | undefined }, { store, config }: ApiDeps): Promise<string | null> {
+async function clientOf(
+  { headers }: Call,
+  body: { client_id?: string | null | undefined; client_key?: string | null | undefined },
+  { store, config }: ApiDeps,
+): Promise<string | null> {
   const basic = /^Basic (.+)$/i.exec(headers['authorization'] ?? '')?.[1];
-  const [id, key] = basic ? split(Buffer.from(basic, 'base64').toString('utf8')) : [body.client_id, body.client_key];
+  const [id, key] = basic
+    ? split(Buffer.from(basic, 'base64').toString('utf8'))
+    : [body.client_id, body.client_key];
   if (!id) return null;
   return checkClient(store, config.KILIM_TENANT, id, key ?? '');
 }
 
-const split = (text: string): [string, string] => [text.split(':')[0] ?? '', text.split(':').slice(1).join(':')];
+const split = (text: string): [string, string] => [
+  text.split(':')[0] ?? '',
+  text.split(':').slice(1).join(':'),
+];
 
-async function byPassword(call: Call, { username, password, ...client }: { username: string; password: string }, deps: ApiDeps): Promise<Answer> {
+async function byPassword(
+  call: Call,
+  { username, password, ...client }: { username: string; password: string },
+  deps: ApiDeps,
+): Promise<Answer> {
   const address = call.request.socket.remoteAddress ?? '';
   const limits = [[byUser, `${deps.installation} ${username} ${address}`], [byAddress, `${deps.installation} ${address}`]] as const; // prettier-ignore
   for (const [limit, who] of limits) {
-    if (((await limit.get(who))?.remainingPoints ?? 1) <= 0) throw new KilimError('TOO_MANY_REQUESTS', 'Too many failed log-ins; try again in a quarter of an hour.');
+    if (((await limit.get(who))?.remainingPoints ?? 1) <= 0)
+      throw new KilimError(
+        'TOO_MANY_REQUESTS',
+        'Too many failed log-ins; try again in a quarter of an hour.',
+      );
   }
   const user = await deps.store.users.find(deps.config.KILIM_TENANT, username);
   if (!(await isPassword(password, user?.passwordHash ?? null))) {
@@ -39,11 +63,17 @@ async function byPassword(call: Call, { username, password, ...client }: { usern
   return pair(call, deps, { user: username, clientId, grant: 'password' });
 }
 
-async function byRefresh(call: Call, { refresh_token, ...client }: { refresh_token: string }, deps: ApiDeps): Promise<Answer> {
+async function byRefresh(
+  call: Call,
+  { refresh_token, ...client }: { refresh_token: string },
+  deps: ApiDeps,
+): Promise<Answer> {
   const clientId = await clientOf(call, client, deps);
   const session = await deps.tokens.openRefresh(refresh_token);
-  if (clientId !== session.clientId) throw new KilimError('BAD_CREDENTIALS', 'The refresh token belongs to another client.');
-  if (!(await deps.store.users.find(deps.config.KILIM_TENANT, session.user))) throw new KilimError('BAD_CREDENTIALS', 'The user of the refresh token is gone.');
+  if (clientId !== session.clientId)
+    throw new KilimError('BAD_CREDENTIALS', 'The refresh token belongs to another client.');
+  if (!(await deps.store.users.find(deps.config.KILIM_TENANT, session.user)))
+    throw new KilimError('BAD_CREDENTIALS', 'The user of the refresh token is gone.');
   await deps.store.users.revokeToken(session.jti, session.expires); // used once
   return pair(call, deps, { user: session.user, clientId, grant: 'refresh_token', count: session.count + 1 });
 }
@@ -58,8 +88,12 @@ interface Session {
 /** Only a client gets a refresh token; the key is absent otherwise (platform §7.2). */
 async function pair({ base }: Call, { tokens }: ApiDeps, session: Session): Promise<Answer> {
   const { clientId } = session;
-  const refresh = clientId === null ? {} : { refresh_token: await tokens.issueRefresh({ base, ...session, clientId }) };
-  return { says: 'Token created successfully.', result: { access_token: await tokens.issue({ base, ...session }), ...refresh } };
+  const refresh =
+    clientId === null ? {} : { refresh_token: await tokens.issueRefresh({ base, ...session, clientId }) };
+  return {
+    says: 'Token created successfully.',
+    result: { access_token: await tokens.issue({ base, ...session }), ...refresh },
+  };
 }
 
 const login = route({
@@ -101,11 +135,19 @@ const profileRecord = (username: string): Record<string, unknown> => ({
 }); // prettier-ignore
 
 const profiles: readonly Route[] = [
-  route({ method: 'get', path: '/v3/oauth2/userinfo', handle: ({ caller }) => Promise.resolve({ says: 'User profile retrieved successfully.', result: profileRecord(caller.user) }) }),
+  route({
+    method: 'get',
+    path: '/v3/oauth2/userinfo',
+    handle: ({ caller }) =>
+      Promise.resolve({ says: 'User profile retrieved successfully.', result: profileRecord(caller.user) }),
+  }),
   route({
     method: 'get',
     path: '/v3/oauth2/profiles',
-    handle: async ({ caller }, { store }) => ({ says: 'Profiles retrieved successfully.', result: (await store.users.list(caller.tenant)).map(({ username }) => profileRecord(username)) }),
+    handle: async ({ caller }, { store }) => ({
+      says: 'Profiles retrieved successfully.',
+      result: (await store.users.list(caller.tenant)).map(({ username }) => profileRecord(username)),
+    }),
   }),
   route({
     method: 'get',
@@ -127,10 +169,20 @@ const clients: readonly Route[] = [
     method: 'post',
     path: '/v3/oauth2/clients',
     handle: async ({ body, caller }, { store }) => {
-      const { client_id, client_key, callback_url, display_name, description } = parseBody(ClientRequest, body ?? {});
+      const { client_id, client_key, callback_url, display_name, description } = parseBody(
+        ClientRequest,
+        body ?? {},
+      );
       const made = await addClient(
         store,
-        { client_id: client_id ?? randomUUID(), owner: caller.user, tenant_id: caller.tenant, callback_url: callback_url ?? null, display_name: display_name ?? null, description: description ?? null },
+        {
+          client_id: client_id ?? randomUUID(),
+          owner: caller.user,
+          tenant_id: caller.tenant,
+          callback_url: callback_url ?? null,
+          display_name: display_name ?? null,
+          description: description ?? null,
+        },
         client_key ?? undefined,
       );
       return { says: 'Client created successfully.', result: clientRecord(made) };
@@ -139,12 +191,18 @@ const clients: readonly Route[] = [
   route({
     method: 'get',
     path: '/v3/oauth2/clients',
-    handle: async ({ caller }, { store }) => ({ says: 'Clients retrieved successfully.', result: (await listClients(store, caller.tenant, caller.user)).map((client) => clientRecord(client)) }),
+    handle: async ({ caller }, { store }) => ({
+      says: 'Clients retrieved successfully.',
+      result: (await listClients(store, caller.tenant, caller.user)).map((client) => clientRecord(client)),
+    }),
   }),
   route({
     method: 'get',
     path: '/v3/oauth2/clients/:id',
-    handle: async ({ caller, params }, { store }) => ({ says: 'Client retrieved successfully.', result: clientRecord(await getClient(store, caller, params['id'] ?? '')) }),
+    handle: async ({ caller, params }, { store }) => ({
+      says: 'Client retrieved successfully.',
+      result: clientRecord(await getClient(store, caller, params['id'] ?? '')),
+    }),
   }),
   route({
     method: 'delete',

@@ -8,4 +8,12 @@ import { platformRoutes } from './platform.js';
 import { systemRoutes } from './systems.js';
 
 /** Every operation that is served; the first match wins, so literal paths stand before parameters. */
-export const routes: readonly Route[] = [...platformRoutes, ...identityRoutes, ...systemRoutes, ...appRoutes, ...fileRoutes, ...jobOutputRoutes, ...jobRoutes];
+export const routes: readonly Route[] = [
+  ...platformRoutes,
+  ...identityRoutes,
+  ...systemRoutes,
+  ...appRoutes,
+  ...fileRoutes,
+  ...jobOutputRoutes,
+  ...jobRoutes,
+];

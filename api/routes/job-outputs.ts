@@ -30,7 +30,10 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   const job = await jobFor(deps.store, call.caller, uuid);
   if (!job.visible) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
-    throw new KilimError('INVALID_REQUEST', `JOBS_JOB_NOT_TERMINATED Job ${uuid} is ${job.status}; ask with allowIfRunning=true.`);
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `JOBS_JOB_NOT_TERMINATED Job ${uuid} is ${job.status}; ask with allowIfRunning=true.`,
+    );
   }
   const { plan } = job;
   const isArchived = isTerminal(job.status) && job.archived;
@@ -42,9 +45,17 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   } catch {
     throw new KilimError('INVALID_REQUEST', 'The path is not well encoded.');
   }
-  if (asked.split('/').includes('..')) throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
+  if (asked.split('/').includes('..'))
+    throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
-  return { job, host, systemId: use.systemId, rootDir: use.rootDir, base, path: normalizePath(`${base}/${asked}`) };
+  return {
+    job,
+    host,
+    systemId: use.systemId,
+    rootDir: use.rootDir,
+    base,
+    path: normalizePath(`${base}/${asked}`),
+  };
 }
 
 const list = route({
@@ -55,7 +66,11 @@ const list = route({
     const paging = pagingOf(call);
     // without paging the whole tree is listed, with it one level (jobs §1.10)
     const recurse = call.query['limit'] === undefined && paging.skip === 0;
-    const files = await listFiles(host, rootDir, path, { recurse, limit: recurse ? 100_000 : paging.limit, offset: paging.skip });
+    const files = await listFiles(host, rootDir, path, {
+      recurse,
+      limit: recurse ? 100_000 : paging.limit,
+      offset: paging.skip,
+    });
     return {
       says: `JOBS_OUTPUT_FILES_LIST_RETRIEVED ${files.length} entries`,
       result: files.map((info) => fileRecord(info, systemId)),
@@ -80,7 +95,12 @@ const download = route({
     const part = partOf(call.headers['range'], first.size);
     // a running job's file may grow while it is sent: no length is promised then
     const size = isTerminal(job.status) ? { size: part?.length ?? first.size } : {};
-    return { stream: await openRead(host, rootDir, path, part ?? undefined), name, ...size, ...(part?.isStandard ? { partial: { ...part, total: first.size } } : {}) };
+    return {
+      stream: await openRead(host, rootDir, path, part ?? undefined),
+      name,
+      ...size,
+      ...(part?.isStandard ? { partial: { ...part, total: first.size } } : {}),
+    };
   },
 });
 

@@ -14,14 +14,29 @@ import { plan } from '../planner.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 import { eventRecord, jobInList, jobRecord } from '../wire.js';
 
-const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> => jobRecord(job, await store.jobs.getEnv(job.uuid));
+const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> =>
+  jobRecord(job, await store.jobs.getEnv(job.uuid));
 
-async function submit(body: unknown, raw: string, caller: Caller, deps: ApiDeps, idempotencyKey?: string): Promise<Answer> {
+async function submit(
+  body: unknown,
+  raw: string,
+  caller: Caller,
+  deps: ApiDeps,
+  idempotencyKey?: string,
+): Promise<Answer> {
   const { store, engine } = deps;
   const bodyHash = createHash('sha256').update(raw).digest('hex');
-  const once = idempotencyKey ? { key: idempotencyKey.slice(0, 255), caller: caller.user, bodyHash } : undefined;
-  const older = once ? await store.jobs.findByIdempotencyKey(caller.tenant, once.caller, once.key, bodyHash) : null;
-  if (older) return { says: `JOBS_CREATED Job ${older.uuid} was created before with this Idempotency-Key.`, result: await record(older, deps) };
+  const once = idempotencyKey
+    ? { key: idempotencyKey.slice(0, 255), caller: caller.user, bodyHash }
+    : undefined;
+  const older = once
+    ? await store.jobs.findByIdempotencyKey(caller.tenant, once.caller, once.key, bodyHash)
+    : null;
+  if (older)
+    return {
+      says: `JOBS_CREATED Job ${older.uuid} was created before with this Idempotency-Key.`,
+      result: await record(older, deps),
+    };
   const planned = await plan(parseBody(JobRequest, body), caller, deps);
   const job = await store.jobs.add(planned, raw, once); // the committed row is the promise
   void engine.start(job); // id = uuid: starting twice starts once; where Temporal is down the reconciler follows
@@ -71,12 +86,22 @@ const listJobs = route({
     const { caller, query } = call;
     const paging = pagingOf(call);
     const listType = query['listType'] ?? 'MY_JOBS';
-    if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType)) throw new KilimError('INVALID_REQUEST', `listType: "${listType}" must be MY_JOBS, SHARED_JOBS or ALL_JOBS`);
-    if (query['startAfter'] !== undefined) throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
+    if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType))
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `listType: "${listType}" must be MY_JOBS, SHARED_JOBS or ALL_JOBS`,
+      );
+    if (query['startAfter'] !== undefined)
+      throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
     const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
-    const { jobs, total } = isMine ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging }) : { jobs: [], total: 0 };
+    const { jobs, total } = isMine
+      ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging })
+      : { jobs: [], total: 0 };
     return {
-      says: jobs.length > 0 ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs` : 'JOBS_SEARCH_NO_JOBS_FOUND',
+      says:
+        jobs.length > 0
+          ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs`
+          : 'JOBS_SEARCH_NO_JOBS_FOUND',
       result: jobs.map(jobInList),
       metadata: listMetadata(call, paging, jobs.length, total),
     };
@@ -98,7 +123,10 @@ const getStatus = route({
   handle: async ({ caller, params }, { store }) => {
     const job = await jobFor(store, caller, params['uuid'] ?? '');
     // a condition is set before the end and told with it
-    return { says: `JOBS_STATUS_RETRIEVED Job ${job.uuid}`, result: { status: job.status, condition: isTerminal(job.status) ? job.condition : null } };
+    return {
+      says: `JOBS_STATUS_RETRIEVED Job ${job.uuid}`,
+      result: { status: job.status, condition: isTerminal(job.status) ? job.condition : null },
+    };
   },
 });
 
@@ -109,13 +137,20 @@ const getHistory = route({
     const job = await jobFor(store, call.caller, call.params['uuid'] ?? '');
     const paging = pagingOf(call);
     const events = await store.jobs.events(job.uuid, paging.limit, paging.skip);
-    return { says: `JOBS_HISTORY_RETRIEVED ${events.length} events`, result: events.map(eventRecord), metadata: listMetadata(call, paging, events.length, -1) };
+    return {
+      says: `JOBS_HISTORY_RETRIEVED ${events.length} events`,
+      result: events.map(eventRecord),
+      metadata: listMetadata(call, paging, events.length, -1),
+    };
   },
 });
 
 const live = async ({ caller, params }: Call, deps: ApiDeps, what: string): Promise<Job> => {
   const job = await jobFor(deps.store, caller, params['uuid'] ?? '');
-  if (isTerminal(job.status)) throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status} and cannot be ${what}.`, { name: job.uuid });
+  if (isTerminal(job.status))
+    throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status} and cannot be ${what}.`, {
+      name: job.uuid,
+    });
   return job;
 };
 
@@ -126,7 +161,12 @@ const cancelJob = route({
     const job = await live(call, deps, 'cancelled');
     await deps.store.jobs.requestCancel(job.uuid); // kept, so that the reconciler sends it where Temporal is down
     await deps.engine.cancel(job.uuid);
-    return { says: `JOBS_JOB_CANCEL_ACCEPTED Cancel of ${job.uuid} accepted.`, result: { message: `JOBS_JOB_CANCEL_ACCEPTED_DETAILS Request to cancel job ${job.uuid} has been accepted.` } };
+    return {
+      says: `JOBS_JOB_CANCEL_ACCEPTED Cancel of ${job.uuid} accepted.`,
+      result: {
+        message: `JOBS_JOB_CANCEL_ACCEPTED_DETAILS Request to cancel job ${job.uuid} has been accepted.`,
+      },
+    };
   },
 });
 
@@ -139,7 +179,12 @@ const order = (name: 'pause' | 'resume'): Route =>
       if (!(await deps.engine.signal(job.uuid, name, { requestId: randomUUID(), by: call.caller.user }))) {
         throw new KilimError('ENGINE_UNAVAILABLE', `The engine does not answer; ${name} was not taken.`);
       }
-      return { says: `JOBS_JOB_${name.toUpperCase()}_ACCEPTED`, result: { message: `Request to ${name} job ${job.uuid} has been accepted; its status and lastMessage tell what was done.` } };
+      return {
+        says: `JOBS_JOB_${name.toUpperCase()}_ACCEPTED`,
+        result: {
+          message: `Request to ${name} job ${job.uuid} has been accepted; its status and lastMessage tell what was done.`,
+        },
+      };
     },
   });
 
@@ -149,9 +194,15 @@ const setVisible = (name: 'hide' | 'unhide'): Route =>
     path: `/v3/jobs/:uuid/${name}`,
     handle: async ({ caller, params }, { store }) => {
       const job = await jobFor(store, caller, params['uuid'] ?? '');
-      if (!isTerminal(job.status)) throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status}; only ended jobs can be hidden.`, { name: job.uuid });
+      if (!isTerminal(job.status))
+        throw new KilimError('CONFLICT', `Job ${job.uuid} is ${job.status}; only ended jobs can be hidden.`, {
+          name: job.uuid,
+        });
       await store.jobs.setVisible(job.uuid, name === 'unhide');
-      return { says: `JOBS_JOB_${name.toUpperCase()}N`, result: { message: `Job ${job.uuid} is ${name === 'hide' ? 'hidden' : 'visible'}.` } };
+      return {
+        says: `JOBS_JOB_${name.toUpperCase()}N`,
+        result: { message: `Job ${job.uuid} is ${name === 'hide' ? 'hidden' : 'visible'}.` },
+      };
     },
   });
 

@@ -25,7 +25,16 @@ const only = (wanted: string | undefined, known: string, what: string): void => 
 };
 
 const health = (path: string): Route =>
-  route({ method: 'get', path, open: true, handle: () => Promise.resolve({ says: 'TAPIS_HEALTHY Health check received.', result: 'Health check received. Count: 1' }) });
+  route({
+    method: 'get',
+    path,
+    open: true,
+    handle: () =>
+      Promise.resolve({
+        says: 'TAPIS_HEALTHY Health check received.',
+        result: 'Health check received. Count: 1',
+      }),
+  });
 
 const ready = (path: string): Route =>
   route({
@@ -46,7 +55,10 @@ const probe = route({
   handle: async (_call, { store, engine }) => {
     await store.ping();
     if (!(await engine.ping())) throw new KilimError('ENGINE_UNAVAILABLE', 'Temporal does not answer.');
-    return { says: 'TAPIS_READY Jobs is ready.', result: { checkNum: 1, databaseAccess: true, tenantsAccess: true, queueAccess: true } };
+    return {
+      says: 'TAPIS_READY Jobs is ready.',
+      result: { checkNum: 1, databaseAccess: true, tenantsAccess: true, queueAccess: true },
+    };
   },
 });
 
@@ -56,16 +68,32 @@ const isAdmin = route({
   handle: async ({ body, caller }, { store }) => {
     const { tenant, user } = parseBody(UserQuery, body);
     if (tenant !== caller.tenant) throw new KilimError('NOT_FOUND', `The tenant ${tenant} was not found.`);
-    if (user !== caller.user && !caller.isAdmin) throw new KilimError('NOT_AUTHORIZED', `${caller.user} may only ask about himself.`);
+    if (user !== caller.user && !caller.isAdmin)
+      throw new KilimError('NOT_AUTHORIZED', `${caller.user} may only ask about himself.`);
     return { says: 'TAPIS_AUTHORIZED', result: { isAuthorized: await store.users.isAdmin(tenant, user) } };
   },
 });
 
 /** Sites, tenants, health: what clients ask before they have a token. */
 export const platformRoutes: readonly Route[] = [
-  route({ method: 'get', path: '/v3/sites', open: true, handle: ({ base }, deps) => Promise.resolve({ says: 'Sites retrieved successfully.', result: [siteRecord(base, deps)] }) }),
-  route({ method: 'get', path: '/v3/tenants', open: true, handle: ({ base }, deps) => Promise.resolve({ says: 'Tenants retrieved successfully.', result: [tenantRecord(base, deps)] }) }),
-  ...['tenants', 'oauth2', 'tokens', 'security', 'jobs'].flatMap((service) => [health(`/v3/${service}/hello`), ready(`/v3/${service}/ready`)]),
+  route({
+    method: 'get',
+    path: '/v3/sites',
+    open: true,
+    handle: ({ base }, deps) =>
+      Promise.resolve({ says: 'Sites retrieved successfully.', result: [siteRecord(base, deps)] }),
+  }),
+  route({
+    method: 'get',
+    path: '/v3/tenants',
+    open: true,
+    handle: ({ base }, deps) =>
+      Promise.resolve({ says: 'Tenants retrieved successfully.', result: [tenantRecord(base, deps)] }),
+  }),
+  ...['tenants', 'oauth2', 'tokens', 'security', 'jobs'].flatMap((service) => [
+    health(`/v3/${service}/hello`),
+    ready(`/v3/${service}/ready`),
+  ]),
   route({
     method: 'get',
     path: '/v3/tenants/:tenant',
@@ -89,5 +117,8 @@ export const platformRoutes: readonly Route[] = [
   health('/v3/healthz'),
   metrics,
   ready('/v3/ready'),
-  ...['systems', 'apps', 'files', 'security'].flatMap((service) => [health(`/v3/${service}/healthcheck`), ready(`/v3/${service}/readycheck`)]),
+  ...['systems', 'apps', 'files', 'security'].flatMap((service) => [
+    health(`/v3/${service}/healthcheck`),
+    ready(`/v3/${service}/readycheck`),
+  ]),
 ];

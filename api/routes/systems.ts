@@ -12,17 +12,38 @@ import { flag, listMetadata, pagingOf, selected } from '../paging.js';
 import { route, type Route } from '../route.js';
 import { systemRecord } from '../wire.js';
 
-const RESERVED = /^(healthcheck|readycheck|search|schedulerprofile|share|unshare|share_public|unshare_public|perms|credential|match)$/i;
-const SUMMARY = ['id', 'systemType', 'owner', 'host', 'effectiveUserId', 'defaultAuthnMethod', 'canExec', 'parentId'];
+const RESERVED =
+  /^(healthcheck|readycheck|search|schedulerprofile|share|unshare|share_public|unshare_public|perms|credential|match)$/i;
+const SUMMARY = [
+  'id',
+  'systemType',
+  'owner',
+  'host',
+  'effectiveUserId',
+  'defaultAuthnMethod',
+  'canExec',
+  'parentId',
+];
 
 /** Registers a system; the seed uses the same door. */
-export async function createSystem(body: unknown, caller: Caller, deps: ApiDeps, skipCheck: boolean): Promise<System> {
+export async function createSystem(
+  body: unknown,
+  caller: Caller,
+  deps: ApiDeps,
+  skipCheck: boolean,
+): Promise<System> {
   const { authnCredential, ...given } = parseBody(SystemDefinition, body);
   if (RESERVED.test(given.id)) throw new KilimError('CONFLICT', `The id ${given.id} is reserved.`);
   const owner = !given.owner || given.owner === '${apiUserId}' ? caller.user : given.owner;
-  if (owner !== caller.user && !caller.isAdmin) throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create a system for ${owner}.`);
-  const names: Record<string, string> = { '${apiUserId}': caller.user, '${owner}': owner, '${tenant}': caller.tenant };
-  const fill = (text: string): string => text.replace(/\$\{(apiUserId|owner|tenant)\}/g, (macro) => names[macro] ?? macro);
+  if (owner !== caller.user && !caller.isAdmin)
+    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create a system for ${owner}.`);
+  const names: Record<string, string> = {
+    '${apiUserId}': caller.user,
+    '${owner}': owner,
+    '${tenant}': caller.tenant,
+  };
+  const fill = (text: string): string =>
+    text.replace(/\$\{(apiUserId|owner|tenant)\}/g, (macro) => names[macro] ?? macro);
   const at = now();
   const system: System = {
     ...pick(given),
@@ -40,9 +61,17 @@ export async function createSystem(body: unknown, caller: Caller, deps: ApiDeps,
     updated: at,
     hostKey: null,
   };
-  if (authnCredential && !skipCheck) await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
+  if (authnCredential && !skipCheck)
+    await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
   await deps.store.systems.add(system);
-  if (authnCredential) await deps.store.systems.setCredential(caller.tenant, system.id, 'static', system.effectiveUserId, authnCredential);
+  if (authnCredential)
+    await deps.store.systems.setCredential(
+      caller.tenant,
+      system.id,
+      'static',
+      system.effectiveUserId,
+      authnCredential,
+    );
   return system;
 }
 
@@ -52,21 +81,57 @@ const pick = ({ owner, ...given }: Omit<SystemDefinition, 'authnCredential'>) =>
 };
 
 /** Really connects. @throws KilimError CREDENTIAL_CHECK_FAILED with the host's own words */
-async function checkCredential(deps: ApiDeps, system: System, loginUser: string, secret: Secret, asUser: string): Promise<void> {
+async function checkCredential(
+  deps: ApiDeps,
+  system: System,
+  loginUser: string,
+  secret: Secret,
+  asUser: string,
+): Promise<void> {
   if (deps.config.KILIM_SKIP_CREDENTIAL_CHECK || system.systemType !== 'LINUX') return;
   try {
-    await deps.hosts.check({ tenant: system.tenant, systemId: system.id, host: system.host, port: system.port, loginUser, asUser }, secret);
+    await deps.hosts.check(
+      { tenant: system.tenant, systemId: system.id, host: system.host, port: system.port, loginUser, asUser },
+      secret,
+    );
   } catch (error) {
-    if (error instanceof KilimError) throw new KilimError('CREDENTIAL_CHECK_FAILED', `The credential was tried and not stored: ${error.message}`);
+    if (error instanceof KilimError)
+      throw new KilimError(
+        'CREDENTIAL_CHECK_FAILED',
+        `The credential was tried and not stored: ${error.message}`,
+      );
     throw error;
   }
 }
 
-export async function setCredential(deps: ApiDeps, system: System, userName: string, secret: Secret, skipCheck: boolean): Promise<void> {
+export async function setCredential(
+  deps: ApiDeps,
+  system: System,
+  userName: string,
+  secret: Secret,
+  skipCheck: boolean,
+): Promise<void> {
   const dynamic = isDynamic(system);
-  if (!dynamic && secret.loginUser) throw new KilimError('INVALID_REQUEST', 'loginUser: is only possible for a system with a dynamic effectiveUserId');
-  if (!skipCheck) await checkCredential(deps, system, dynamic ? (secret.loginUser ?? userName) : userName, secret, userName);
-  await deps.store.systems.setCredential(system.tenant, system.id, dynamic ? 'dynamic' : 'static', userName, secret);
+  if (!dynamic && secret.loginUser)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      'loginUser: is only possible for a system with a dynamic effectiveUserId',
+    );
+  if (!skipCheck)
+    await checkCredential(
+      deps,
+      system,
+      dynamic ? (secret.loginUser ?? userName) : userName,
+      secret,
+      userName,
+    );
+  await deps.store.systems.setCredential(
+    system.tenant,
+    system.id,
+    dynamic ? 'dynamic' : 'static',
+    userName,
+    secret,
+  );
 }
 
 /** Owner and admin for all; others for themselves where they may read (platform §3.8). */
@@ -80,8 +145,17 @@ const addSystem = route({
   method: 'post',
   path: '/v3/systems',
   handle: async ({ base, body, caller, query }, deps) => {
-    const system = await createSystem(body, caller, deps, flag('skipCredentialCheck', query['skipCredentialCheck']));
-    return { status: 201, says: `SYSAPI_CREATED System created. System: ${system.id}`, result: { url: `${base}/v3/systems/${system.id}` } };
+    const system = await createSystem(
+      body,
+      caller,
+      deps,
+      flag('skipCredentialCheck', query['skipCredentialCheck']),
+    );
+    return {
+      status: 201,
+      says: `SYSAPI_CREATED System created. System: ${system.id}`,
+      result: { url: `${base}/v3/systems/${system.id}` },
+    };
   },
 });
 
@@ -89,9 +163,17 @@ const getSystem = route({
   method: 'get',
   path: '/v3/systems/:id',
   handle: async ({ caller, params, query }, { store }) => {
-    const system = await systemFor(store, caller, params['id'] ?? '', flag('requireExecPerm', query['requireExecPerm']) ? 'EXECUTE' : 'READ');
+    const system = await systemFor(
+      store,
+      caller,
+      params['id'] ?? '',
+      flag('requireExecPerm', query['requireExecPerm']) ? 'EXECUTE' : 'READ',
+    );
     const record = systemRecord(system, await loginUserOf(store, system, caller.user));
-    return { says: `TAPIS_FOUND System found: ${system.id}`, result: selected(record, query['select'] ?? 'allAttributes', SUMMARY) };
+    return {
+      says: `TAPIS_FOUND System found: ${system.id}`,
+      result: selected(record, query['select'] ?? 'allAttributes', SUMMARY),
+    };
   },
 });
 
@@ -105,11 +187,28 @@ const listSystems = route({
     const mine: System[] = [];
     for (const system of await store.systems.list(caller.tenant)) {
       if (system.deleted && !flag('showDeleted', query['showDeleted'])) continue;
-      if (system.owner === caller.user || (isAll && (await store.grants.levels(caller.tenant, `system:${system.id}`, caller.user)).includes('READ'))) mine.push(system);
+      if (
+        system.owner === caller.user ||
+        (isAll &&
+          (await store.grants.levels(caller.tenant, `system:${system.id}`, caller.user)).includes('READ'))
+      )
+        mine.push(system);
     }
     const page = mine.slice(paging.skip, paging.limit < 0 ? undefined : paging.skip + paging.limit);
-    const result = await Promise.all(page.map(async (system) => selected(systemRecord(system, await loginUserOf(store, system, caller.user)), query['select'], SUMMARY)));
-    return { says: `TAPIS_FOUND Systems found: ${result.length}`, result, metadata: listMetadata(call, paging, result.length, mine.length) };
+    const result = await Promise.all(
+      page.map(async (system) =>
+        selected(
+          systemRecord(system, await loginUserOf(store, system, caller.user)),
+          query['select'],
+          SUMMARY,
+        ),
+      ),
+    );
+    return {
+      says: `TAPIS_FOUND Systems found: ${result.length}`,
+      result,
+      metadata: listMetadata(call, paging, result.length, mine.length),
+    };
   },
 });
 
@@ -131,7 +230,10 @@ const acceptHostKey = route({
   handle: async ({ caller, params }, { store }) => {
     const system = await systemFor(store, caller, params['id'] ?? '', 'OWNER');
     await store.systems.pinHostKey(caller.tenant, system.id, null);
-    return { says: `SYSAPI_UPDATED The next host key of ${system.id} will be pinned.`, result: { changes: system.hostKey === null ? 0 : 1 } };
+    return {
+      says: `SYSAPI_UPDATED The next host key of ${system.id} will be pinned.`,
+      result: { changes: system.hostKey === null ? 0 : 1 },
+    };
   },
 });
 
@@ -143,8 +245,17 @@ const permissionRoutes: readonly Route[] = [
       const system = await systemFor(store, caller, params['id'] ?? '', 'OWNER');
       const { permissions } = parseBody(Permissions, body);
       const levels = permissions.includes('MODIFY') ? [...new Set([...permissions, 'READ'])] : permissions;
-      await store.grants.grant(caller.tenant, `system:${system.id}`, params['user'] ?? '', levels, caller.user);
-      return { status: 201, says: `SYSAPI_PERMS_GRANTED ${levels.join(',')} on ${system.id} for ${params['user'] ?? ''}` };
+      await store.grants.grant(
+        caller.tenant,
+        `system:${system.id}`,
+        params['user'] ?? '',
+        levels,
+        caller.user,
+      );
+      return {
+        status: 201,
+        says: `SYSAPI_PERMS_GRANTED ${levels.join(',')} on ${system.id} for ${params['user'] ?? ''}`,
+      };
     },
   }),
   route({
@@ -152,7 +263,10 @@ const permissionRoutes: readonly Route[] = [
     path: '/v3/systems/perms/:id/user/:user',
     handle: async ({ caller, params }, { store }) => {
       const system = await systemFor(store, caller, params['id'] ?? '', 'READ');
-      const names = system.owner === params['user'] ? ['READ', 'MODIFY', 'EXECUTE'] : await store.grants.levels(caller.tenant, `system:${system.id}`, params['user'] ?? '');
+      const names =
+        system.owner === params['user']
+          ? ['READ', 'MODIFY', 'EXECUTE']
+          : await store.grants.levels(caller.tenant, `system:${system.id}`, params['user'] ?? '');
       return { says: `TAPIS_FOUND Permissions on ${system.id}`, result: { names } };
     },
   }),
@@ -176,7 +290,13 @@ const credentialRoutes: readonly Route[] = [
     handle: async ({ body, caller, params, query }, deps) => {
       const user = params['user'] ?? '';
       const system = await credentialTarget(deps, caller, params['id'] ?? '', user);
-      await setCredential(deps, system, user, parseBody(Credential, body), flag('skipCredentialCheck', query['skipCredentialCheck']));
+      await setCredential(
+        deps,
+        system,
+        user,
+        parseBody(Credential, body),
+        flag('skipCredentialCheck', query['skipCredentialCheck']),
+      );
       return { status: 201, says: `SYSAPI_CRED_UPDATED Credential of ${user} on ${system.id} updated` };
     },
   }),
@@ -186,7 +306,12 @@ const credentialRoutes: readonly Route[] = [
     handle: async ({ caller, params }, deps) => {
       const user = params['user'] ?? '';
       const system = await credentialTarget(deps, caller, params['id'] ?? '', user);
-      await deps.store.systems.removeCredential(caller.tenant, system.id, isDynamic(system) ? 'dynamic' : 'static', user);
+      await deps.store.systems.removeCredential(
+        caller.tenant,
+        system.id,
+        isDynamic(system) ? 'dynamic' : 'static',
+        user,
+      );
       return { status: 201, says: `SYSAPI_CRED_DELETED Credential of ${user} on ${system.id} deleted` };
     },
   }),
@@ -199,21 +324,42 @@ const profileRoutes: readonly Route[] = [
     handle: async ({ base, body, caller }, { store }) => {
       const { name, description, moduleLoads, hiddenOptions } = parseBody(Profile, body);
       const at = now();
-      await store.profiles.add({ tenant: caller.tenant, name, uuid: randomUUID(), description, owner: caller.user, moduleLoads, hiddenOptions, created: at, updated: at });
-      return { status: 201, says: `SYSAPI_PRF_CREATED Profile created: ${name}`, result: { url: `${base}/v3/systems/schedulerProfile/${name}` } };
+      await store.profiles.add({
+        tenant: caller.tenant,
+        name,
+        uuid: randomUUID(),
+        description,
+        owner: caller.user,
+        moduleLoads,
+        hiddenOptions,
+        created: at,
+        updated: at,
+      });
+      return {
+        status: 201,
+        says: `SYSAPI_PRF_CREATED Profile created: ${name}`,
+        result: { url: `${base}/v3/systems/schedulerProfile/${name}` },
+      };
     },
   }),
   route({
     method: 'get',
     path: '/v3/systems/schedulerProfile',
-    handle: async ({ caller }, { store }) => ({ says: 'TAPIS_FOUND Profiles found', result: await store.profiles.list(caller.tenant) }),
+    handle: async ({ caller }, { store }) => ({
+      says: 'TAPIS_FOUND Profiles found',
+      result: await store.profiles.list(caller.tenant),
+    }),
   }),
   route({
     method: 'get',
     path: '/v3/systems/schedulerProfile/:name',
     handle: async ({ caller, params }, { store }) => {
       const profile = await store.profiles.find(caller.tenant, params['name'] ?? '');
-      if (!profile) throw new KilimError('PROFILE_NOT_FOUND', `The scheduler profile ${params['name'] ?? ''} was not found.`);
+      if (!profile)
+        throw new KilimError(
+          'PROFILE_NOT_FOUND',
+          `The scheduler profile ${params['name'] ?? ''} was not found.`,
+        );
       return { says: `TAPIS_FOUND Profile found: ${profile.name}`, result: profile };
     },
   }),

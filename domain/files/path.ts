@@ -9,7 +9,8 @@ const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
  * @throws KilimError PATH_INVALID
  */
 export function normalizePath(path: string): string {
-  if (CONTROL.test(path)) throw new KilimError('PATH_INVALID', `The path ${JSON.stringify(path)} contains a control character.`);
+  if (CONTROL.test(path))
+    throw new KilimError('PATH_INVALID', `The path ${JSON.stringify(path)} contains a control character.`);
   if (path.length > 4096) throw new KilimError('PATH_INVALID', 'The path is longer than 4096 characters.');
   const segments: string[] = [];
   for (const segment of path.split('/')) {

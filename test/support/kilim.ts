@@ -24,7 +24,12 @@ export interface JobRecord {
 export interface Kilim {
   url: string;
   home: string;
-  call: (method: string, path: string, body?: unknown, user?: string) => Promise<{ status: number; message: string; result: unknown }>;
+  call: (
+    method: string,
+    path: string,
+    body?: unknown,
+    user?: string,
+  ) => Promise<{ status: number; message: string; result: unknown }>;
   submit: (request: Record<string, unknown>) => Promise<string>;
   get: (uuid: string) => Promise<JobRecord>;
   /** Waits for a status; a terminal one that is another fails at once, with the job's own words. */
@@ -69,20 +74,38 @@ export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
   chmodSync(home, 0o711);
   // the application runs the shell text of its first argument: `sh -c "…"`
   const files = join(home, 'apps');
-  spawnSyncOrThrow('bash', ['-c', `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`]);
+  spawnSyncOrThrow('bash', [
+    '-c',
+    `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`,
+  ]);
   const seed = join(home, 'seed.json');
   writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
-  const child = spawn(process.execPath, [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed],
+    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   const url = await readyLine(child);
   const tokens = new Map<string, string>();
   const call: Kilim['call'] = async (method, path, body, user = 'alice') => {
     if (!tokens.has(user)) {
-      const login = await fetch(`${url}/v3/oauth2/tokens`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ username: user, password: user, grant_type: 'password' }) });
-      tokens.set(user, ((await login.json()) as { result: { access_token: { access_token: string } } }).result.access_token.access_token);
+      const login = await fetch(`${url}/v3/oauth2/tokens`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ username: user, password: user, grant_type: 'password' }),
+      });
+      tokens.set(
+        user,
+        ((await login.json()) as { result: { access_token: { access_token: string } } }).result.access_token
+          .access_token,
+      );
     }
     const reply = await fetch(`${url}${path}`, {
       method,
-      headers: { 'X-Tapis-Token': tokens.get(user) ?? '', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      headers: {
+        'X-Tapis-Token': tokens.get(user) ?? '',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const answer = (await reply.json()) as { message: string; result: unknown };
@@ -95,7 +118,11 @@ export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
     call,
     get,
     async submit(request) {
-      const { status, message, result } = await call('POST', '/v3/jobs/submit', { name: 'test', appVersion: '1', ...request });
+      const { status, message, result } = await call('POST', '/v3/jobs/submit', {
+        name: 'test',
+        appVersion: '1',
+        ...request,
+      });
       if (status !== 200) throw new Error(`submit: ${status} ${message}`);
       return (result as JobRecord).uuid;
     },
@@ -106,10 +133,14 @@ export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
         if (job?.status === wanted) return job;
         if (job && TERMINAL.includes(job.status)) break;
       }
-      throw new Error(`job ${uuid} is ${job?.status ?? 'unknown'} (${job?.condition ?? ''}), not ${wanted}: ${job?.lastMessage ?? ''}`);
+      throw new Error(
+        `job ${uuid} is ${job?.status ?? 'unknown'} (${job?.condition ?? ''}), not ${wanted}: ${job?.lastMessage ?? ''}`,
+      );
     },
     async output(uuid, path = 'tapisjob.out') {
-      const reply = await fetch(`${url}/v3/jobs/${uuid}/output/download/${path}?allowIfRunning=true`, { headers: { 'X-Tapis-Token': tokens.get('alice') ?? '' } });
+      const reply = await fetch(`${url}/v3/jobs/${uuid}/output/download/${path}?allowIfRunning=true`, {
+        headers: { 'X-Tapis-Token': tokens.get('alice') ?? '' },
+      });
       return reply.text();
     },
     kill: (program) => killChild(child.pid ?? 0, program),
@@ -127,7 +158,9 @@ function killChild(parent: number, program: string): number {
   const table = spawnSyncOrThrow('ps', ['-eo', 'pid=,ppid=,args=']).split('\n').map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)).filter((row) => row !== null); // prettier-ignore
   const guards = table.filter((row) => Number(row[2]) === parent).map((row) => Number(row[1]));
   const pattern = program === 'temporal' ? /server start-dev/ : new RegExp(`dist/${program}/main\\.js`);
-  const found = table.find((row) => guards.includes(Number(row[2])) && pattern.test(row[3] ?? '') && !/^bash/.test(row[3] ?? ''));
+  const found = table.find(
+    (row) => guards.includes(Number(row[2])) && pattern.test(row[3] ?? '') && !/^bash/.test(row[3] ?? ''),
+  );
   if (!found) throw new Error(`no ${program} runs below ${parent}`);
   process.kill(Number(found[1]), 'SIGKILL');
   return Number(found[1]);
@@ -164,4 +197,9 @@ export const startsOf = (execDir: string, uuid: string): number =>
 
 /** Processes that carry the job's tag. */
 export const processesOf = (uuid: string): string[] =>
-  spawnSyncOrThrow('bash', ['-c', `grep -lsz 'KILIM_JOB=.*${uuid}' /proc/[0-9]*/environ | tr '\\0' '\\n' || true`]).split('\n').filter(Boolean);
+  spawnSyncOrThrow('bash', [
+    '-c',
+    `grep -lsz 'KILIM_JOB=.*${uuid}' /proc/[0-9]*/environ | tr '\\0' '\\n' || true`,
+  ])
+    .split('\n')
+    .filter(Boolean);

@@ -14,7 +14,15 @@ interface Ground {
 }
 
 /** The macros that need no other (specification: jobs §3.1). Those without a value are absent. */
-export function groundMacros({ input, owner, archiveMode, exec, archive, login, counts }: Ground): Record<string, string> {
+export function groundMacros({
+  input,
+  owner,
+  archiveMode,
+  exec,
+  archive,
+  login,
+  counts,
+}: Ground): Record<string, string> {
   const [date = '', time = ''] = input.now.split('T');
   const all: Record<string, string | null> = {
     JobUUID: input.uuid,
@@ -40,9 +48,17 @@ export function groundMacros({ input, owner, archiveMode, exec, archive, login, 
     JobCreateDate: `${date}Z`,
     JobCreateTime: time,
   };
-  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null));
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
 }
 
 /** Every macro with a value reaches the application as `_tapis<Name>` (jobs §3.3). */
 export const tapisEnv = (macros: Readonly<Record<string, string>>): EnvVariable[] =>
-  Object.entries(macros).map(([name, value]) => ({ key: `_tapis${name}`, value, description: null, include: null, notes: null }));
+  Object.entries(macros).map(([name, value]) => ({
+    key: `_tapis${name}`,
+    value,
+    description: null,
+    include: null,
+    notes: null,
+  }));

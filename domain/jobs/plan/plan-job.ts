@@ -41,9 +41,12 @@ export function planJob(input: PlanInput): PlannedJob {
   const exec = systems.exec;
   const archive = systems.archive ?? exec;
   const owner = request.owner ?? caller.user;
-  if (owner !== caller.user && !caller.isAdmin) faults.add('owner', owner, 'may only be named by a tenant administrator');
-  if (request.tenant && request.tenant !== caller.tenant) faults.add('tenant', request.tenant, `must be ${caller.tenant}`);
-  if (request.dynamicExecSystem ?? attributes.dynamicExecSystem) faults.add('dynamicExecSystem', true, 'is not supported; name an execSystemId');
+  if (owner !== caller.user && !caller.isAdmin)
+    faults.add('owner', owner, 'may only be named by a tenant administrator');
+  if (request.tenant && request.tenant !== caller.tenant)
+    faults.add('tenant', request.tenant, `must be ${caller.tenant}`);
+  if (request.dynamicExecSystem ?? attributes.dynamicExecSystem)
+    faults.add('dynamicExecSystem', true, 'is not supported; name an execSystemId');
 
   const jobType = request.jobType ?? app.jobType ?? (exec.canRunBatch ? 'BATCH' : 'FORK');
   const keeper = KEEPER[app.runtime][jobType];
@@ -66,25 +69,40 @@ export function planJob(input: PlanInput): PlannedJob {
 
   const execUse = useOf(exec, input.loginUsers, owner);
   const archiveUse = archive.id === exec.id ? execUse : useOf(archive, input.loginUsers, owner);
-  const macros = groundMacros({ input, owner, jobType, archiveMode, exec, archive, login: execUse.loginUser, counts });
+  const macros = groundMacros({
+    input,
+    owner,
+    jobType,
+    archiveMode,
+    exec,
+    archive,
+    login: execUse.loginUser,
+    counts,
+  });
   const name = replaceMacros(request.name, macros);
   checkText(faults, 'name', name, 'control');
   macros['JobName'] = name;
   const dirs = settleDirectories(faults, input, macros, archive.id === exec.id);
   const logConfig = settleLogs(faults, input, macros);
 
-  const fill = (args: PlannedArg[]): PlannedArg[] => args.map((arg) => ({ ...arg, arg: replaceMacros(arg.arg, macros) }));
+  const fill = (args: PlannedArg[]): PlannedArg[] =>
+    args.map((arg) => ({ ...arg, arg: replaceMacros(arg.arg, macros) }));
   const set = request.parameterSet ?? {};
   const ours = attributes.parameterSet;
   const inputs = mergeInputs(faults, app, request, input.sharedAppCtx);
   const filter = settleFilter(faults, input, macros);
-  const env = [...mergeEnv(faults, exec.jobEnvVariables, ours.envVariables, set.envVariables ?? []), ...inputEnv(inputs)];
+  const env = [
+    ...mergeEnv(faults, exec.jobEnvVariables, ours.envVariables, set.envVariables ?? []),
+    ...inputEnv(inputs),
+  ];
   const taken = new Set<string>();
   for (const { key } of env) {
     if (taken.has(key)) faults.add('fileInputs.envKey', key, 'is also an environment variable');
     taken.add(key);
   }
-  const allEnv = [...env, ...tapisEnv(macros)].sort((a, b) => a.key.toLowerCase().localeCompare(b.key.toLowerCase()));
+  const allEnv = [...env, ...tapisEnv(macros)].sort((a, b) =>
+    a.key.toLowerCase().localeCompare(b.key.toLowerCase()),
+  );
 
   const plan: JobPlan = {
     uuid: input.uuid,
@@ -93,7 +111,12 @@ export function planJob(input: PlanInput): PlannedJob {
     createdby: caller.user,
     createdbyTenant: caller.tenant,
     name,
-    description: replaceMacros(request.description ?? attributes.description ?? `${app.id}-${app.version} submitted by ${owner}@${caller.tenant}`, macros),
+    description: replaceMacros(
+      request.description ??
+        attributes.description ??
+        `${app.id}-${app.version} submitted by ${owner}@${caller.tenant}`,
+      macros,
+    ),
     created: input.now,
     appId: app.id,
     appVersion: app.version,
@@ -124,7 +147,9 @@ export function planJob(input: PlanInput): PlannedJob {
     inputs,
     appArgs: fill(mergeArgs(faults, 'appArgs', ours.appArgs, set.appArgs ?? [])),
     containerArgs: fill(mergeArgs(faults, 'containerArgs', ours.containerArgs, set.containerArgs ?? [])),
-    schedulerOptions: fill(mergeArgs(faults, 'schedulerOptions', ours.schedulerOptions, set.schedulerOptions ?? [])),
+    schedulerOptions: fill(
+      mergeArgs(faults, 'schedulerOptions', ours.schedulerOptions, set.schedulerOptions ?? []),
+    ),
     envNames: allEnv.map(({ key }) => key),
     archiveFilter: filter,
     logConfig,
@@ -147,7 +172,11 @@ export function planJob(input: PlanInput): PlannedJob {
 const positive = (asked: number | null | undefined, app: number, otherwise: number): number =>
   asked && asked > 0 ? asked : app > 0 ? app : otherwise;
 
-export const useOf = (system: System, loginUsers: Readonly<Record<string, string>>, asUser: string): SystemUse => ({
+export const useOf = (
+  system: System,
+  loginUsers: Readonly<Record<string, string>>,
+  asUser: string,
+): SystemUse => ({
   systemId: system.id,
   rootDir: system.rootDir,
   host: system.host,
@@ -161,31 +190,59 @@ function checkSystem(faults: Faults, exec: System, archive: System): void {
   if (!exec.jobWorkingDir) faults.add('execSystemId', exec.id, 'has no jobWorkingDir');
   if (!exec.enabled) faults.add('execSystemId', exec.id, 'is not enabled');
   if (!archive.enabled) faults.add('archiveSystemId', archive.id, 'is not enabled');
-  if (exec.systemType !== 'LINUX') faults.add('execSystemId', exec.id, `is of the type ${exec.systemType}, which cannot run jobs`);
-  if (archive.systemType !== 'LINUX') faults.add('archiveSystemId', archive.id, `is of the type ${archive.systemType}, which is not served yet`);
+  if (exec.systemType !== 'LINUX')
+    faults.add('execSystemId', exec.id, `is of the type ${exec.systemType}, which cannot run jobs`);
+  if (archive.systemType !== 'LINUX')
+    faults.add(
+      'archiveSystemId',
+      archive.id,
+      `is of the type ${archive.systemType}, which is not served yet`,
+    );
 }
 
-function checkPrefix(faults: Faults, { isMpi, mpiCmd, cmdPrefix }: { isMpi: boolean; mpiCmd: string | null; cmdPrefix: string | null }, exec: System): void {
-  if (isMpi && !mpiCmd) faults.add('isMpi', true, 'needs an mpiCmd of the request, the application or the system');
+function checkPrefix(
+  faults: Faults,
+  { isMpi, mpiCmd, cmdPrefix }: { isMpi: boolean; mpiCmd: string | null; cmdPrefix: string | null },
+  exec: System,
+): void {
+  if (isMpi && !mpiCmd)
+    faults.add('isMpi', true, 'needs an mpiCmd of the request, the application or the system');
   if (isMpi && cmdPrefix) faults.add('cmdPrefix', cmdPrefix, 'cannot be combined with isMpi');
-  if (cmdPrefix && !exec.enableCmdPrefix) faults.add('cmdPrefix', cmdPrefix, `is not allowed on the system ${exec.id} (enableCmdPrefix)`);
+  if (cmdPrefix && !exec.enableCmdPrefix)
+    faults.add('cmdPrefix', cmdPrefix, `is not allowed on the system ${exec.id} (enableCmdPrefix)`);
   checkText(faults, 'mpiCmd', mpiCmd, 'dangerous');
 }
 
-function settleFilter(faults: Faults, { request, app }: PlanInput, macros: Record<string, string>): JobPlan['archiveFilter'] {
+function settleFilter(
+  faults: Faults,
+  { request, app }: PlanInput,
+  macros: Record<string, string>,
+): JobPlan['archiveFilter'] {
   const asked = request.parameterSet?.archiveFilter;
   const ours = app.jobAttributes.parameterSet.archiveFilter;
-  const all = (mine: string[] | null | undefined, theirs: string[]): string[] => [...(mine ?? []), ...theirs].map((entry) => replaceMacros(entry, macros));
-  const filter = { includes: all(asked?.includes, ours.includes), excludes: all(asked?.excludes, ours.excludes) };
+  const all = (mine: string[] | null | undefined, theirs: string[]): string[] =>
+    [...(mine ?? []), ...theirs].map((entry) => replaceMacros(entry, macros));
+  const filter = {
+    includes: all(asked?.includes, ours.includes),
+    excludes: all(asked?.excludes, ours.excludes),
+  };
   for (const entry of [...filter.includes, ...filter.excludes]) {
-    faults.try('parameterSet.archiveFilter', entry, null, () => compileFilter({ includes: [entry], excludes: [] }));
+    faults.try('parameterSet.archiveFilter', entry, null, () =>
+      compileFilter({ includes: [entry], excludes: [] }),
+    );
   }
   return { ...filter, includeLaunchFiles: asked?.includeLaunchFiles ?? ours.includeLaunchFiles };
 }
 
-function settleLogs(faults: Faults, { request, app }: PlanInput, macros: Record<string, string>): JobPlan['logConfig'] {
+function settleLogs(
+  faults: Faults,
+  { request, app }: PlanInput,
+  macros: Record<string, string>,
+): JobPlan['logConfig'] {
   const ours = app.jobAttributes.parameterSet.logConfig;
-  const wanted = request.parameterSet?.logConfig ?? (ours.stdoutFilename ? ours : { stdoutFilename: 'tapisjob.out', stderrFilename: 'tapisjob.out' });
+  const wanted =
+    request.parameterSet?.logConfig ??
+    (ours.stdoutFilename ? ours : { stdoutFilename: 'tapisjob.out', stderrFilename: 'tapisjob.out' });
   const settle = (field: string, text: string): string =>
     faults.try(field, text, 'tapisjob.out', () => {
       const name = resolveMacros(text, macros).replace(/^\/+/, '');
@@ -204,4 +261,6 @@ function settleLogs(faults: Faults, { request, app }: PlanInput, macros: Record<
 
 /** `envKey` of an input tells the application its target path (jobs §2.10). */
 const inputEnv = (inputs: JobPlan['inputs']): EnvVariable[] =>
-  inputs.flatMap(({ envKey, targetPath }) => (envKey ? [{ key: envKey, value: targetPath, description: null, include: null, notes: null }] : []));
+  inputs.flatMap(({ envKey, targetPath }) =>
+    envKey ? [{ key: envKey, value: targetPath, description: null, include: null, notes: null }] : [],
+  );

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { adopt, descendants, end, launch, living } from './processes.mjs';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { adopt, descendants, end, everyPid, launch, living, numberIn } from './processes.mjs';
 import { run, until } from './run.mjs';
+import { at } from './settings.mjs';
 
 /**
  * A machine in a folder: a root file system entered with namespaces of its own for mounts, processes, host name and IPC.
@@ -48,16 +49,6 @@ const clean = {
   HOME: '/root',
 };
 
-/** The namespace helpers fork once: what we want to hold is their child. */
-async function holdChild(name) {
-  const helper = living(name);
-  const child = await until(`${name} starts`, () => !living(name) || descendants(helper)[0], {
-    seconds: 10,
-    everyMs: 5,
-  });
-  if (child !== true) adopt(name, child);
-}
-
 /** Starts a machine. `files` are written into its root first: `{ path: text or { text, mode } }`. */
 export async function startMachine(name, { lower, work, binds, files }) {
   for (const [path, value] of Object.entries(files)) {
@@ -81,8 +72,8 @@ export async function startMachine(name, { lower, work, binds, files }) {
     name,
     ...Object.entries(binds).flat(),
   ];
-  launch(name, 'unshare', args, { env: clean });
-  await holdChild(name);
+  const helper = launch(name, 'unshare', args, { env: clean });
+  adopt(name, await until(`${name} starts`, () => descendants(helper)[0], { seconds: 10, everyMs: 5 }));
   await until(`${name} has its own root`, async () => {
     if (!living(name)) throw new Error(`${name} did not start; see its log`);
     return (await inside(name, ['test', '-e', '/run/ready'], { mayFail: true })) !== undefined;
@@ -96,8 +87,18 @@ export const endMachine = (name) => end(name, { how: 'SIGKILL' });
 export const inside = (name, command, options) =>
   run('nsenter', [...enter(name), ...command], { ...options, env: clean });
 
-/** Starts a program inside that stays in the foreground; recorded under `daemon`. */
+/**
+ * Starts a program inside that stays in the foreground; recorded under `daemon`.
+ * It becomes a child of the machine's first process: a helper that waited for it out here would stop when it is stopped,
+ * and then keep the machine from ending.
+ */
 export async function launchInside(name, daemon, command) {
-  launch(daemon, 'nsenter', [...enter(name), ...command], { env: clean });
-  await holdChild(daemon);
+  const log = openSync(at('log', `${daemon}.log`), 'a', 0o600);
+  const script = 'setsid "$@" </dev/null >&2 & echo $!';
+  const options = { env: clean, errorsTo: log };
+  const inner = await run('nsenter', [...enter(name), 'sh', '-c', script, 'sh', ...command], options);
+  closeSync(log);
+  const pid = everyPid().find((candidate) => numberIn(candidate, living(name)) === inner);
+  if (!pid) throw new Error(`${daemon} ended at once; see ${at('log', `${daemon}.log`)}`);
+  adopt(daemon, pid);
 }

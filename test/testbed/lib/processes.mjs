@@ -120,6 +120,21 @@ export async function endAll(what, isOurs) {
   });
 }
 
+const processNamespace = (pid) => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+};
+
+/** The number that a process has inside the process namespace of `first`; nothing if it is not in there. */
+export function numberIn(pid, first) {
+  const space = processNamespace(pid);
+  if (!space || space !== processNamespace(first)) return undefined;
+  return /^NSpid:.*\t(\d+)$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+}
+
 /** Who the process runs as. */
 export const uidOf = (pid) => Number(/^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? -1);
 

@@ -13,14 +13,14 @@ export const sleep = (milliseconds) => new Promise((done) => setTimeout(done, mi
  * `log` names a file below log/ that takes all output instead (for long and chatty programs).
  * @throws Error with the last lines of the output when it ends badly, unless `mayFail`
  */
-export function run(command, args = [], { log, input, mayFail = false, ...options } = {}) {
+export function run(command, args = [], { log, input, errorsTo, mayFail = false, ...options } = {}) {
   mkdirSync(at('log'), { recursive: true });
   const logFile = log ? at('log', `${log}.log`) : undefined;
   const sink = logFile ? openSync(logFile, 'a', 0o600) : 'pipe';
   return new Promise((done, fail) => {
     const child = spawn(command, args, {
       ...options,
-      stdio: [input === undefined ? 'ignore' : 'pipe', sink, sink],
+      stdio: [input === undefined ? 'ignore' : 'pipe', sink, errorsTo ?? sink],
     });
     let out = '';
     let err = '';

@@ -33,7 +33,11 @@ export interface World {
   data: string;
   engineCalls: string[];
   isEngineUp: boolean;
-  ask: (method: string, path: string, options?: { as?: string; body?: unknown; headers?: Record<string, string> }) => Promise<Said>;
+  ask: (
+    method: string,
+    path: string,
+    options?: { as?: string; body?: unknown; headers?: Record<string, string> },
+  ) => Promise<Said>;
   token: (user: string) => Promise<string>;
   close: () => Promise<void>;
 }
@@ -55,18 +59,31 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
   }
   const hosts = createHosts({
     ...hostLookups(store),
-    local: { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: config.KILIM_LOCAL_USER, home: join(home, 'local') },
+    local: {
+      isEnabled: config.KILIM_LOCAL_EXECUTION,
+      runAs: config.KILIM_LOCAL_USER,
+      home: join(home, 'local'),
+    },
   });
   const world = { engineCalls: [] as string[], isEngineUp: true };
   const engine: Engine = {
     start: ({ uuid }) => Promise.resolve(world.engineCalls.push(`start ${uuid}`) > 0 && world.isEngineUp),
     cancel: (uuid) => Promise.resolve(world.engineCalls.push(`cancel ${uuid}`) > 0 && world.isEngineUp),
-    signal: (uuid, name) => Promise.resolve(world.engineCalls.push(`${name} ${uuid}`) > 0 && world.isEngineUp),
+    signal: (uuid, name) =>
+      Promise.resolve(world.engineCalls.push(`${name} ${uuid}`) > 0 && world.isEngineUp),
     ping: () => Promise.resolve(world.isEngineUp),
     close: () => Promise.resolve(),
   };
   const log = pino({ level: 'silent' });
-  const deps: ApiDeps = { config, store, hosts, engine, log, installation: 'test', tokens: await createTokens(store, config) };
+  const deps: ApiDeps = {
+    config,
+    store,
+    hosts,
+    engine,
+    log,
+    installation: 'test',
+    tokens: await createTokens(store, config),
+  };
   const server: Server = createServer(createApp(deps)).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -75,19 +92,31 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     const isPlain = typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData;
     const reply = await fetch(url + path, {
       method,
-      headers: { ...(as ? { 'X-Tapis-Token': await token(as) } : {}), ...(body === undefined || isPlain ? {} : { 'Content-Type': 'application/json' }), ...headers },
+      headers: {
+        ...(as ? { 'X-Tapis-Token': await token(as) } : {}),
+        ...(body === undefined || isPlain ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: isPlain ? (body as string) : JSON.stringify(body) }),
       redirect: 'manual',
     });
     const text = await reply.text();
     const type = reply.headers.get('content-type');
-    return { status: reply.status, type, headers: reply.headers, text, json: type === 'application/json' && text !== '' ? JSON.parse(text) : null };
+    return {
+      status: reply.status,
+      type,
+      headers: reply.headers,
+      text,
+      json: type === 'application/json' && text !== '' ? JSON.parse(text) : null,
+    };
   };
   const tokens = new Map<string, string>();
   const token = async (user: string): Promise<string> => {
     const known = tokens.get(user);
     if (known) return known;
-    const said = await ask('POST', '/v3/oauth2/tokens', { body: { username: user, password: user, grant_type: 'password' } });
+    const said = await ask('POST', '/v3/oauth2/tokens', {
+      body: { username: user, password: user, grant_type: 'password' },
+    });
     if (said.status !== 200) throw new Error(said.text);
     const made = said.json.result.access_token.access_token as string;
     tokens.set(user, made);
