@@ -1,5 +1,3 @@
-import { KilimError, type ErrorCode } from './errors.js';
-
 /** What came back from a host. `exitCode` is null when the remote process was ended by a signal. */
 export interface Reply {
   stdout: string;
@@ -19,14 +17,6 @@ export interface RemoteCommand<T> {
   timeoutSeconds?: number;
   parse: (reply: Reply) => T;
 }
-
-/** A parser for commands that must exit 0; what they print is the value. */
-export const stdoutOr =
-  (code: ErrorCode) =>
-  (reply: Reply): string => {
-    if (reply.exitCode === 0) return reply.stdout;
-    throw new KilimError(code, lastWords(reply), { exitCode: reply.exitCode });
-  };
 
 /** The host's own words: the last lines it said, stderr first; for messages to people. */
 export const lastWords = ({ stdout, stderr, exitCode }: Reply): string =>

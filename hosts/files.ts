@@ -173,28 +173,6 @@ export const removePath = (host: Host, rootDir: string, path: string): Promise<v
     parse: ignore(path),
   });
 
-/** mv and cp as users know them: into an existing directory, parents of the target are made. */
-export const moveCopy = (
-  host: Host,
-  rootDir: string,
-  operation: 'MOVE' | 'COPY',
-  path: string,
-  newPath: string,
-): Promise<void> =>
-  host.run({
-    line: [
-      ...rooted(rootDir, newPath),
-      'target=$path',
-      ...rooted(rootDir, path),
-      `[ -e "$path" ] || exit ${MISSING}`,
-      '[ "$path" = "$target" ] && exit 0',
-      'mkdir -p -- "$(dirname -- "$target")" || exit',
-      operation === 'MOVE' ? 'mv -- "$path" "$target"' : 'cp -a -- "$path" "$target"',
-    ].join('\n'),
-    timeoutSeconds: 3600,
-    parse: ignore(path),
-  });
-
 /** A tar stream of a directory or file, entries relative to it; for zip downloads. */
 export const tarOf = (host: Host, rootDir: string, path: string): RemoteCommand<never>['line'] =>
   [

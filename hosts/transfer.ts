@@ -1,5 +1,4 @@
 import { Readable, Transform } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { pipeline } from 'node:stream/promises';
 
 import { KilimError } from '../domain/errors.js';
@@ -125,7 +124,7 @@ export async function fetchHttp({
       throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${reply.status}).`);
     if (!reply.ok || !reply.body)
       throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${reply.status}.`);
-    const body = Readable.fromWeb(reply.body as ReadableStream).pipe(counting(onProgress));
+    const body = Readable.fromWeb(reply.body).pipe(counting(onProgress));
     return writeFile(to, toRoot, toPath, body, signal);
   }
 }

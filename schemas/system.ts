@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { argSpecs, echoes, int, keyValue, limit, notes, orNull, plain, resourceId } from './fields.js';
+import { argSpecs, echoes, int, keyValue, limit, orNull, plain, resourceId } from './fields.js';
 
 const queue = z.strictObject({
   name: plain(128),

@@ -4,12 +4,14 @@ import { canMove, isTerminal } from '../domain/jobs/status.js';
 import { KilimError } from '../domain/errors.js';
 import type { Db } from './database.js';
 import { addEvent, toJob } from './job-rows.js';
+import { lockFor } from './lock.js';
 import { now } from './now.js';
 import { freePlaces } from './reservations.js';
 
 /** One record of the workflow, in one transaction with its event; a late or illegal one changes nothing. */
 export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job: Job; freed: string[] }> {
   return db.transaction().execute(async (trx) => {
+    await lockFor(trx, record.uuid);
     const row = await trx.selectFrom('jobs').selectAll().where('uuid', '=', record.uuid).executeTakeFirst();
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${record.uuid} was not found.`);
     const before = toJob(row);

@@ -6,6 +6,7 @@ import { watchKey } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
 import { recordStatus } from './job-record.js';
 import { addEvent, COLUMN_OF, toEvent, toJob } from './job-rows.js';
+import { lockFor } from './lock.js';
 import { now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
@@ -59,6 +60,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
       const created = now();
       const uuid = await db.transaction().execute(async (trx) => {
         if (once) {
+          await lockFor(trx, `${plan.tenant} ${once.caller} ${once.key}`);
           const older = await findByKey(trx, plan.tenant, once.caller, once.key, once.bodyHash);
           if (older) return older;
           await trx

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 
 import type { Database, Db } from './database.js';
+import { lockFor } from './lock.js';
 import { now } from './now.js';
 import type { JobStore } from './store.js';
 
@@ -8,6 +9,8 @@ import type { JobStore } from './store.js';
 export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
   reserve: (uuid, limits) =>
     db.transaction().execute(async (trx) => {
+      // in one order for all, so that nobody waits for one who waits for him
+      for (const key of limits.map((one) => one.key).sort()) await lockFor(trx, key);
       for (const { key, limit } of limits) {
         const { n } = await trx.selectFrom('reservations').select((eb) => eb.fn.countAll<number>().as('n'))
           .where('key', '=', key).where('job_uuid', '!=', uuid).executeTakeFirstOrThrow(); // prettier-ignore

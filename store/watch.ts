@@ -1,5 +1,6 @@
 import type { RemoteState } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
+import { lockFor } from './lock.js';
 import { now } from './now.js';
 import type { WatchStore } from './store.js';
 import type { Kysely } from 'kysely';
@@ -48,6 +49,7 @@ export function createWatchStore(db: Db): WatchStore {
     },
     claimProbe: (subject, everyMs) =>
       db.transaction().execute(async (trx) => {
+        await lockFor(trx, subject);
         const row = await trx
           .selectFrom('probes')
           .selectAll()

@@ -58,9 +58,6 @@ export interface StatusRecord {
   pausedMs?: number;
 }
 
-/** `uuid` of a job: UUID v4 and the type suffix of the origin (jobs §1.1). */
-export const JOB_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-007$/;
-
 export interface JobEvent {
   id: number;
   jobUuid: string;

@@ -14,7 +14,6 @@ export const TERMINAL = ['FINISHED', 'CANCELLED', 'FAILED'] as const;
 export const STATUSES = [...ACTIVE, ...SUSPENDED, ...TERMINAL] as const;
 
 export type ActiveStatus = (typeof ACTIVE)[number];
-export type SuspendedStatus = (typeof SUSPENDED)[number];
 export type TerminalStatus = (typeof TERMINAL)[number];
 export type JobStatus = (typeof STATUSES)[number];
 

@@ -8,8 +8,8 @@ interface Part {
   DATABASE_URL?: string;
 }
 
-const parts = ((JSON.parse(process.env['KILIM_TESTBED'] ?? '{}') as { parts?: Record<string, Part> }).parts ??
-  {}) as Record<string, Part>;
+const parts =
+  (JSON.parse(process.env['KILIM_TESTBED'] ?? '{}') as { parts?: Record<string, Part> }).parts ?? {};
 
 export const part = (name: 'vm-ssh' | 'store-ssh' | 'docker' | 'postgres'): Part | null => {
   const found = parts[name];

@@ -1,0 +1,128 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import type { RemoteCommand } from '../../domain/remote-command.js';
+import { processTable } from '../../schedulers/process-table.js';
+import { aPlan } from '../support/a-plan.js';
+
+/* The very scripts that go to hosts, run by a real bash in a folder of their own. */
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'kilim-wrapper-'));
+  mkdirSync(join(dir, 'job/output'), { recursive: true });
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const planHere = (more = {}) =>
+  aPlan({
+    paths: {
+      rootDir: dir,
+      execDir: join(dir, 'job'),
+      inputDir: join(dir, 'job'),
+      outputDir: join(dir, 'job/output'),
+    },
+    ...more,
+  });
+
+const stage = (script: string, more = {}): void =>
+  writeFileSync(
+    join(dir, 'job/tapisjob.sh'),
+    processTable.script(planHere(more), { before: [], run: script, after: [] }, 'inst'),
+  );
+
+const run = <T>(command: RemoteCommand<T>): T => {
+  const { stdout, stderr, status } = spawnSync('bash', ['-c', command.line], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: dir },
+  });
+  return command.parse({ stdout, stderr, exitCode: status });
+};
+
+const settled = async (more = {}) => {
+  for (
+    const deadline = Date.now() + 10_000;
+    Date.now() < deadline;
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  ) {
+    const state = run(processTable.settle(planHere(more), '', 'inst'));
+    if (state.is === 'over') return state;
+  }
+  throw new Error('the job did not end');
+};
+
+const ledger = (): string[] => readdirSync(join(dir, 'job/.kilim', planHere().uuid));
+
+describe('the wrapper', () => {
+  it.each([
+    ['true', 0],
+    ['exit 3', 3],
+    ['kill -9 $$', 137],
+    ["echo 'unbalanced", 2],
+  ])('records the true exit code of: %s', async (script, code) => {
+    stage(script);
+    run(processTable.launch(planHere(), 'inst'));
+    expect(await settled()).toMatchObject({ is: 'over', exitCode: code });
+  });
+
+  it('lets the application overrule its exit code', async () => {
+    stage('echo 7 > output/tapisjob.exitcode');
+    run(processTable.launch(planHere(), 'inst'));
+    expect(await settled()).toMatchObject({ exitCode: 7 });
+  });
+
+  it('starts once, however often it is launched', async () => {
+    stage('echo run >> output/runs; sleep 0.3');
+    const first = run(processTable.launch(planHere(), 'inst'));
+    const second = run(processTable.launch(planHere(), 'inst'));
+    expect(first.adopted).toBe(false);
+    expect(second).toEqual({ remoteJobId: first.remoteJobId, adopted: true });
+    execFileSync('bash', [join(dir, 'job/tapisjob.sh')], { env: { PATH: process.env['PATH'], HOME: dir } });
+    await settled();
+    expect(readFileSync(join(dir, 'job/output/runs'), 'utf8')).toBe('run\n');
+    expect(ledger().filter((name) => name.startsWith('started.'))).toEqual(['started.1']);
+  });
+
+  it('counts a second start where the application allows it', async () => {
+    stage('echo run >> output/runs', { repeatable: true });
+    run(processTable.launch(planHere({ repeatable: true }), 'inst'));
+    await settled();
+    execFileSync('bash', [join(dir, 'job/tapisjob.sh')], { env: { PATH: process.env['PATH'], HOME: dir } });
+    expect(ledger().filter((name) => name.startsWith('started.'))).toEqual(['started.1', 'started.2']);
+  });
+
+  it('ends a whole tree of processes, also those that left their session', () => {
+    stage('sleep 300 & setsid sleep 301 & sleep 302');
+    run(processTable.launch(planHere(), 'inst'));
+    expect(run(processTable.snapshot('inst'))[planHere().uuid]).toEqual({ is: 'running' });
+    expect(run(processTable.cancel(planHere(), null, 'inst'))).toEqual({ left: [] });
+  });
+
+  it('never starts after a cancel', () => {
+    stage('echo run > output/runs');
+    run(processTable.cancel(planHere(), null, 'inst'));
+    expect(() => run(processTable.launch(planHere(), 'inst'))).toThrow(/cancelled/);
+    expect(readdirSync(join(dir, 'job/output'))).toEqual([]);
+  });
+
+  it('tells a wrapper that was killed from one that ended', async () => {
+    stage('sleep 0.2');
+    const { remoteJobId } = run(processTable.launch(planHere(), 'inst'));
+    process.kill(Number(remoteJobId), 'SIGKILL');
+    expect(await settled()).toMatchObject({ is: 'over', exitCode: null, word: 'WRAPPER_LOST' });
+  });
+
+  it('tells the watcher of start and end', async () => {
+    stage('exit 4');
+    run(processTable.launch(planHere(), 'inst'));
+    await settled();
+    const events = join(dir, '.kilim/inst/events');
+    await expect
+      .poll(() => readFileSync(join(events, readdirSync(events)[0] ?? ''), 'utf8'))
+      .toMatch(/ START - \d+\n.* END 4 \d+\n$/);
+  });
+});
