@@ -1,64 +1,45 @@
 import type { ArgSpec } from '../../systems/system.js';
-import type { JobArgSpec } from '../request.js';
 import type { PlannedArg } from '../job-plan.js';
-import { checkText, isDangerous, type Faults } from './faults.js';
+import type { JobArgSpec } from '../request.js';
+import type { Faults } from './faults.js';
+import { addDuplicates, joinText, sameNotes } from './plan-input.js';
 
-type ListName = 'appArgs' | 'containerArgs' | 'schedulerOptions';
-
-/** Merges an application's arguments with the request's, application first (specification: jobs §2.7.1). */
+/**
+ * Merges an application's arguments with the request's: the application's in their order, then what the request
+ * adds (specification: jobs §2.7.1). Texts are as written: macros are replaced later.
+ */
 export function mergeArgs(
   faults: Faults,
-  list: ListName,
+  field: string,
   app: readonly ArgSpec[],
   request: readonly JobArgSpec[],
 ): PlannedArg[] {
-  const field = `parameterSet.${list}`;
-  const named = new Map<string, JobArgSpec>();
-  for (const item of request) {
-    if (!item.name) continue;
-    if (named.has(item.name)) faults.add(field, item.name, 'is named twice');
-    named.set(item.name, item);
-  }
-  const kept = app.filter((spec) => isKept(faults, field, spec, named.get(spec.name)));
-  const head = kept.map((spec) => override(spec, named.get(spec.name)));
-  const known = new Set(app.map(({ name }) => name));
-  const tail = request
-    .filter(({ name }) => !name || !known.has(name))
-    .map((item) => ({
-      ...blank,
-      name: item.name ?? null,
-      description: item.description ?? null,
-      include: item.include ?? null,
-      arg: item.arg ?? '',
-      notes: item.notes ?? null,
-    }));
-  const byDefault = new Set(
-    app.filter(({ inputMode }) => inputMode === 'INCLUDE_BY_DEFAULT').map(({ name }) => name),
-  );
-  return [...head, ...tail].filter((item) => {
-    if (item.arg.trim() === '') {
-      if (!(item.name && byDefault.has(item.name))) faults.add(field, item.name, 'has no value in "arg"');
-      return false;
-    }
-    checkArg(faults, list, item.arg);
-    return true;
+  addDuplicates(faults, field, app.map(({ name }) => name), 'application'); // prettier-ignore
+  addDuplicates(faults, field, request.map(({ name }) => name)); // prettier-ignore
+  const asked = new Map(request.flatMap((item) => (item.name ? [[item.name, item] as const] : [])));
+  const head = app.flatMap((spec) => {
+    const item = asked.get(spec.name);
+    if (!isKept(faults, field, spec, item)) return [];
+    const merged = override(spec, item);
+    if (isComplete(merged)) return [merged];
+    if (spec.inputMode !== 'INCLUDE_BY_DEFAULT') faults.add(field, spec.name, 'has no value in "arg"');
+    return [];
   });
+  const known = new Set(app.map(({ name }) => name));
+  const tail = request.filter(({ name }) => !name || !known.has(name)).map(plain);
+  for (const arg of tail) if (!isComplete(arg)) faults.add(field, arg.name, 'has no value in "arg"');
+  return [...head, ...tail.filter(isComplete)];
 }
 
-const blank: PlannedArg = { name: null, description: null, include: null, arg: '', notes: null };
+const isComplete = ({ arg }: PlannedArg): boolean => arg.trim() !== '';
 
 function isKept(faults: Faults, field: string, spec: ArgSpec, item: JobArgSpec | undefined): boolean {
   switch (spec.inputMode ?? 'INCLUDE_ON_DEMAND') {
     case 'REQUIRED':
       return true;
     case 'FIXED':
-      if (
-        item &&
-        ((item.arg ?? spec.arg) !== spec.arg ||
-          (item.notes && JSON.stringify(item.notes) !== JSON.stringify(spec.notes ?? {})))
-      ) {
+      if (item && !repeats(spec, item))
         faults.add(field, spec.name, 'is FIXED by the application and cannot be changed');
-      }
       return true;
     case 'INCLUDE_BY_DEFAULT':
       return item?.include !== false;
@@ -67,18 +48,21 @@ function isKept(faults: Faults, field: string, spec: ArgSpec, item: JobArgSpec |
   }
 }
 
+const repeats = (spec: ArgSpec, item: JobArgSpec): boolean =>
+  (item.arg ?? spec.arg ?? '') === (spec.arg ?? '') && (!item.notes || sameNotes(item.notes, spec.notes));
+
 const override = (spec: ArgSpec, item: JobArgSpec | undefined): PlannedArg => ({
   name: spec.name,
-  description: [spec.description, item?.description].filter(Boolean).join('\n\n') || null,
+  description: joinText(spec.description, item?.description),
   include: item?.include ?? null,
   arg: item?.arg?.trim() ? item.arg : (spec.arg ?? ''),
   notes: item?.notes ?? spec.notes ?? null,
 });
 
-const checkArg = (faults: Faults, list: ListName, arg: string): void => {
-  if (list === 'appArgs') return checkText(faults, 'parameterSet.appArgs', arg, 'dangerous');
-  checkText(faults, `parameterSet.${list}`, arg, 'control');
-  const [option = ''] = arg.trim().split(/[\s=]/);
-  if (isDangerous(option))
-    faults.add(`parameterSet.${list}`, arg, 'has one of & > < | ; ` in its option name');
-};
+const plain = (item: JobArgSpec): PlannedArg => ({
+  name: item.name ?? null,
+  description: item.description ?? null,
+  include: item.include ?? null,
+  arg: item.arg ?? '',
+  notes: item.notes ?? null,
+});

@@ -1,192 +1,121 @@
 import type { App, AppFileInput, AppFileInputArray } from '../../apps/app.js';
-import type { PlannedInput } from '../job-plan.js';
 import type { JobFileInput, JobFileInputArray, JobRequest } from '../request.js';
-import { checkText, type Faults } from './faults.js';
+import type { Faults } from './faults.js';
+import { addDuplicates, joinText, sameNotes } from './plan-input.js';
+
+/** An input after the merge by name: texts as written, macros and HOST_EVAL still in them. */
+export interface RawInput {
+  field: 'fileInputs' | 'fileInputArrays';
+  name: string | null;
+  description: string | null;
+  envKey: string | null;
+  autoMountLocal: boolean;
+  sourceUrls: string[];
+  /** Target path of the one URL, or target directory of an array's. */
+  target: string | null;
+  optional: boolean;
+  /** The application's own URLs: these are opened with the grantor's rights in a shared application. */
+  appUrls: readonly string[];
+  notes: Record<string, unknown> | null;
+}
+
+type Mode = 'OPTIONAL' | 'REQUIRED' | 'FIXED';
+type Spec = AppFileInput | AppFileInputArray;
+type Asked = JobFileInput | JobFileInputArray;
 
 /** File inputs and input arrays, merged by name with the application's (specification: jobs §2.10, §2.11). */
-export function mergeInputs(
-  faults: Faults,
-  app: App,
-  request: JobRequest,
-  sharedAppCtx: string | null,
-): PlannedInput[] {
-  const single = mergeSingle(faults, app, request.fileInputs ?? [], sharedAppCtx);
-  const arrays = mergeArrays(faults, app.jobAttributes.fileInputArrays, request.fileInputArrays ?? []);
-  const all = [...single, ...arrays];
-  const targets = new Set<string>();
-  for (const input of all) {
-    if (input.sourceUrl.startsWith('tapislocal:')) continue;
-    if (targets.has(input.targetPath))
-      faults.add('fileInputs', input.targetPath, 'is the target of two inputs');
-    targets.add(input.targetPath);
-  }
-  return all;
+export function mergeInputs(faults: Faults, app: App, request: JobRequest): RawInput[] {
+  const { fileInputs, fileInputArrays } = app.jobAttributes;
+  const isStrict = app.strictFileInputs;
+  return [
+    ...mergeByName(faults, { field: 'fileInputs', specs: fileInputs, asked: request.fileInputs ?? [], isStrict }),
+    ...mergeByName(faults, { field: 'fileInputArrays', specs: fileInputArrays, asked: request.fileInputArrays ?? [], isStrict }),
+  ]; // prettier-ignore
 }
 
-function mergeSingle(
-  faults: Faults,
-  app: App,
-  asked: readonly JobFileInput[],
-  grantor: string | null,
-): PlannedInput[] {
-  const specs = app.jobAttributes.fileInputs;
-  const byName = named(faults, 'fileInputs', asked);
-  const result: PlannedInput[] = [];
-  for (const spec of specs) {
-    const item = byName.get(spec.name);
+interface Lists {
+  field: RawInput['field'];
+  specs: readonly Spec[];
+  asked: readonly Asked[];
+  isStrict: boolean;
+}
+
+function mergeByName(faults: Faults, { field, specs, asked, isStrict }: Lists): RawInput[] {
+  addDuplicates(faults, field, specs.map(({ name }) => name), 'application'); // prettier-ignore
+  addDuplicates(faults, field, asked.map(({ name }) => name)); // prettier-ignore
+  const known = new Set(specs.map(({ name }) => name));
+  const isExtra = ({ name }: Asked): boolean => !name || !known.has(name);
+  const merged = specs.map((spec) => {
+    const item = asked.find(({ name }) => name === spec.name);
     const mode = spec.inputMode ?? 'OPTIONAL';
-    if (
-      item &&
-      mode === 'FIXED' &&
-      ((item.sourceUrl ?? spec.sourceUrl) !== spec.sourceUrl ||
-        (item.targetPath ?? spec.targetPath) !== spec.targetPath)
-    ) {
-      faults.add('fileInputs', spec.name, 'is FIXED by the application and cannot be changed');
-    }
-    const planned = settle(faults, { ...spec, ...given(item) }, spec, mode);
-    if (planned)
-      result.push({ ...planned, srcSharedCtx: planned.sourceUrl === spec.sourceUrl ? grantor : null });
-  }
-  for (const item of asked) {
-    if (item.name && specs.some(({ name }) => name === item.name)) continue;
-    if (app.strictFileInputs) {
+    if (item && mode === 'FIXED' && !repeats(spec, item))
+      faults.add(field, spec.name, 'is FIXED by the application and cannot be changed');
+    return rawOf(field, spec, item, mode);
+  });
+  const extras = asked.filter(isExtra);
+  if (isStrict) {
+    for (const item of extras)
       faults.add(
-        'fileInputs',
-        item.name ?? item.sourceUrl,
+        field,
+        item.name ?? urlsOf(item),
         'is not an input of the application, which allows no others (strictFileInputs)',
       );
-      continue;
-    }
-    const planned = settle(faults, item, null, 'REQUIRED');
-    if (planned) result.push({ ...planned, optional: false });
   }
-  return result;
+  return [...merged, ...(isStrict ? [] : extras.map((item) => rawOf(field, null, item, 'REQUIRED')))].filter(
+    (input) => hasSource(faults, input),
+  );
 }
 
-const given = (item: JobFileInput | undefined): Partial<AppFileInput> =>
-  Object.fromEntries(
-    Object.entries(item ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== ''),
-  );
-
-function settle(
-  faults: Faults,
-  item: Partial<AppFileInput> | JobFileInput,
-  spec: AppFileInput | null,
-  mode: 'OPTIONAL' | 'REQUIRED' | 'FIXED',
-): PlannedInput | null {
-  const isOptional = spec !== null && mode === 'OPTIONAL';
-  const { sourceUrl } = item;
-  if (!sourceUrl) {
-    if (!isOptional) faults.add('fileInputs', item.name, 'has no sourceUrl');
-    return null;
-  }
-  checkText(faults, 'fileInputs.sourceUrl', sourceUrl, 'control');
-  if (!/^(tapis|tapislocal|https?):\/\/[^/]+/i.test(sourceUrl)) {
-    faults.add(
-      'fileInputs.sourceUrl',
-      sourceUrl,
-      'must start with tapis://, tapislocal://, http:// or https:// and a host',
-    );
-    return null;
-  }
-  const target = targetOf(item.targetPath, sourceUrl);
-  if (target === '') {
-    if (!isOptional) faults.add('fileInputs', sourceUrl, 'ends in / and needs a targetPath');
-    return null;
-  }
-  checkText(faults, 'fileInputs.targetPath', target, 'control');
-  if (target.split('/').includes('..')) faults.add('fileInputs.targetPath', target, 'may not contain ..');
+function rawOf(field: RawInput['field'], spec: Spec | null, item: Asked | undefined, mode: Mode): RawInput {
+  const own = item ? urlsOf(item) : [];
   return {
-    name: item.name ?? null,
-    description: item.description ?? null,
-    envKey: item.envKey ?? null,
-    autoMountLocal: item.autoMountLocal ?? true,
-    sourceUrl: sourceUrl.replace(/^tapislocal:\/\/[^/]+/, 'tapislocal://exec.tapis'),
-    targetPath: target,
-    optional: isOptional,
-    srcSharedCtx: null,
-    notes: item.notes ?? null,
+    field,
+    name: spec?.name ?? item?.name ?? null,
+    description: joinText(spec?.description, item?.description),
+    envKey: item?.envKey || spec?.envKey || null,
+    autoMountLocal: field === 'fileInputs' && (mountOf(item) ?? mountOf(spec) ?? true),
+    sourceUrls: own.length > 0 ? own : urlsOf(spec ?? {}),
+    target: targetOf(item ?? {}) ?? targetOf(spec ?? {}),
+    optional: spec !== null && mode === 'OPTIONAL',
+    appUrls: urlsOf(spec ?? {}),
+    notes: item?.notes ?? spec?.notes ?? null,
   };
 }
 
-/** Absent, blank or `*`: the last segment of the URL. */
-const targetOf = (targetPath: string | null | undefined, sourceUrl: string): string => {
-  const wanted = targetPath?.trim() ?? '';
-  const text = wanted === '' || wanted === '*' ? lastSegment(sourceUrl) : wanted;
-  return text.replace(/\/{2,}/g, '/').replace(/^\/|\/$/g, '');
-};
-
-const lastSegment = (url: string): string =>
-  url
-    .replace(/^[a-z]+:\/\/[^/]*/i, '')
-    .replace(/[?#].*$/, '')
-    .split('/')
-    .at(-1) ?? '';
-
-function mergeArrays(
-  faults: Faults,
-  specs: readonly AppFileInputArray[],
-  asked: readonly JobFileInputArray[],
-): PlannedInput[] {
-  const byName = named(faults, 'fileInputArrays', asked);
-  const merged = specs.flatMap((spec) => {
-    const item = byName.get(spec.name);
-    const sourceUrls = item?.sourceUrls?.length ? item.sourceUrls : (spec.sourceUrls ?? []);
-    const mode = spec.inputMode ?? 'OPTIONAL';
-    if (sourceUrls.length === 0 && mode !== 'OPTIONAL')
-      faults.add('fileInputArrays', spec.name, 'has no sourceUrls');
-    return sourceUrls.length > 0
-      ? [
-          {
-            ...spec,
-            ...item,
-            targetDir: item?.targetDir ?? spec.targetDir,
-            sourceUrls,
-            optional: mode === 'OPTIONAL',
-          },
-        ]
-      : [];
-  });
-  const extra = asked
-    .filter(({ name }) => !name || !specs.some((spec) => spec.name === name))
-    .map((item) => ({ ...item, optional: false }));
-  return [...merged, ...extra].flatMap((array, i) =>
-    (array.sourceUrls ?? []).flatMap((sourceUrl, j) => {
-      if (sourceUrl.startsWith('tapislocal:')) {
-        faults.add('fileInputArrays', sourceUrl, 'may not be tapislocal');
-        return [];
-      }
-      const dir = !array.targetDir || array.targetDir === '*' ? '' : `${array.targetDir}/`;
-      const planned = settle(
-        faults,
-        { sourceUrl, targetPath: `${dir}${lastSegment(sourceUrl)}`, autoMountLocal: false },
-        null,
-        'REQUIRED',
-      );
-      return planned
-        ? [
-            {
-              ...planned,
-              name: `${array.name ?? 'unnamed'}_${i}.${j}`,
-              envKey: j === 0 ? (array.envKey ?? null) : null,
-              optional: array.optional,
-            },
-          ]
-        : [];
-    }),
+/** A FIXED input may be named, and its equal values repeated. */
+function repeats(spec: Spec, item: Asked): boolean {
+  const urls = urlsOf(item);
+  const isSameSource = urls.length === 0 || JSON.stringify(urls) === JSON.stringify(urlsOf(spec));
+  const isSameTarget = targetOf(item) === null || targetOf(item) === targetOf(spec);
+  const isSameMount = (mountOf(item) ?? mountOf(spec) ?? true) === (mountOf(spec) ?? true);
+  const isSameText = !item.description || item.description === spec.description;
+  return (
+    isSameSource &&
+    isSameTarget &&
+    isSameMount &&
+    isSameText &&
+    (!item.notes || sameNotes(item.notes, spec.notes))
   );
 }
 
-function named<T extends { name?: string | null }>(
-  faults: Faults,
-  field: string,
-  items: readonly T[],
-): Map<string, T> {
-  const map = new Map<string, T>();
-  for (const item of items) {
-    if (!item.name) continue;
-    if (map.has(item.name)) faults.add(field, item.name, 'is named twice');
-    map.set(item.name, item);
-  }
-  return map;
+type Loose = Partial<Spec> | Asked;
+
+const urlsOf = (item: Loose): string[] => {
+  if ('sourceUrls' in item) return (item.sourceUrls ?? []).filter(Boolean);
+  return 'sourceUrl' in item && item.sourceUrl ? [item.sourceUrl] : [];
+};
+
+const targetOf = (item: Loose): string | null => {
+  const text = 'targetDir' in item ? item.targetDir : 'targetPath' in item ? item.targetPath : null;
+  return text?.trim() ? text : null;
+};
+
+const mountOf = (item: Loose | null | undefined): boolean | null =>
+  item && 'autoMountLocal' in item ? (item.autoMountLocal ?? null) : null;
+
+function hasSource(faults: Faults, { field, name, sourceUrls, optional }: RawInput): boolean {
+  if (sourceUrls.length > 0) return true;
+  const isIgnored = optional || (field === 'fileInputArrays' && name === null);
+  if (!isIgnored) faults.add(field, name, `has no ${field === 'fileInputs' ? 'sourceUrl' : 'sourceUrls'}`);
+  return false;
 }

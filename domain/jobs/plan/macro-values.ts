@@ -1,41 +1,35 @@
-import type { System } from '../../systems/system.js';
+import type { LogicalQueue, System } from '../../systems/system.js';
 import type { EnvVariable } from '../job-plan.js';
-import type { PlanInput } from './plan-job.js';
+import type { Counts, PlanInput } from './plan-input.js';
 
-interface Ground {
-  input: PlanInput;
+export interface Ground {
+  input: Pick<PlanInput, 'uuid' | 'now' | 'caller' | 'app'>;
   owner: string;
-  jobType: 'FORK' | 'BATCH';
   archiveMode: string;
   exec: System;
   archive: System;
-  login: string;
-  counts: { nodeCount: number; coresPerNode: number; memoryMB: number; maxMinutes: number };
+  dtn: System | null;
+  queue: LogicalQueue | null;
+  loginUser: string;
+  counts: Counts;
 }
 
 /** The macros that need no other (specification: jobs §3.1). Those without a value are absent. */
-export function groundMacros({
-  input,
-  owner,
-  archiveMode,
-  exec,
-  archive,
-  login,
-  counts,
-}: Ground): Record<string, string> {
+export function groundMacros(ground: Ground): Record<string, string> {
+  const { input, exec, counts, queue } = ground;
   const [date = '', time = ''] = input.now.split('T');
   const all: Record<string, string | null> = {
     JobUUID: input.uuid,
     Tenant: input.caller.tenant,
-    JobOwner: owner,
-    EffectiveUserId: login,
+    JobOwner: ground.owner,
+    EffectiveUserId: ground.loginUser,
     AppId: input.app.id,
     AppVersion: input.app.version,
     ExecSystemId: exec.id,
-    ArchiveSystemId: archive.id,
+    ArchiveSystemId: ground.archive.id,
     DynamicExecSystem: 'false',
-    ArchiveOnAppError: String(archiveMode === 'ALWAYS'),
-    ArchiveMode: archiveMode,
+    ArchiveOnAppError: String(ground.archiveMode === 'ALWAYS'),
+    ArchiveMode: ground.archiveMode,
     Nodes: String(counts.nodeCount),
     CoresPerNode: String(counts.coresPerNode),
     MemoryMB: String(counts.memoryMB),
@@ -44,12 +38,15 @@ export function groundMacros({
     SysHost: exec.host,
     SysBucketName: exec.bucketName,
     SysBatchScheduler: exec.batchScheduler,
+    DtnSystemId: ground.dtn?.id ?? null,
+    ExecSystemLogicalQueue: queue?.name ?? null,
+    ExecSystemHPCQueue: queue?.hpcQueueName ?? null,
     JobCreateTimestamp: input.now,
     JobCreateDate: `${date}Z`,
     JobCreateTime: time,
   };
   return Object.fromEntries(
-    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
+    Object.entries(all).filter((entry): entry is [string, string] => Boolean(entry[1])),
   );
 }
 

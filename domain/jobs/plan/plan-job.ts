@@ -1,266 +1,228 @@
-import { compileFilter } from '../../glob.js';
-import { replaceMacros, resolveMacros } from '../../macros.js';
-import { settingsOfApp, type App } from '../../apps/app.js';
-import { settingsOfSystem, type SchedulerProfile, type System } from '../../systems/system.js';
-import type { EnvVariable, JobPlan, PlannedArg, PlannedJob, SystemUse } from '../job-plan.js';
-import { KEEPER } from '../keeper.js';
-import type { JobRequest } from '../request.js';
-import { mergeArgs } from './args.js';
-import { settleDirectories } from './directories.js';
-import { mergeEnv } from './env.js';
-import { checkText, Faults } from './faults.js';
+import { settingsOfApp, type ArchiveMode } from '../../apps/app.js';
+import { replaceMacros } from '../../macros.js';
+import { settingsOfSystem, type LogicalQueue, type System } from '../../systems/system.js';
+import type { JobPlan, PlannedJob, SystemUse } from '../job-plan.js';
+import { refuseControl, refuseDangerous } from './characters.js';
+import { settleDirectories, settleDtnDirectories, settleRoots, type Directories } from './directories.js';
+import { completeEnv, mergeEnv } from './env.js';
+import { Faults } from './faults.js';
+import { settleInputs } from './input-targets.js';
 import { mergeInputs } from './inputs.js';
+import { settleJobType } from './job-type.js';
 import { groundMacros, tapisEnv } from './macro-values.js';
+import { settlePrefix, type Prefix } from './mpi.js';
+import { settleArguments, settleFilter, settleLogs } from './parameter-set.js';
+import { grantorOf, type Counts, type PlanInput } from './plan-input.js';
+import { settleQueue } from './queue.js';
+import { sharedAttributes, type SharedAttribute } from './shared-context.js';
+import { checkSystems, settleDtn, useOf } from './system-rules.js';
 
-export interface PlanInput {
-  uuid: string;
-  /** ISO-8601 with microseconds. */
-  now: string;
-  caller: { tenant: string; user: string; isAdmin: boolean };
-  request: JobRequest;
-  app: App;
-  /** The grantor, where the app came to its reader through a share. */
-  sharedAppCtx: string | null;
-  /** `archive` null: the execution system itself. */
-  systems: { exec: System; archive: System | null };
-  /** Login user by system id, resolved by the caller. */
-  loginUsers: Readonly<Record<string, string>>;
-  profile: SchedulerProfile | null;
-  /** `<systemId>:<VAR>` → what the host says; see `hostEvalsNeeded`. */
-  hostEvals: Readonly<Record<string, string | null>>;
-}
+export type { PlanInput } from './plan-input.js';
 
 /**
- * Settles every default, path and limit of a job (specification: jobs §2–§4). Pure.
+ * Settles every default, path and limit of a job (specification: jobs §2–§4). Pure. What a runtime or scheduler thinks
+ * of its options is asked elsewhere.
  * @throws KilimError INVALID_REQUEST naming every fault, one a line
  */
-export function planJob(input: PlanInput): PlannedJob {
-  const { request, app, systems, caller } = input;
+export function planJob(given: PlanInput): PlannedJob {
   const faults = new Faults();
-  const attributes = app.jobAttributes;
-  const exec = systems.exec;
-  const archive = systems.archive ?? exec;
+  const settled = settle(faults, given);
+  const { input, macros, grantor } = settled;
+  const { request, app, systems } = input;
+  const name = replaceMacros(request.name, macros);
+  refuseControl(faults, 'name', name);
+  macros['JobName'] = name;
+  const dirs = settleDirectories(faults, input, macros);
+  const logConfig = settleLogs(faults, input, macros);
+  const dtn = settleDtnDirectories(faults, input, macros);
+
+  const args = settleArguments(faults, input, settled.queue, macros);
+  const archiveFilter = settleFilter(faults, input, macros);
+  const values = { hostEvals: input.hostEvals, macros };
+  const inputs = settleInputs(faults, mergeInputs(faults, app, request), {
+    exec: systems.exec,
+    values,
+    grantor,
+  });
+  const own = mergeEnv(faults, {
+    system: systems.exec.jobEnvVariables,
+    app: app.jobAttributes.parameterSet.envVariables,
+    request: request.parameterSet?.envVariables ?? [],
+  });
+  const env = completeEnv(faults, own, inputs.env, tapisEnv(macros));
+  const description = replaceMacros(descriptionOf(settled), macros);
+  faults.throwIfAny();
+  const plan: JobPlan = {
+    ...identity(settled, name, description),
+    ...whatRuns(settled),
+    ...whereIt(settled, dirs),
+    ...args,
+    dtn,
+    inputs: inputs.inputs,
+    envNames: env.map(({ key }) => key),
+    archiveFilter,
+    logConfig,
+    ...extras(settled),
+  };
+  return { plan, env };
+}
+
+/** What does not depend on a path. */
+interface Settled {
+  input: PlanInput;
+  owner: string;
+  grantor: string | null;
+  shared: SharedAttribute[];
+  jobType: Pick<JobPlan, 'jobType' | 'keeper'>;
+  prefix: Prefix;
+  counts: Counts;
+  queue: LogicalQueue | null;
+  archiveMode: ArchiveMode;
+  exec: SystemUse;
+  archive: SystemUse;
+  macros: Record<string, string>;
+}
+
+function settle(faults: Faults, given: PlanInput): Settled {
+  const owner = checkCaller(faults, given);
+  const rooted = { ...given, systems: settleRoots(faults, given) };
+  checkSystems(faults, rooted);
+  const dtn = settleDtn(faults, rooted);
+  const archive: System | null =
+    rooted.systems.archive?.id === rooted.systems.exec.id ? null : rooted.systems.archive;
+  const input = { ...rooted, systems: { ...rooted.systems, archive, dtn } };
+  const { exec } = input.systems;
+  const grantor = grantorOf(input);
+  const shared = sharedAttributes(grantor, input);
+  const use = (system: System, attribute: SharedAttribute): SystemUse =>
+    useOf(faults, system, input, { owner, grantor: shared.includes(attribute) ? grantor : null });
+  const jobType = settleJobType(faults, input);
+  const counts = settleCounts(input);
+  const queue = settleQueue(faults, input, jobType.jobType, counts);
+  const archiveMode = archiveModeOf(input);
+  const execUse = use(exec, 'SAC_EXEC_SYSTEM_ID');
+  const ground = { input, owner, archiveMode, exec, archive: archive ?? exec, dtn, queue, counts };
+  return {
+    input,
+    owner,
+    grantor,
+    shared,
+    jobType,
+    prefix: settlePrefix(faults, input),
+    counts,
+    queue,
+    archiveMode,
+    exec: execUse,
+    archive: use(archive ?? exec, 'SAC_ARCHIVE_SYSTEM_ID'),
+    macros: groundMacros({ ...ground, loginUser: execUse.loginUser }),
+  };
+}
+
+/** Who the job belongs to, and the application (jobs §2.1, §11.1). @returns the owner */
+function checkCaller(faults: Faults, { request, app, caller }: PlanInput): string {
   const owner = request.owner ?? caller.user;
   if (owner !== caller.user && !caller.isAdmin)
     faults.add('owner', owner, 'may only be named by a tenant administrator');
   if (request.tenant && request.tenant !== caller.tenant)
     faults.add('tenant', request.tenant, `must be ${caller.tenant}`);
-  if (request.dynamicExecSystem ?? attributes.dynamicExecSystem)
+  if (request.dynamicExecSystem ?? app.jobAttributes.dynamicExecSystem)
     faults.add('dynamicExecSystem', true, 'is not supported; name an execSystemId');
-
-  const jobType = request.jobType ?? app.jobType ?? (exec.canRunBatch ? 'BATCH' : 'FORK');
-  const keeper = KEEPER[app.runtime][jobType];
-  if (!keeper) faults.add('jobType', jobType, `is not served for the runtime ${app.runtime}`);
-  checkSystem(faults, exec, archive);
-
-  const isMpi = request.isMpi ?? attributes.isMpi;
-  const mpiCmd = request.mpiCmd ?? attributes.mpiCmd ?? exec.mpiCmd;
-  const cmdPrefix = (request.cmdPrefix ?? attributes.cmdPrefix)?.trim() || null;
-  checkPrefix(faults, { isMpi, mpiCmd, cmdPrefix }, exec);
-
-  const counts = {
-    nodeCount: positive(request.nodeCount, attributes.nodeCount, 1),
-    coresPerNode: positive(request.coresPerNode, attributes.coresPerNode, 1),
-    memoryMB: positive(request.memoryMB, attributes.memoryMB, 100),
-    maxMinutes: positive(request.maxMinutes, attributes.maxMinutes, 10),
-  };
-  const archiveMode = request.archiveMode ?? (request.archiveOnAppError === false ? 'SKIP_ON_FAIL' : null)
-    ?? (request.archiveOnAppError === true ? 'ALWAYS' : null) ?? attributes.archiveMode ?? (attributes.archiveOnAppError ? 'ALWAYS' : 'SKIP_ON_FAIL'); // prettier-ignore
-
-  const execUse = useOf(exec, input.loginUsers, owner);
-  const archiveUse = archive.id === exec.id ? execUse : useOf(archive, input.loginUsers, owner);
-  const macros = groundMacros({
-    input,
-    owner,
-    jobType,
-    archiveMode,
-    exec,
-    archive,
-    login: execUse.loginUser,
-    counts,
-  });
-  const name = replaceMacros(request.name, macros);
-  checkText(faults, 'name', name, 'control');
-  macros['JobName'] = name;
-  const dirs = settleDirectories(faults, input, macros, archive.id === exec.id);
-  const logConfig = settleLogs(faults, input, macros);
-
-  const fill = (args: PlannedArg[]): PlannedArg[] =>
-    args.map((arg) => ({ ...arg, arg: replaceMacros(arg.arg, macros) }));
-  const set = request.parameterSet ?? {};
-  const ours = attributes.parameterSet;
-  const inputs = mergeInputs(faults, app, request, input.sharedAppCtx);
-  const filter = settleFilter(faults, input, macros);
-  const env = [
-    ...mergeEnv(faults, exec.jobEnvVariables, ours.envVariables, set.envVariables ?? []),
-    ...inputEnv(inputs),
-  ];
-  const taken = new Set<string>();
-  for (const { key } of env) {
-    if (taken.has(key)) faults.add('fileInputs.envKey', key, 'is also an environment variable');
-    taken.add(key);
-  }
-  const allEnv = [...env, ...tapisEnv(macros)].sort((a, b) =>
-    a.key.toLowerCase().localeCompare(b.key.toLowerCase()),
-  );
-
-  const plan: JobPlan = {
-    uuid: input.uuid,
-    tenant: caller.tenant,
-    owner,
-    createdby: caller.user,
-    createdbyTenant: caller.tenant,
-    name,
-    description: replaceMacros(
-      request.description ??
-        attributes.description ??
-        `${app.id}-${app.version} submitted by ${owner}@${caller.tenant}`,
-      macros,
-    ),
-    created: input.now,
-    appId: app.id,
-    appVersion: app.version,
-    appOwner: app.owner,
-    jobType,
-    runtime: app.runtime,
-    runtimeOptions: app.runtimeOptions,
-    containerImage: app.containerImage,
-    containerEngine: settingsOfSystem(exec).containerEngine ?? 'docker',
-    containerEngineArgs: settingsOfSystem(exec).containerEngineArgs ?? [],
-    keeper: keeper ?? 'process',
-    repeatable: settingsOfApp(app).repeatable ?? false,
-    exec: execUse,
-    ...dirs.exec,
-    paths: dirs.paths,
-    archive: archiveUse,
-    archiveSystemDir: dirs.archiveSystemDir,
-    archiveMode,
-    archivesInPlace: archive.id === exec.id && dirs.archiveSystemDir === dirs.exec.execSystemOutputDir,
-    dtn: null,
-    logicalQueue: null,
-    hpcQueue: null,
-    ...counts,
-    isMpi,
-    mpiCmd,
-    cmdPrefix,
-    prefix: (isMpi ? mpiCmd : cmdPrefix) ?? '',
-    inputs,
-    appArgs: fill(mergeArgs(faults, 'appArgs', ours.appArgs, set.appArgs ?? [])),
-    containerArgs: fill(mergeArgs(faults, 'containerArgs', ours.containerArgs, set.containerArgs ?? [])),
-    schedulerOptions: fill(
-      mergeArgs(faults, 'schedulerOptions', ours.schedulerOptions, set.schedulerOptions ?? []),
-    ),
-    envNames: allEnv.map(({ key }) => key),
-    archiveFilter: filter,
-    logConfig,
-    moduleLoads: input.profile?.moduleLoads ?? [],
-    hiddenOptions: input.profile?.hiddenOptions ?? [],
-    sharedAppCtx: input.sharedAppCtx,
-    sharedAppCtxAttribs: [],
-    appMaxJobs: app.maxJobs,
-    appMaxJobsPerUser: app.maxJobsPerUser,
-    execSystemConstraints: null,
-    dynamicExecSystem: false,
-    subscriptions: [...(request.subscriptions ?? []), ...attributes.subscriptions],
-    tags: [...new Set([...(request.tags ?? []), ...attributes.tags])].sort(),
-    notes: request.notes ?? app.notes,
-  };
-  faults.throwIfAny();
-  return { plan, env: allEnv };
+  if (!app.enabled || !app.versionEnabled) faults.add('appId', `${app.id} ${app.version}`, 'is not enabled');
+  refuseDangerous(faults, 'owner', owner);
+  refuseDangerous(faults, 'tenant', caller.tenant);
+  refuseDangerous(faults, 'appId', app.id);
+  refuseDangerous(faults, 'appVersion', app.version);
+  return owner;
 }
 
-const positive = (asked: number | null | undefined, app: number, otherwise: number): number =>
-  asked && asked > 0 ? asked : app > 0 ? app : otherwise;
+function settleCounts({ request, app }: PlanInput): Counts {
+  const ours = app.jobAttributes;
+  const positive = (asked: number | null | undefined, app: number, otherwise: number): number =>
+    asked && asked > 0 ? asked : app > 0 ? app : otherwise;
+  return {
+    nodeCount: positive(request.nodeCount, ours.nodeCount, 1),
+    coresPerNode: positive(request.coresPerNode, ours.coresPerNode, 1),
+    memoryMB: positive(request.memoryMB, ours.memoryMB, 100),
+    maxMinutes: positive(request.maxMinutes, ours.maxMinutes, 10),
+  };
+}
 
-export const useOf = (
-  system: System,
-  loginUsers: Readonly<Record<string, string>>,
-  asUser: string,
-): SystemUse => ({
-  systemId: system.id,
-  rootDir: system.rootDir,
-  host: system.host,
-  port: system.port,
-  loginUser: loginUsers[system.id] ?? system.effectiveUserId,
-  asUser,
+/** The newer `archiveMode` wins over `archiveOnAppError` where both are given; the request over the application. */
+function archiveModeOf({ request, app }: PlanInput): ArchiveMode {
+  const ofFlag = (flag: boolean | null | undefined): ArchiveMode | null =>
+    flag === true ? 'ALWAYS' : flag === false ? 'SKIP_ON_FAIL' : null;
+  const ours = app.jobAttributes;
+  return (
+    request.archiveMode ??
+    ofFlag(request.archiveOnAppError) ??
+    ours.archiveMode ??
+    ofFlag(ours.archiveOnAppError) ??
+    'ALWAYS'
+  );
+}
+
+const descriptionOf = ({ input: { request, app, caller }, owner }: Settled): string =>
+  request.description ??
+  app.jobAttributes.description ??
+  `${app.id}-${app.version} submitted by ${owner}@${caller.tenant}`;
+
+const identity = ({ input, owner }: Settled, name: string, description: string) => ({
+  uuid: input.uuid,
+  tenant: input.caller.tenant,
+  owner,
+  createdby: input.caller.user,
+  createdbyTenant: input.caller.tenant,
+  name,
+  description,
+  created: input.now,
 });
 
-function checkSystem(faults: Faults, exec: System, archive: System): void {
-  if (!exec.canExec) faults.add('execSystemId', exec.id, 'cannot run jobs (canExec is false)');
-  if (!exec.jobWorkingDir) faults.add('execSystemId', exec.id, 'has no jobWorkingDir');
-  if (!exec.enabled) faults.add('execSystemId', exec.id, 'is not enabled');
-  if (!archive.enabled) faults.add('archiveSystemId', archive.id, 'is not enabled');
-  if (exec.systemType !== 'LINUX')
-    faults.add('execSystemId', exec.id, `is of the type ${exec.systemType}, which cannot run jobs`);
-  if (archive.systemType !== 'LINUX')
-    faults.add(
-      'archiveSystemId',
-      archive.id,
-      `is of the type ${archive.systemType}, which is not served yet`,
-    );
-}
+const whatRuns = ({ input: { app, systems }, jobType, counts, queue, prefix }: Settled) => ({
+  appId: app.id,
+  appVersion: app.version,
+  appOwner: app.owner,
+  ...jobType,
+  runtime: app.runtime,
+  runtimeOptions:
+    app.runtime === 'SINGULARITY'
+      ? (['SINGULARITY_RUN'] satisfies JobPlan['runtimeOptions'])
+      : app.runtimeOptions,
+  containerImage: app.containerImage,
+  containerEngine: settingsOfSystem(systems.exec).containerEngine ?? ('docker' as const),
+  containerEngineArgs: settingsOfSystem(systems.exec).containerEngineArgs ?? [],
+  repeatable: settingsOfApp(app).repeatable ?? false,
+  logicalQueue: queue?.name ?? null,
+  hpcQueue: queue?.hpcQueueName ?? null,
+  ...counts,
+  ...prefix,
+});
 
-function checkPrefix(
-  faults: Faults,
-  { isMpi, mpiCmd, cmdPrefix }: { isMpi: boolean; mpiCmd: string | null; cmdPrefix: string | null },
-  exec: System,
-): void {
-  if (isMpi && !mpiCmd)
-    faults.add('isMpi', true, 'needs an mpiCmd of the request, the application or the system');
-  if (isMpi && cmdPrefix) faults.add('cmdPrefix', cmdPrefix, 'cannot be combined with isMpi');
-  if (cmdPrefix && !exec.enableCmdPrefix)
-    faults.add('cmdPrefix', cmdPrefix, `is not allowed on the system ${exec.id} (enableCmdPrefix)`);
-  checkText(faults, 'mpiCmd', mpiCmd, 'dangerous');
-}
+const whereIt = ({ exec, archive, archiveMode }: Settled, dirs: Directories) => ({
+  exec,
+  archive,
+  archiveMode,
+  ...dirs,
+  archivesInPlace: archive.systemId === exec.systemId && dirs.archiveSystemDir === dirs.execSystemOutputDir,
+});
 
-function settleFilter(
-  faults: Faults,
-  { request, app }: PlanInput,
-  macros: Record<string, string>,
-): JobPlan['archiveFilter'] {
-  const asked = request.parameterSet?.archiveFilter;
-  const ours = app.jobAttributes.parameterSet.archiveFilter;
-  const all = (mine: string[] | null | undefined, theirs: string[]): string[] =>
-    [...(mine ?? []), ...theirs].map((entry) => replaceMacros(entry, macros));
-  const filter = {
-    includes: all(asked?.includes, ours.includes),
-    excludes: all(asked?.excludes, ours.excludes),
-  };
-  for (const entry of [...filter.includes, ...filter.excludes]) {
-    faults.try('parameterSet.archiveFilter', entry, null, () =>
-      compileFilter({ includes: [entry], excludes: [] }),
-    );
-  }
-  return { ...filter, includeLaunchFiles: asked?.includeLaunchFiles ?? ours.includeLaunchFiles };
-}
+const extras = ({ input: { request, app }, grantor, shared }: Settled) => ({
+  sharedAppCtx: grantor,
+  sharedAppCtxAttribs: shared,
+  appMaxJobs: app.maxJobs,
+  appMaxJobsPerUser: app.maxJobsPerUser,
+  execSystemConstraints: constraintsOf(
+    request.execSystemConstraints,
+    app.jobAttributes.execSystemConstraints,
+  ),
+  dynamicExecSystem: false,
+  subscriptions: [...(request.subscriptions ?? []), ...app.jobAttributes.subscriptions],
+  tags: [...new Set([...(request.tags ?? []), ...app.jobAttributes.tags])].sort(),
+  notes: request.notes ?? app.notes,
+});
 
-function settleLogs(
-  faults: Faults,
-  { request, app }: PlanInput,
-  macros: Record<string, string>,
-): JobPlan['logConfig'] {
-  const ours = app.jobAttributes.parameterSet.logConfig;
-  const wanted =
-    request.parameterSet?.logConfig ??
-    (ours.stdoutFilename ? ours : { stdoutFilename: 'tapisjob.out', stderrFilename: 'tapisjob.out' });
-  const settle = (field: string, text: string): string =>
-    faults.try(field, text, 'tapisjob.out', () => {
-      const name = resolveMacros(text, macros).replace(/^\/+/, '');
-      checkText(faults, field, name, 'dangerous');
-      if (name.split('/').includes('..')) throw new Error('may not contain ..');
-      return name;
-    });
-  const logs = {
-    stdoutFilename: settle('parameterSet.logConfig.stdoutFilename', wanted.stdoutFilename),
-    stderrFilename: settle('parameterSet.logConfig.stderrFilename', wanted.stderrFilename),
-  };
-  macros['StdoutFilename'] = logs.stdoutFilename;
-  macros['StderrFilename'] = logs.stderrFilename;
-  return logs;
+/** Kept on the record only (jobs §2.6). */
+function constraintsOf(asked: readonly string[] | null | undefined, ours: readonly string[]): string | null {
+  const [mine, theirs] = [asked ?? [], ours].map((lines) => lines.join(' ').trim());
+  if (mine && theirs) return `(${mine}) AND (${theirs})`;
+  return mine || theirs || null;
 }
-
-/** `envKey` of an input tells the application its target path (jobs §2.10). */
-const inputEnv = (inputs: JobPlan['inputs']): EnvVariable[] =>
-  inputs.flatMap(({ envKey, targetPath }) =>
-    envKey ? [{ key: envKey, value: targetPath, description: null, include: null, notes: null }] : [],
-  );

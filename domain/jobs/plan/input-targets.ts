@@ -1,0 +1,139 @@
+import { normalizePath } from '../../files/path.js';
+import { resolveMacros } from '../../macros.js';
+import type { System } from '../../systems/system.js';
+import type { EnvVariable, PlannedInput } from '../job-plan.js';
+import { hasControl } from './characters.js';
+import type { Faults } from './faults.js';
+import { resolvePath, type Values } from './host-eval.js';
+import type { RawInput } from './inputs.js';
+
+export interface InputSettings {
+  exec: Pick<System, 'id' | 'rootDir'>;
+  values: Values;
+  /** The sharing grantor, where the application is shared. */
+  grantor: string | null;
+}
+
+export interface SettledInputs {
+  inputs: PlannedInput[];
+  /** `envKey` → target path or target directory, relative to the input directory (jobs §2.10, §2.11). */
+  env: EnvVariable[];
+}
+
+const LOCAL = /^tapislocal:\/\/[^/]*/i;
+const URL_SHAPE = /^(tapis|tapislocal|https?):\/\/[^/\s]+/i;
+
+/** Resolves sources and targets; two inputs may not land at the same place (specification: jobs §2.10, §9.4). */
+export function settleInputs(
+  faults: Faults,
+  raw: readonly RawInput[],
+  settings: InputSettings,
+): SettledInputs {
+  const perInput = raw.map((input, i) =>
+    input.field === 'fileInputs'
+      ? settleOne(faults, input, settings)
+      : settleArray(faults, input, settings, i),
+  );
+  const inputs = perInput.flatMap((one) => one.inputs);
+  // what is mounted and what is copied live in different places
+  for (const isLocal of [false, true]) {
+    const targets = new Set<string>();
+    for (const { sourceUrl, targetPath } of inputs.filter(
+      (input) => LOCAL.test(input.sourceUrl) === isLocal,
+    )) {
+      if (targets.has(targetPath))
+        faults.add('fileInputs', sourceUrl, `has the target ${targetPath}, as another input has`);
+      targets.add(targetPath);
+    }
+  }
+  return { inputs, env: perInput.flatMap((one) => one.env) };
+}
+
+function settleOne(faults: Faults, input: RawInput, settings: InputSettings): SettledInputs {
+  const [url = ''] = input.sourceUrls;
+  const source = faults.try('fileInputs.sourceUrl', url, null, () => sourceOf(url, settings));
+  if (source === null) return { inputs: [], env: [] };
+  const target = faults.try('fileInputs.targetPath', input.target, null, () =>
+    isUnset(input.target)
+      ? lastSegment(source)
+      : normalizePath(resolvePath(input.target, settings.exec, settings.values)),
+  );
+  if (target === null) return { inputs: [], env: [] };
+  if (target === '') {
+    if (!input.optional) faults.add('fileInputs', url, 'ends in / and needs a targetPath');
+    return { inputs: [], env: [] };
+  }
+  const planned: PlannedInput = {
+    name: input.name,
+    description: input.description,
+    envKey: input.envKey,
+    autoMountLocal: input.autoMountLocal,
+    sourceUrl: source,
+    targetPath: target,
+    optional: input.optional,
+    srcSharedCtx: contextOf(input, url, settings),
+    notes: input.notes,
+  };
+  return { inputs: [planned], env: variable(input.envKey, target) };
+}
+
+/** Each URL becomes an input of its own; the variable of the array tells the directory. */
+function settleArray(faults: Faults, array: RawInput, settings: InputSettings, i: number): SettledInputs {
+  const dir = faults.try('fileInputArrays.targetDir', array.target, '', () =>
+    isUnset(array.target) ? '' : normalizePath(resolvePath(array.target, settings.exec, settings.values)),
+  );
+  const inputs = array.sourceUrls.flatMap((url, j): PlannedInput[] => {
+    const field = 'fileInputArrays.sourceUrls';
+    if (LOCAL.test(url)) faults.add(field, url, 'may not be tapislocal');
+    const source = faults.try(field, url, null, () => sourceOf(url, settings));
+    if (source === null) return [];
+    const last = lastSegment(source);
+    if (last === '') {
+      if (!array.optional) faults.add(field, url, 'ends in /, so that it names no file or directory');
+      return [];
+    }
+    return [{
+      name: `${array.name ?? 'unnamed'}_${i}.${j}`,
+      description: array.description,
+      envKey: null,
+      autoMountLocal: false,
+      sourceUrl: source,
+      targetPath: dir === '' ? last : `${dir}/${last}`,
+      optional: array.optional,
+      srcSharedCtx: contextOf(array, url, settings),
+      notes: array.notes,
+    }]; // prettier-ignore
+  });
+  return { inputs, env: inputs.length > 0 ? variable(array.envKey, dir === '' ? '/' : dir) : [] };
+}
+
+/** The source with macros resolved; HOST_EVAL is known in the path of a `tapislocal` one. */
+function sourceOf(url: string, { exec, values }: InputSettings): string {
+  const local = LOCAL.exec(url);
+  if (local) {
+    if (local[0].length === 'tapislocal://'.length) throw new Error('must read tapislocal://exec.tapis/path');
+    const path = resolvePath(url.slice(local[0].length), exec, values);
+    return `tapislocal://exec.tapis/${normalizePath(path)}`;
+  }
+  const source = resolveMacros(url, values.macros);
+  if (hasControl(source)) throw new Error('contains a control character');
+  if (!URL_SHAPE.test(source))
+    throw new Error('must start with tapis://, tapislocal://, http:// or https:// and a host or system');
+  return source.replace(/^[a-z]+/i, (scheme) => scheme.toLowerCase());
+}
+
+/** Absent, blank or `*`. */
+const isUnset = (target: string | null): target is null => !target?.trim() || target.trim() === '*';
+
+const lastSegment = (url: string): string => {
+  const path = url.replace(/^[a-z]+:\/\/[^/]*/i, '');
+  const bare = /^https?:/i.test(url) ? path.replace(/[?#].*$/s, '') : path;
+  const last = bare.split('/').at(-1) ?? '';
+  return last === '.' || last === '..' ? '' : last;
+};
+
+const contextOf = ({ appUrls }: RawInput, url: string, { grantor }: InputSettings): string | null =>
+  /^tapis:/i.test(url) && appUrls.includes(url) ? grantor : null;
+
+const variable = (key: string | null, value: string): EnvVariable[] =>
+  key ? [{ key, value, description: null, include: null, notes: null }] : [];

@@ -1,0 +1,31 @@
+import { KEEPER, type Keeper } from '../keeper.js';
+import type { Faults } from './faults.js';
+import type { Named } from './plan-input.js';
+
+type Chosen = Pick<Named, 'request' | 'app'> & { systems: Pick<Named['systems'], 'exec'> };
+
+export const jobTypeOf = ({ request, app, systems: { exec } }: Chosen): 'FORK' | 'BATCH' =>
+  request.jobType ?? app.jobType ?? (exec.canRunBatch ? 'BATCH' : 'FORK');
+
+/** The job type and who keeps the running job; pairs that are not served are refused at submit (jobs §6.1). */
+export function settleJobType(faults: Faults, chosen: Chosen): { jobType: 'FORK' | 'BATCH'; keeper: Keeper } {
+  const { app, systems: { exec } } = chosen; // prettier-ignore
+  const jobType = jobTypeOf(chosen);
+  const served = KEEPER[app.runtime];
+  const keeper = served[jobType];
+  if (!keeper) {
+    const others = Object.keys(served).join(', ') || 'none';
+    faults.add('jobType', jobType, `is not served for the runtime ${app.runtime}; served: ${others}`);
+  }
+  if (jobType === 'BATCH' && !exec.canRunBatch)
+    faults.add('jobType', jobType, `needs a batch system, and ${exec.id} is none (canRunBatch is false)`);
+  if (jobType === 'BATCH' && exec.batchScheduler && exec.batchScheduler !== 'SLURM')
+    faults.add('jobType', jobType, `is only served with SLURM, and ${exec.id} has ${exec.batchScheduler}`);
+  if (app.runtime === 'SINGULARITY' && app.runtimeOptions.includes('SINGULARITY_START'))
+    faults.add(
+      'runtimeOptions',
+      app.runtimeOptions,
+      'has SINGULARITY_START, which is not supported; use SINGULARITY_RUN',
+    );
+  return { jobType, keeper: keeper ?? 'process' };
+}

@@ -1,0 +1,98 @@
+import { KilimError } from '../errors.js';
+import { OPERATORS, type Operator } from './condition.js';
+
+/** `document`: known, can be selected, but neither searched nor ordered by. */
+export type AttributeKind = 'string' | 'number' | 'timestamp' | 'boolean' | 'array' | 'document';
+
+/** The attributes of one kind of record: every name that users may write, camelCase or snake_case. */
+export interface AttributeTable {
+  what: string;
+  /** Kind by camelCase name. */
+  kinds: Readonly<Record<string, AttributeKind>>;
+}
+
+export interface Attribute {
+  /** camelCase, as on the wire. */
+  name: string;
+  kind: AttributeKind;
+}
+
+const tableOf = (what: string, names: Record<AttributeKind, string>): AttributeTable => ({
+  what,
+  kinds: Object.fromEntries(
+    (Object.entries(names) as [AttributeKind, string][]).flatMap(([kind, list]) =>
+      list.split(' ').filter(Boolean).map((name) => [name, kind] as const),
+    ),
+  ),
+}); // prettier-ignore
+
+export const JOB_ATTRIBUTES = tableOf('jobs', {
+  string: `uuid name owner tenant description status condition lastMessage appId appVersion jobType archiveMode execSystemId
+    execSystemExecDir execSystemInputDir execSystemOutputDir execSystemLogicalQueue execSystemConstraints archiveSystemId
+    archiveSystemDir dtnSystemId dtnSystemInputDir dtnSystemOutputDir remoteJobId remoteJobId2 remoteOutcome remoteResultInfo
+    remoteQueue inputTransactionId inputCorrelationId archiveTransactionId archiveCorrelationId stageAppTransactionId
+    stageAppCorrelationId dtnInputTransactionId dtnInputCorrelationId dtnOutputTransactionId dtnOutputCorrelationId tapisQueue
+    createdby createdbyTenant mpiCmd cmdPrefix sharedAppCtx`.replace(/\s+/g, ' '),
+  number: 'id nodeCount coresPerNode memoryMB maxMinutes blockedCount remoteSubmitRetries remoteChecksSuccess remoteChecksFailed',
+  timestamp: 'created ended lastUpdated remoteSubmitted remoteStarted remoteEnded remoteLastStatusCheck',
+  boolean: 'archiveOnAppError dynamicExecSystem visible isMpi mpi',
+  array: 'tags sharedAppCtxAttribs',
+  document: 'parameterSet fileInputs subscriptions notes',
+}); // prettier-ignore
+
+export const SYSTEM_ATTRIBUTES = tableOf('systems', {
+  string: `id uuid tenant owner description systemType host effectiveUserId defaultAuthnMethod bucketName rootDir proxyHost
+    dtnSystemId parentId mpiCmd jobWorkingDir batchScheduler batchDefaultLogicalQueue batchSchedulerProfile importRefId`.replace(/\s+/g, ' '),
+  number: 'port proxyPort jobMaxJobs jobMaxJobsPerUser',
+  timestamp: 'created updated',
+  boolean: 'enabled deleted useProxy canExec canRunBatch enableCmdPrefix allowChildren',
+  array: 'tags',
+  document: 'jobRuntimes jobEnvVariables batchLogicalQueues jobCapabilities notes',
+}); // prettier-ignore
+
+export const APP_ATTRIBUTES = tableOf('apps', {
+  string: 'id version uuid tenant owner description containerImage runtime runtimeVersion jobType',
+  number: 'maxJobs maxJobsPerUser',
+  timestamp: 'created updated',
+  boolean: 'enabled versionEnabled deleted locked strictFileInputs',
+  array: 'tags runtimeOptions',
+  document: 'jobAttributes notes',
+});
+
+const ORDER = ['eq', 'neq', 'lt', 'lte', 'gt', 'gte'] as const;
+
+/** Which operators a kind of attribute has (specification: jobs §1.6). */
+export const OPERATORS_OF: Readonly<Record<AttributeKind, readonly Operator[]>> = {
+  string: [...ORDER, 'in', 'nin', 'like', 'nlike', 'between', 'nbetween'],
+  number: [...ORDER, 'in', 'nin', 'between', 'nbetween'],
+  timestamp: [...ORDER, 'between', 'nbetween'],
+  boolean: ['eq', 'neq'],
+  array: ['contains', 'ncontains', 'in', 'nin'],
+  document: [],
+};
+
+/** `remoteJobId2` → `remote_job_id2`, `memoryMB` → `memory_mb`. */
+export const toSnakeCase = (name: string): string =>
+  name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
+
+/** @throws KilimError INVALID_REQUEST for a name that is none or not known */
+export function getAttribute(table: AttributeTable, written: string): Attribute {
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(written))
+    throw new KilimError('INVALID_REQUEST', `"${written}" is not the name of an attribute`);
+  const name = Object.keys(table.kinds).find((known) => known === written || toSnakeCase(known) === written);
+  const kind = name === undefined ? undefined : table.kinds[name];
+  if (name === undefined || kind === undefined)
+    throw new KilimError('INVALID_REQUEST', `${written}: ${table.what} have no such attribute`);
+  return { name, kind };
+}
+
+/** @throws KilimError INVALID_REQUEST for what is no operator (in any letter case) */
+export function getOperator(attribute: string, written: string): Operator {
+  const operator = OPERATORS.find((known) => known === written.toLowerCase());
+  if (!operator)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `${attribute}: "${written}" is not an operator; there are ${OPERATORS.join(' ')}`,
+    );
+  return operator;
+}
