@@ -41,7 +41,7 @@ module.exports = {
       'workflows',
     ]),
     room('launcher', ['domain', 'schemas']),
-    room('cli', ['launcher']),
+    room('cli', ['launcher'], '^cli/maintenance\\.ts$'),
     {
       name: 'only-hosts-speak-ssh',
       severity: 'error',

@@ -15,20 +15,47 @@ export async function systemFor(
   id: string,
   level: Level | 'OWNER',
 ): Promise<System> {
+  const system = await deletedSystemFor(store, caller, id, level);
+  if (system.deleted) throw systemMissing(caller, id);
+  return system;
+}
+
+/** The same, also when it is marked deleted: for those who delete and bring back. */
+export async function deletedSystemFor(
+  store: Store,
+  caller: Caller,
+  id: string,
+  level: Level | 'OWNER',
+): Promise<System> {
   const system = await store.systems.find(caller.tenant, id);
-  if (!system || system.deleted)
-    throw new KilimError(
-      'SYSTEM_NOT_FOUND',
-      `System not found. System: ${id} jwtTenant: ${caller.tenant} jwtUser: ${caller.user}`,
-    );
+  if (!system) throw systemMissing(caller, id);
   if (!(await isAllowed(store, caller, system.owner, `system:${id}`, level))) {
-    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} the system ${id}.`);
+    // who may not see a deleted one is not told that it was there
+    throw system.deleted
+      ? systemMissing(caller, id)
+      : new KilimError('NOT_AUTHORIZED', `SYSLIB_UNAUTH ${caller.user} may not ${level} the system ${id}.`);
   }
   return system;
 }
 
-/** An application version of the caller's tenant. @throws KilimError APP_NOT_FOUND, then NOT_AUTHORIZED */
+const systemMissing = ({ tenant, user }: Caller, id: string): KilimError =>
+  new KilimError('SYSTEM_NOT_FOUND', `System not found. System: ${id} jwtTenant: ${tenant} jwtUser: ${user}`);
+
+/** An application version of the caller's tenant; without one, the version created last. @throws KilimError APP_NOT_FOUND, then NOT_AUTHORIZED */
 export async function appFor(
+  store: Store,
+  caller: Caller,
+  id: string,
+  version: string | null,
+  level: Level | 'OWNER',
+): Promise<App> {
+  const app = await deletedAppFor(store, caller, id, version, level);
+  if (app.deleted) throw appMissing(caller, id, version);
+  return app;
+}
+
+/** The same, also when it is marked deleted. */
+export async function deletedAppFor(
   store: Store,
   caller: Caller,
   id: string,
@@ -39,15 +66,23 @@ export async function appFor(
     version === null
       ? await store.apps.findLatest(caller.tenant, id)
       : await store.apps.find(caller.tenant, id, version);
-  if (!app || app.deleted)
-    throw new KilimError(
-      'APP_NOT_FOUND',
-      `Application not found. App: ${id} Version: ${version ?? 'any'} jwtUser: ${caller.user}`,
-    );
-  if (!(await isAllowed(store, caller, app.owner, `app:${id}`, level)))
-    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not ${level} the application ${id}.`);
+  if (!app) throw appMissing(caller, id, version);
+  if (!(await isAllowed(store, caller, app.owner, `app:${id}`, level))) {
+    throw app.deleted
+      ? appMissing(caller, id, version)
+      : new KilimError(
+          'NOT_AUTHORIZED',
+          `APPLIB_UNAUTH ${caller.user} may not ${level} the application ${id}.`,
+        );
+  }
   return app;
 }
+
+const appMissing = ({ user }: Caller, id: string, version: string | null): KilimError =>
+  new KilimError(
+    'APP_NOT_FOUND',
+    `Application not found. App: ${id} Version: ${version ?? 'any'} jwtUser: ${user}`,
+  );
 
 async function isAllowed(
   store: Store,
@@ -101,6 +136,13 @@ export async function jobFor(store: Store, caller: Caller, uuid: string): Promis
   if (!caller.isAdmin && job.owner !== caller.user && job.plan.createdby !== caller.user) {
     throw new KilimError('JOB_NOT_AUTHORIZED', `${caller.user} may not see the job ${uuid}.`);
   }
+  return job;
+}
+
+/** The same for routes that do not know hidden jobs (jobs §1.8, §1.10). */
+export async function visibleJobFor(store: Store, caller: Caller, uuid: string): Promise<Job> {
+  const job = await jobFor(store, caller, uuid);
+  if (!job.visible) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
   return job;
 }
 

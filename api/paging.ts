@@ -8,7 +8,7 @@ export interface Paging {
   computeTotal: boolean;
 }
 
-const integer = (name: string, text: string | undefined, otherwise: number): number => {
+export const integer = (name: string, text: string | undefined, otherwise: number): number => {
   if (text === undefined || text === '') return otherwise;
   if (!/^-?\d{1,9}$/.test(text))
     throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is not an integer`);
@@ -63,3 +63,54 @@ export const selected = (
   const names = new Set([...(wanted.has('summaryAttributes') ? summary : []), ...wanted, 'id']);
   return Object.fromEntries(Object.entries(record).filter(([name]) => names.has(name)));
 };
+
+const MAX_RECORDS = 10_000;
+
+/** Sorts and cuts a list that is small enough to be at hand; ties by id (platform §8.4). */
+export function pageOf<T extends Record<string, unknown>>(
+  records: T[],
+  { orderBy, skip, limit }: Paging,
+  unsortable: readonly string[],
+): T[] {
+  const known = records[0];
+  for (const { attribute } of orderBy) {
+    if (unsortable.includes(attribute) || (known && !(attribute in known)))
+      throw new KilimError('INVALID_REQUEST', `orderBy: "${attribute}" is no attribute to sort by`);
+  }
+  const sorted = records.toSorted((a, b) => {
+    for (const { attribute, direction } of [...orderBy, { attribute: 'id', direction: 'asc' as const }]) {
+      const order = compare(a[attribute], b[attribute]);
+      if (order !== 0) return direction === 'asc' ? order : -order;
+    }
+    return 0;
+  });
+  return sorted.slice(skip, skip + (limit <= 0 ? MAX_RECORDS : Math.min(limit, MAX_RECORDS)));
+}
+
+const compare = (a: unknown, b: unknown): number => {
+  if (a === b) return 0;
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const [left, right] = [a, b].map((value) =>
+    typeof value === 'string' ? value : JSON.stringify(value ?? ''),
+  );
+  return (left ?? '') < (right ?? '') ? -1 : 1;
+};
+
+/** One of the words, in any case; the first is the default. */
+export function oneOf<T extends string>(
+  name: string,
+  text: string | undefined,
+  words: readonly [T, ...T[]],
+): T {
+  const found = words.find((word) => word === (text ?? words[0]).toUpperCase());
+  if (!found)
+    throw new KilimError('INVALID_REQUEST', `${name}: "${text ?? ''}" must be one of ${words.join(', ')}`);
+  return found;
+}
+
+/** The body of a change, before it is merged with what stands. */
+export function bodyObject(body: unknown): Record<string, unknown> {
+  if (body === null || typeof body !== 'object' || Array.isArray(body))
+    throw new KilimError('INVALID_REQUEST', 'body: must be a JSON object');
+  return body as Record<string, unknown>;
+}

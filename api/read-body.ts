@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import { KilimError } from '../domain/errors.js';
 
 const DEPTH = 100;
@@ -46,4 +48,18 @@ export function refuseNul(value: unknown, field = 'body'): void {
     refuseNul(name, field);
     refuseNul(member, name);
   }
+}
+
+const LIMIT = 1_048_576;
+
+/** The JSON body of a route that reads its stream itself. */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= LIMIT) chunks.push(chunk);
+  }
+  if (size > LIMIT) throw new KilimError('BODY_TOO_LARGE', `The body is larger than ${LIMIT} bytes.`);
+  return parseJson(Buffer.concat(chunks).toString('utf8'), request.headers['content-type']);
 }

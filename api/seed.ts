@@ -6,12 +6,9 @@ import { parseBody } from '../schemas/parse.js';
 import { Credential } from '../schemas/system.js';
 import type { ApiDeps } from './deps.js';
 import { hashPassword } from './identity/passwords.js';
-import { createApp } from './routes/apps.js';
-import { setCredential } from './routes/system-access.js';
-import { createSystem } from './routes/systems.js';
-import { Profile } from '../schemas/system.js';
-import { now } from '../store/now.js';
-import { randomUUID } from 'node:crypto';
+import { registerApp } from './register-app.js';
+import { registerProfile } from './routes/scheduler-profiles.js';
+import { registerSystem, setCredential } from './register-system.js';
 
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
@@ -44,24 +41,8 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
       if (!(error instanceof KilimError && error.code === 'CONFLICT')) throw error;
     });
   };
-  for (const body of seed.profiles) {
-    const { name, description, moduleLoads, hiddenOptions } = parseBody(Profile, body);
-    const at = now();
-    await quietly(() =>
-      store.profiles.add({
-        tenant,
-        name,
-        uuid: randomUUID(),
-        description,
-        owner: body.owner,
-        moduleLoads,
-        hiddenOptions,
-        created: at,
-        updated: at,
-      }),
-    );
-  }
-  for (const body of seed.systems) await quietly(() => createSystem(body, as(body.owner), deps, true));
+  for (const body of seed.profiles) await quietly(() => registerProfile(body, as(body.owner), deps));
+  for (const body of seed.systems) await quietly(() => registerSystem(body, as(body.owner), deps, true));
   for (const { systemId, userName, privateKeyFile, ...secret } of seed.credentials) {
     const system = await store.systems.find(tenant, systemId);
     if (!system)
@@ -72,5 +53,5 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
     const key = privateKeyFile ? { privateKey: readFileSync(privateKeyFile, 'utf8') } : {};
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
   }
-  for (const body of seed.apps) await quietly(() => createApp(body, as(body.owner), deps));
+  for (const body of seed.apps) await quietly(() => registerApp(body, as(body.owner), deps));
 }

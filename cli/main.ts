@@ -1,39 +1,90 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 import { up } from '../launcher/up.js';
 
-const program = new Command('kilim').description('A durable job engine: the Tapis v3 Jobs API on Temporal');
+const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
+
+const port = (text: string): number => {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 65_535)
+    throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+  return number;
+};
+const another = (file: string, files: string[]): string[] => [...files, file];
+
+const program = new Command('kilim')
+  .description('A durable job engine: the Tapis v3 Jobs API on Temporal')
+  .showHelpAfterError();
 
 program
   .command('up')
-  .description('everything embedded, in the foreground: Temporal, worker, API')
+  .description('everything embedded, in the foreground: Temporal, API, worker')
   .option('--home <dir>', 'the folder of the installation (default: KILIM_HOME, then ~/.kilim)')
-  .option('--port <number>', 'port of the API on loopback', Number)
+  .option(
+    '--port <number>',
+    'port of the API on loopback (default: the last one, 8080 at first; another where that is taken)',
+    port,
+  )
   .option(
     '--seed <file>',
-    'what a fresh home shall contain; may be given again',
-    (file: string, files: string[]) => [...files, file],
+    'what there shall be: users, systems, applications; may be given again',
+    another,
     [] as string[],
   )
-  .action(async ({ home, port, seed }: { home?: string; port?: number; seed: string[] }) => {
-    const say = (text: string): void => void process.stderr.write(`${text}\n`);
-    const kilim = await up({ home, port, seeds: seed, say });
-    say(`Temporal UI: ${kilim.uiUrl ?? 'as configured'}`);
-    process.stdout.write(`kilim ready at ${kilim.url}\n`);
-    const stop = (): void => void kilim.stop().then(() => process.exit(0));
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  });
+  .action(runUp);
 
 for (const name of ['api', 'worker'] as const) {
   program
     .command(name)
-    .description(`the ${name} alone, configured by the environment`)
-    .allowUnknownOption()
-    .action(() => import(new URL(`../${name}/main.js`, import.meta.url).href));
+    .description(`the ${name} alone, configured by the environment; SIGTERM drains`)
+    .allowUnknownOption(name === 'api')
+    .allowExcessArguments(name === 'api')
+    .action(() => load(`../${name}/main.js`));
+}
+
+program
+  .command('migrate')
+  .description(
+    "brings the store's schema and Temporal's search attributes to this version; before a new version starts",
+  )
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('rotate-keys')
+  .description(
+    'seals every secret of the store with the first key of KILIM_MASTER_KEY_FILE; then later ones can be removed',
+  )
+  .action(() => load('./maintenance.js'));
+
+/** The programs read their own command line and environment. */
+const load = async (file: string): Promise<void> => void (await import(new URL(file, import.meta.url).href));
+
+async function runUp({
+  home,
+  port: wanted,
+  seed,
+}: {
+  home?: string;
+  port?: number;
+  seed: string[];
+}): Promise<void> {
+  const started = up({ home, port: wanted, seeds: seed, say });
+  let isEnding = false;
+  const end = (): void => {
+    if (isEnding) process.exit(130); // asked twice: the guards end the children
+    isEnding = true;
+    say('Stopping …');
+    started.then((kilim) => kilim.stop()).then(() => process.exit(0), () => process.exit(1)); // prettier-ignore
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+  const kilim = await started;
+  if (isEnding) return;
+  say(`Temporal UI: ${kilim.uiUrl ?? 'that of TEMPORAL_ADDRESS'}; home: ${kilim.home.dir}`);
+  process.stdout.write(`kilim ready at ${kilim.url}\n`);
 }
 
 program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`kilim: ${error instanceof Error ? error.message : String(error)}\n`);
+  say(error instanceof Error ? error.message : String(error));
   process.exit(1);
 });

@@ -1,37 +1,15 @@
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 
-import { KilimError } from '../domain/errors.js';
 import type { FileInfo } from '../domain/files/file-info.js';
-import { joinRoot, normalizePath } from '../domain/files/path.js';
-import { lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
+import { normalizePath } from '../domain/files/path.js';
+import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
+import { fileFault, MISSING, rooted } from './rooted.js';
+import { checked, feed } from './pipes.js';
 
-/** Our scripts' own exit codes, apart from those of the tools. */
-const MISSING = 66;
-const OUTSIDE = 67;
-
-/** Shell lines that set `root` and `path` and refuse a path that leaves rootDir through a link. */
-export const rooted = (rootDir: string, path: string): string[] => [
-  `root=$(realpath -m -- ${quote(rootDir)}); path=${quote(joinRoot(rootDir, path))}`,
-  'real=$(realpath -m -- "$path")',
-  `case "$real/" in "\${root%/}/"*) ;; *) echo "the path leaves the system's rootDir" >&2; exit ${OUTSIDE};; esac`,
-];
-
-/** Turns a failed file command into the error that a user or job understands. */
-export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
-  const words = lastWords({ ...reply, stdout: reply.stderr ? '' : reply.stdout });
-  if (reply.exitCode === OUTSIDE)
-    return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
-  if (reply.exitCode === MISSING || /No such file or directory/.test(words))
-    return new KilimError('PATH_NOT_FOUND', `The path ${path} was not found.`);
-  if (/No space left on device|Disk quota exceeded/i.test(words))
-    return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
-  if (/Permission denied|Operation not permitted/i.test(words))
-    return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
-  return new KilimError('REMOTE_COMMAND_FAILED', `${path}: ${words}`);
-};
+export { fileFault, rooted };
 
 const must =
   (path: string) =>
@@ -51,7 +29,7 @@ export const makeDirs = (host: Host, rootDir: string, dirs: string[]): Promise<v
     parse: ignore(dirs.join(', ')),
   });
 
-const FORMAT = '%f\\t%y\\t%s\\t%U\\t%G\\t%M\\t%T@\\t%P\\0';
+const FORMAT = '%y\\t%s\\t%U\\t%G\\t%M\\t%T@\\t%P\\0';
 
 export interface ListOptions {
   recurse: boolean;
@@ -81,19 +59,23 @@ export async function listFiles(
     .split('\0')
     .filter(Boolean)
     .map((entry) => toInfo(entry, base))
-    .sort((a, b) => a.path.toLowerCase().localeCompare(b.path.toLowerCase()) || (a.path < b.path ? -1 : 1))
-    .slice(offset, offset + limit);
+    .map((info) => ({ info, key: info.path.toLowerCase() }))
+    .sort((a, b) => compare(a.key, b.key) || compare(a.info.path, b.info.path))
+    .slice(offset, offset + limit)
+    .map(({ info }) => info);
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const TYPES: Record<string, FileInfo['type']> = { f: 'file', d: 'dir', l: 'symbolic_link' };
 
 const toInfo = (entry: string, base: string): FileInfo => {
-  const [name = '', type = '', size, owner = '', group = '', mode = '', modified, ...rest] =
-    entry.split('\t');
-  const below = rest.join('\t');
+  // the name comes last: it may hold anything, a tab too
+  const [type = '', size, owner = '', group = '', mode = '', modified, ...rest] = entry.split('\t');
+  const path = [base, rest.join('\t')].filter(Boolean).join('/');
   return {
-    name: below ? (below.split('/').at(-1) ?? name) : name,
-    path: below ? [base, below].filter(Boolean).join('/') : base,
+    name: path.split('/').at(-1) ?? '',
+    path,
     type: TYPES[type] ?? 'other',
     size: Number(size),
     owner,
@@ -114,7 +96,10 @@ export const statPath = (host: Host, rootDir: string, path: string): Promise<Fil
     parse: (reply) => toInfo(must(path)(reply).replace(/\0$/, ''), normalizePath(path)),
   });
 
-/** The bytes of a file, or `length` of them from `offset`. */
+/**
+ * The bytes of a file, or `length` of them from `offset`. Rejects before the first byte where there is none to
+ * be had; an error after that destroys the stream. Destroying the stream ends the command.
+ */
 export async function openRead(
   host: Host,
   rootDir: string,
@@ -122,44 +107,53 @@ export async function openRead(
   part?: { offset: number; length: number },
 ): Promise<Readable> {
   const slice = part ? `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}` : 'cat -- "$path"';
-  const stream = await host.stream([...rooted(rootDir, path), slice].join('\n'));
+  const stream = await host.stream([...rooted(rootDir, path), ...readable('"$path"'), slice].join('\n'));
   stream.stdin.end();
-  stream.done.then(
-    ({ exitCode, stderr }) => {
-      if (exitCode !== 0) stream.stdout.destroy(fileFault({ exitCode, stderr, stdout: '' }, path));
-    },
-    (error: Error) => stream.stdout.destroy(error),
-  );
-  return stream.stdout;
+  return checked(stream, path);
 }
 
-/** Writes under a temporary name and renames; parents are made; a directory in the way is refused. */
+const readable = (word: string): string[] => [
+  `[ -e ${word} ] || exit ${MISSING}`,
+  `[ -d ${word} ] && { echo "it is a directory" >&2; exit 65; }`,
+  `[ -r ${word} ] || { echo "Permission denied" >&2; exit 1; }`,
+];
+
+/**
+ * Writes under a temporary name and renames once all has come; parents are made; a directory in the way is refused.
+ * A source that breaks leaves the target as it was.
+ * @throws KilimError NOT_AUTHORIZED, DISK_FULL, REMOTE_ACCESS_DENIED, HOST_*; what the source throws
+ */
 export async function writeFile(
   host: Host,
   rootDir: string,
   path: string,
-  source: Readable,
+  source: Readable | Buffer,
   signal?: AbortSignal,
 ): Promise<void> {
+  const early = `.kilim-${randomUUID()}`;
+  const where = [
+    ...rooted(rootDir, path),
+    `folder=$(dirname -- "$path"); early=$folder/${early}`, // a name of our own making needs no quotes
+  ];
   const stream = await host.stream(
     [
-      ...rooted(rootDir, path),
+      ...where,
       '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
-      'mkdir -p -- "$(dirname -- "$path")" || exit',
-      'new="$(dirname -- "$path")/.kilim-$$-$RANDOM"; trap \'rm -f -- "$new"\' EXIT',
-      'cat > "$new" && mv -fT -- "$new" "$path"',
+      'mkdir -p -- "$folder" && cat > "$early"',
     ].join('\n'),
     signal ? { signal } : {},
   );
   stream.stdout.resume();
   try {
-    await pipeline(source, stream.stdin);
+    await feed(source instanceof Readable ? source : Readable.from([source]), stream, path);
+    await host.run({ line: [...where, 'mv -fT -- "$early" "$path"'].join('\n'), parse: ignore(path) });
   } catch (error) {
-    const { exitCode, stderr } = await stream.done;
-    throw exitCode === 0 ? error : fileFault({ exitCode, stderr, stdout: '' }, path);
+    // as the end of the file and the end of the link look alike there, only this side knows that it is torn
+    await host
+      .run({ line: [...where, 'rm -f -- "$early"'].join('\n'), timeoutSeconds: 10, parse: () => undefined })
+      .catch(() => undefined);
+    throw error;
   }
-  const { exitCode, stderr } = await stream.done;
-  if (exitCode !== 0) throw fileFault({ exitCode, stderr, stdout: '' }, path);
 }
 
 export const removePath = (host: Host, rootDir: string, path: string): Promise<void> =>
@@ -170,6 +164,28 @@ export const removePath = (host: Host, rootDir: string, path: string): Promise<v
       'rm -rf -- "$path"',
     ].join('\n'),
     timeoutSeconds: 600,
+    parse: ignore(path),
+  });
+
+/** mv and cp as users know them: into an existing directory, parents of the target are made. */
+export const moveCopy = (
+  host: Host,
+  rootDir: string,
+  operation: 'MOVE' | 'COPY',
+  path: string,
+  newPath: string,
+): Promise<void> =>
+  host.run({
+    line: [
+      ...rooted(rootDir, newPath),
+      'target=$path',
+      ...rooted(rootDir, path),
+      `[ -e "$path" ] || exit ${MISSING}`,
+      '[ "$path" = "$target" ] && exit 0',
+      'mkdir -p -- "$(dirname -- "$target")" || exit',
+      operation === 'MOVE' ? 'mv -- "$path" "$target"' : 'cp -a -- "$path" "$target"',
+    ].join('\n'),
+    timeoutSeconds: 3600,
     parse: ignore(path),
   });
 

@@ -1,8 +1,9 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync, chownSync } from 'node:fs';
+import { userInfo } from 'node:os';
 
 import { KilimError } from '../domain/errors.js';
-import { collect } from './collect.js';
+import { collect, silence, tail } from './collect.js';
 import type { Host, HostAddress } from './host.js';
 
 /** This machine as a host, without sshd: for a person's own machine (design §3). */
@@ -16,6 +17,11 @@ export interface LocalSettings {
 }
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
+const NAME = 'this machine';
+const STDERR_BYTES = 16_384;
+const QUIET_MS = 200;
+/** Linux allows 128 KiB (MAX_ARG_STRLEN). */
+const MAX_ARGUMENT_BYTES = 96 * 1024;
 
 /** A system without a port of its own on this machine's name is this machine itself. */
 export const isLocal = (address: Pick<HostAddress, 'host' | 'port'>, settings: LocalSettings): boolean =>
@@ -25,52 +31,104 @@ export function openLocal(settings: LocalSettings): Host {
   const account = accountOf(settings.runAs);
   mkdirSync(settings.home, { recursive: true, mode: 0o711 });
   if (account) chownSync(settings.home, account.uid, account.gid);
-  const start = (line: string, signal?: AbortSignal): ChildProcess => {
-    const child = spawn('bash', ['--noprofile', '--norc', '-c', line], {
+  const user = account ? settings.runAs : userInfo().username;
+  const start = (line: string): ChildProcessWithoutNullStreams => {
+    const isLong = Buffer.byteLength(line) > MAX_ARGUMENT_BYTES;
+    const script = isLong ? `eval "$(head -c ${Buffer.byteLength(line)})"` : line;
+    const child = spawn('bash', ['--noprofile', '--norc', '-c', script], {
       ...(account ?? {}),
       cwd: settings.home,
       detached: true, // a process group of its own, so that an abort ends all of it
+      // nothing of Kilim's own environment: it holds secrets
       env: {
         PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
         HOME: settings.home,
         LANG: 'C.UTF-8',
-        USER: settings.runAs,
+        USER: user,
+        LOGNAME: user,
       },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: 'pipe',
     });
-    signal?.addEventListener('abort', () => endGroup(child), { once: true });
+    child.stdin.on('error', () => undefined); // a command need not read what it is given
+    if (isLong) child.stdin.write(line);
     return child;
   };
   return {
-    name: 'this machine',
+    name: NAME,
     async run(command, options) {
-      const child = start(command.line, options?.signal);
-      const done = finished(child);
-      child.stdin?.on('error', () => undefined);
-      child.stdin?.end(command.stdin ?? '');
+      refuseAborted(options?.signal);
+      const seconds = command.timeoutSeconds ?? 60;
+      const child = start(command.line);
+      const ending = guard(child, options?.signal, seconds);
       const reply = collect(child.stdout, child.stderr);
-      const timer = setTimeout(() => endGroup(child), (command.timeoutSeconds ?? 60) * 1000);
+      child.stdin.end(command.stdin ?? '');
       try {
-        const exitCode = await done;
-        if (options?.signal?.aborted) throw new KilimError('OUTCOME_UNKNOWN', 'The command was aborted.');
+        const exitCode = await exitOf(child);
+        if (ending.why() === 'time')
+          throw new KilimError('HOST_TIMEOUT', `${NAME} did not finish a command within ${seconds} s.`);
+        if (ending.why() === 'abort')
+          throw new KilimError('OUTCOME_UNKNOWN', `A command on ${NAME} was aborted.`);
+        // a job launched in the background may keep a pipe open
+        await Promise.race([reply, silence([child.stdout, child.stderr], QUIET_MS)]);
+        child.stdout.destroy();
+        child.stderr.destroy();
         return command.parse({ ...(await reply), exitCode });
       } finally {
-        clearTimeout(timer);
+        ending.off();
       }
     },
-    stream(line, options) {
-      const child = start(line, options?.signal);
-      if (!child.stdin || !child.stdout || !child.stderr)
-        throw new KilimError('INTERNAL', 'A child without streams.');
-      const stderr = collect(null, child.stderr, 16_384);
-      const done = finished(child).then(async (exitCode) => ({ exitCode, stderr: (await stderr).stderr }));
+    // eslint-disable-next-line @typescript-eslint/require-await -- what is thrown here must reject
+    async stream(line, options) {
+      refuseAborted(options?.signal);
+      const child = start(line);
+      const ending = guard(child, options?.signal);
+      const stderr = tail(child.stderr, STDERR_BYTES);
+      // who stops reading or writing half-way wants the command to end
+      const cut = (): void => {
+        if (child.stdout.errored || child.stdin.errored) endGroup(child);
+      };
+      child.stdout.on('close', cut);
+      child.stdin.on('close', cut);
+      const done = exitOf(child)
+        .then(async (exitCode) => {
+          if (ending.why()) throw new KilimError('OUTCOME_UNKNOWN', `A command on ${NAME} was aborted.`);
+          return {
+            exitCode,
+            stderr: await Promise.race([stderr, silence([child.stderr], QUIET_MS).then(() => '')]),
+          };
+        })
+        .finally(ending.off);
       done.catch(() => undefined);
-      return Promise.resolve({ stdin: child.stdin, stdout: child.stdout, done });
+      return { stdin: child.stdin, stdout: child.stdout, done };
     },
   };
 }
 
-const finished = (child: ChildProcess): Promise<number | null> =>
+const refuseAborted = (signal?: AbortSignal): void => {
+  if (signal?.aborted)
+    throw new KilimError('HOST_UNREACHABLE', `${NAME}: ended before the command was sent.`);
+};
+
+/** Ends the command when its time is over or its caller is not interested any more. */
+function guard(child: ChildProcessWithoutNullStreams, signal?: AbortSignal, seconds?: number) {
+  let why: 'abort' | 'time' | null = null;
+  const end = (reason: 'abort' | 'time'): void => {
+    why ??= reason;
+    endGroup(child);
+  };
+  const abort = (): void => end('abort');
+  const timer = seconds === undefined ? undefined : setTimeout(() => end('time'), seconds * 1000);
+  signal?.addEventListener('abort', abort, { once: true });
+  return {
+    why: () => why,
+    off: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+const exitOf = (child: ChildProcessWithoutNullStreams): Promise<number | null> =>
   new Promise((resolve, reject) => {
     child.on('error', (error) =>
       reject(new KilimError('HOST_UNREACHABLE', `No shell could be started: ${error.message}`)),
@@ -79,8 +137,8 @@ const finished = (child: ChildProcess): Promise<number | null> =>
     child.on('exit', (code) => setImmediate(() => resolve(code)));
   });
 
-const endGroup = (child: ChildProcess): void => {
-  if (child.pid === undefined || child.exitCode !== null) return;
+const endGroup = (child: ChildProcessWithoutNullStreams): void => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import ssh2, { type ClientChannel, type ConnectConfig } from 'ssh2';
+import ssh2, { type ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
@@ -13,12 +13,16 @@ export interface HostKeys {
 
 /** One SSH connection; closed for good when the link breaks. */
 export interface SshConnection {
-  exec: (line: string) => Promise<ClientChannel>;
+  /** Null where the host has no room for another channel now. */
+  exec: (line: string) => Promise<ClientChannel | null>;
   isOpen: () => boolean;
   close: () => void;
 }
 
-const READY_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 10_000;
+
+export const nameOf = ({ loginUser, host, port }: HostAddress): string =>
+  `${loginUser}@${host}:${port > 0 ? port : 22}`;
 
 /**
  * Connects and logs in.
@@ -29,94 +33,140 @@ export async function connectSsh(
   credential: Credential | null,
   keys: HostKeys,
 ): Promise<SshConnection> {
-  const where = `${address.loginUser}@${address.host}:${address.port}`;
+  const where = nameOf(address);
   if (!credential)
     throw new KilimError(
       'HOST_LOGIN_REFUSED',
       `No credential is registered for ${where} (system ${address.systemId}).`,
     );
   const pinned = await keys.find(address);
-  let offered = '';
   const client = new ssh2.Client();
-  let open = false;
-  const config: ConnectConfig = {
-    host: address.host,
-    port: address.port > 0 ? address.port : 22,
-    username: address.loginUser,
-    readyTimeout: READY_TIMEOUT_MS,
-    keepaliveInterval: 10_000,
-    keepaliveCountMax: 3,
-    hostVerifier: (key: Buffer) => {
-      offered = `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
-      return pinned === null || pinned === offered;
-    },
-    ...(credential.privateKey ? { privateKey: credential.privateKey } : {}),
-    ...(credential.password ? { password: credential.password } : {}),
-  };
+  const state = { isOpen: false, isReached: false, offered: '' };
   await new Promise<void>((resolve, reject) => {
-    const fail = (error: Error & { level?: string; code?: string }): void => {
+    const fail = (error: Error): void => {
+      state.isOpen = false;
       client.end();
-      if (offered !== '' && pinned !== null && pinned !== offered) {
-        reject(
-          new KilimError(
-            'HOST_KEY_CHANGED',
-            `The host key of ${where} changed from ${pinned} to ${offered}.`,
-          ),
-        );
-      } else if (error.level === 'client-authentication') {
-        reject(new KilimError('HOST_LOGIN_REFUSED', `${where} refused the login.`));
-      } else if (error.level === 'client-timeout') {
-        reject(
-          new KilimError('HOST_TIMEOUT', `${where} did not answer within ${READY_TIMEOUT_MS / 1000} s.`),
-        );
-      } else {
-        reject(
-          new KilimError(
-            'HOST_UNREACHABLE',
-            `${where} cannot be reached: ${error.message || (error.code ?? 'connection lost')}`,
-          ),
-        );
-      }
+      reject(faultOf(error, where, { ...state, pinned }));
     };
     client.on('error', fail); // stays: later errors end in `close`
-    client.on('close', () => {
-      open = false;
-      fail(new Error('the connection was closed'));
-    });
+    client.on('close', () => fail(new Error('the connection was closed')));
+    client.on('connect', () => (state.isReached = true));
     client.on('ready', () => {
-      open = true;
+      state.isOpen = true;
       client.setNoDelay(true); // ssh2 leaves Nagle on: 50 ms a command
       resolve();
     });
     try {
-      client.connect(config);
+      client.connect({
+        host: address.host,
+        port: address.port > 0 ? address.port : 22,
+        username: address.loginUser,
+        readyTimeout: READY_TIMEOUT_MS,
+        keepaliveInterval: 10_000,
+        keepaliveCountMax: 3,
+        hostVerifier: (key: Buffer) => {
+          state.offered = fingerprintOf(key);
+          return pinned === null || pinned === state.offered;
+        },
+        ...(credential.privateKey ? { privateKey: credential.privateKey } : {}),
+        ...(credential.password ? { password: credential.password } : {}),
+      });
     } catch (error) {
       // a key that cannot be parsed is thrown at once
-      reject(
-        new KilimError(
-          'HOST_LOGIN_REFUSED',
-          `The credential for ${where} cannot be used: ${error instanceof Error ? error.message : ''}`,
-        ),
-      );
+      const why = error instanceof Error ? error.message : '';
+      reject(new KilimError('HOST_LOGIN_REFUSED', `The credential for ${where} cannot be used: ${why}`));
     }
   });
-  if (pinned === null) await keys.pin(address, offered);
+  if (pinned === null) {
+    await keys.pin(address, state.offered).catch((error: unknown) => {
+      client.end();
+      throw error;
+    });
+  }
   return {
-    isOpen: () => open,
+    isOpen: () => state.isOpen,
     close: () => client.end(),
-    exec: (line) =>
-      new Promise((resolve, reject) => {
-        if (!open) return reject(new KilimError('HOST_UNREACHABLE', `The connection to ${where} is lost.`));
-        const lost = (): void =>
-          reject(
-            new KilimError('OUTCOME_UNKNOWN', `The connection to ${where} broke while a command was sent.`),
-          );
-        client.once('close', lost);
-        client.exec(line, (error, channel) => {
-          client.off('close', lost);
-          if (error) reject(error);
-          else resolve(channel);
-        });
-      }),
+    exec: (line) => exec(client, line, where, () => state.isOpen),
   };
+}
+
+const fingerprintOf = (key: Buffer): string =>
+  `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+
+interface Attempt {
+  isReached: boolean;
+  offered: string;
+  pinned: string | null;
+}
+
+function faultOf(
+  error: Error & { level?: string; code?: string },
+  where: string,
+  { isReached, offered, pinned }: Attempt,
+): KilimError {
+  if (offered !== '' && pinned !== null && pinned !== offered)
+    return new KilimError(
+      'HOST_KEY_CHANGED',
+      `The host key of ${where} changed from ${pinned} to ${offered}.`,
+    );
+  if (error.level === 'client-authentication')
+    return new KilimError('HOST_LOGIN_REFUSED', `${where} refused the login.`);
+  if (error.level === 'client-timeout' && isReached)
+    return new KilimError('HOST_TIMEOUT', `${where} did not answer within ${READY_TIMEOUT_MS / 1000} s.`);
+  const why = error.message || (error.code ?? 'connection lost');
+  return new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${why}`);
+}
+
+/**
+ * Opens a channel and starts a command on it.
+ * @throws KilimError HOST_UNREACHABLE (not sent), OUTCOME_UNKNOWN (the link broke meanwhile), REMOTE_ACCESS_DENIED
+ */
+const exec = (
+  client: ssh2.Client,
+  line: string,
+  where: string,
+  isOpen: () => boolean,
+): Promise<ClientChannel | null> =>
+  new Promise((resolve, reject) => {
+    if (!isOpen()) return reject(new KilimError('HOST_UNREACHABLE', `The connection to ${where} is lost.`));
+    const lost = (): void =>
+      reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${where} broke while a command was sent.`));
+    client.once('close', lost);
+    client.exec(line, (error, channel) => {
+      client.off('close', lost);
+      if (!error) return resolve(channel);
+      if (/Channel open failure/i.test(error.message)) return resolve(null);
+      // ssh2 answers waiting calls before it says that the link is lost
+      if (/Unable to exec/i.test(error.message))
+        reject(new KilimError('REMOTE_ACCESS_DENIED', `${where} refuses to run commands.`));
+      else lost();
+    });
+  });
+
+/**
+ * Ends the remote process and frees the channel. Closing alone would leave the process running, and a
+ * channel whose output nobody reads never says `close`.
+ */
+export function endChannel(channel: ClientChannel): void {
+  kill(channel);
+  channel.close();
+  channel.unpipe();
+  channel.resume();
+  channel.stderr.resume();
+}
+
+/** sshd (OpenSSH from 8.1) signals the whole process group of the command. */
+function kill(channel: ClientChannel): void {
+  // channel.signal() does nothing once stdin has ended, so this speaks the protocol itself
+  const inner = channel as unknown as {
+    _client?: { _protocol?: { signal?: (id: number, name: string) => void } };
+    outgoing?: { id: number; state: string };
+  };
+  const state = inner.outgoing?.state;
+  if (!inner.outgoing || (state !== 'open' && state !== 'eof')) return;
+  try {
+    inner._client?._protocol?.signal?.(inner.outgoing.id, 'KILL');
+  } catch {
+    // the link is gone, and its channels with it
+  }
 }

@@ -1,9 +1,11 @@
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-
 import { KilimError } from '../domain/errors.js';
-import { fileFault, rooted, writeFile } from './files.js';
+import { copyBigFile, counting } from './copy-big-file.js';
+import { openUrl } from './fetch-url.js';
+import { writeFile } from './files.js';
 import type { Host } from './host.js';
+import { join } from './join.js';
+import { fileFault, rooted } from './rooted.js';
+import { tarMeter, type Counted } from './tar-meter.js';
 
 interface To {
   to: Host;
@@ -24,47 +26,79 @@ export interface CopyTree extends To {
   filter?: string[];
 }
 
+/** From here on a single file is worth a checksum and a way to resume. */
+const BIG_BYTES = 64 * 1024 * 1024;
+
 /**
- * Copies a file or a tree. Between hosts it is one tar stream through this process, without touching its disk.
+ * Copies a file or a tree. Between hosts it is one stream through this process, without touching its disk.
+ * Safe to repeat: what is there is replaced.
  * @throws KilimError PATH_NOT_FOUND (no source), HOST_*, DISK_FULL, REMOTE_ACCESS_DENIED, TRANSFER_FAILED
  */
-export async function copyTree(copy: CopyTree): Promise<void> {
-  const { from, to, fromPath, signal } = copy;
-  const list = copy.filter ? Buffer.from(copy.filter.map((file) => `./${file}\0`).join('')) : null;
+export async function copyTree(copy: CopyTree): Promise<Counted> {
+  const { from, to, fromPath, toPath, signal } = copy;
+  const list = copy.filter ? Buffer.from(copy.filter.map((file) => `./${file}\0`).join('')) : undefined;
   if (copy.sameHost) return copyOnHost(copy, list);
-  const out = await from.stream([...rooted(copy.fromRoot, fromPath), ...pack(list)].join('\n'), { signal });
-  out.stdin.on('error', () => undefined);
-  out.stdin.end(list ?? undefined);
-  const into = await to.stream([...rooted(copy.toRoot, copy.toPath), ...UNPACK].join('\n'), { signal });
-  into.stdout.resume();
-  const moved = pipeline(out.stdout, counting(copy.onProgress), into.stdin).catch(() => undefined);
-  const [source, target] = await Promise.all([out.done, into.done, moved]);
-  if (source.exitCode !== 0) throw fileFault({ ...source, stdout: '' }, fromPath);
-  if (target.exitCode !== 0) throw fileFault({ ...target, stdout: '' }, copy.toPath);
+  const file = await describe(copy);
+  if (file && file.size >= BIG_BYTES) {
+    await copyBigFile({ ...copy, ...file });
+    return { bytes: file.size, files: 1 };
+  }
+  const meter = tarMeter(copy.onProgress);
+  const pack = [...rooted(copy.fromRoot, fromPath), ...(file ? PACK_FILE : packDir(list))];
+  const unpack = [...rooted(copy.toRoot, toPath), ...(file ? UNPACK_FILE : UNPACK_DIR)];
+  await join(
+    { host: from, path: fromPath, script: pack.join('\n'), stdin: list },
+    { host: to, path: toPath, script: unpack.join('\n') },
+    meter,
+    signal,
+  );
+  return meter.counted();
 }
 
-/** The stream starts with one line that says whether a file or a directory follows. */
-const pack = (list: Buffer | null): string[] => [
-  '[ -e "$path" ] || exit 66',
-  'if [ -d "$path" ]; then echo dir; cd "$path" || exit',
-  list ? '  exec tar --null --no-recursion -cf - -T -' : '  exec tar -cf - .',
-  // a name of its own inside the stream: the target may be called otherwise
-  `else echo file; cd "$(dirname -- "$path")" || exit; exec tar --transform 's,.*,file,' -cf - -- "$(basename -- "$path")"; fi`,
+/** Null for a directory. */
+const describe = ({ from, fromRoot, fromPath, signal }: CopyTree) =>
+  from.run(
+    {
+      line: [
+        ...rooted(fromRoot, fromPath),
+        '[ -e "$path" ] || exit 66',
+        'if [ -d "$path" ]; then echo dir; else stat -L -c "%s %Y %a" -- "$path"; fi',
+      ].join('\n'),
+      parse: (reply) => {
+        if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
+        const [size = '', modified, mode = ''] = reply.stdout.trim().split(' ');
+        return size === 'dir' ? null : { size: Number(size), modified: Number(modified), mode };
+      },
+    },
+    { signal },
+  );
+
+const packDir = (list: Buffer | undefined): string[] => [
+  'cd -- "$path" || exit',
+  list ? 'exec tar --null --no-recursion -cf - -T -' : 'exec tar -cf - .',
 ];
 
-const UNPACK = [
-  'IFS= read -r kind || exit 66',
-  'if [ "$kind" = dir ]; then mkdir -p -- "$path" && exec tar --no-same-owner -xf - -C "$path"; fi',
+// -h: a link to a file is sent as the file; a name of its own inside the stream: the target may be called otherwise
+const PACK_FILE = [
+  'cd -- "$(dirname -- "$path")" || exit',
+  `exec tar -h --transform 's,.*,file,' -cf - -- "./$(basename -- "$path")"`,
+];
+
+const UNPACK_DIR = ['mkdir -p -- "$path" && exec tar --no-same-owner -xf - -C "$path"'];
+
+const UNPACK_FILE = [
+  '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
   'dir=$(dirname -- "$path"); mkdir -p -- "$dir" || exit',
   'tmp=$(mktemp -d -- "$dir/.kilim-XXXXXX") || exit; trap \'rm -rf -- "$tmp"\' EXIT',
   'tar --no-same-owner -xf - -C "$tmp" || exit',
-  '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
+  '[ -e "$tmp/file" ] || { echo "nothing came" >&2; exit 1; }',
   'mv -fT -- "$tmp/file" "$path"',
 ];
 
-async function copyOnHost(copy: CopyTree, list: Buffer | null): Promise<void> {
-  const whole = 'cp -a -- "$path/." "$target/"';
-  await copy.from.run(
+const COUNT = `awk '{ files++; bytes += $1 } END { printf "%d %d", files, bytes }'`;
+
+async function copyOnHost(copy: CopyTree, list: Buffer | undefined): Promise<Counted> {
+  const counted = await copy.from.run(
     {
       line: [
         ...rooted(copy.toRoot, copy.toPath),
@@ -72,75 +106,56 @@ async function copyOnHost(copy: CopyTree, list: Buffer | null): Promise<void> {
         ...rooted(copy.fromRoot, copy.fromPath),
         '[ -e "$path" ] || exit 66',
         '[ "$path" = "$target" ] && exit 0',
-        'if [ -d "$path" ]; then mkdir -p -- "$target" || exit',
-        list ? '  cd "$path" && tar --null --no-recursion -cf - -T - | tar -xf - -C "$target"' : `  ${whole}`,
-        'else mkdir -p -- "$(dirname -- "$target")" && cp -a -- "$path" "$target"; fi',
+        'if [ -d "$path" ]; then mkdir -p -- "$target" && cd -- "$path" || exit',
+        ...(list ? COPY_LISTED : COPY_ALL),
+        'else mkdir -p -- "$(dirname -- "$target")" && cp -aL -- "$path" "$target" || exit',
+        `stat -L -c %s -- "$path" | ${COUNT}; fi`,
       ].join('\n'),
       ...(list ? { stdin: list } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
         if (reply.exitCode !== 0) throw fileFault(reply, copy.fromPath);
+        const [files, bytes] = reply.stdout.trim().split(' ').map(Number);
+        return { files: files ?? 0, bytes: bytes ?? 0 };
       },
     },
     { signal: copy.signal },
   );
+  copy.onProgress(counted.bytes, counted.files);
+  return counted;
 }
+
+const COPY_ALL = ['  cp -a -- . "$target/" || exit', `  find . -type f -printf '%s\\n' | ${COUNT}`];
+
+const COPY_LISTED = [
+  "  mapfile -d '' -t list",
+  '  printf \'%s\\0\' "${list[@]}" | tar --null --no-recursion -cf - -T - | tar -xf - -C "$target"',
+  '  for code in "${PIPESTATUS[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
+  `  printf '%s\\0' "\${list[@]}" | xargs -0 -r stat -c %s -- | ${COUNT}`,
+];
 
 export interface FetchHttp extends To {
   url: string;
-  /** Private, loopback and link-local addresses are refused unless configured. */
+  /** Private and loopback addresses are refused unless configured; link-local ones always. */
   allowPrivate: boolean;
 }
 
 /** @throws KilimError TRANSFER_FAILED, PATH_NOT_FOUND (404), HOST_*, DISK_FULL */
-export async function fetchHttp({
-  url,
-  to,
-  toRoot,
-  toPath,
-  signal,
-  onProgress,
-  allowPrivate,
-}: FetchHttp): Promise<void> {
-  let address = new URL(url);
-  for (let hops = 0; ; hops++) {
-    if (!allowPrivate && isPrivate(address.hostname))
-      throw new KilimError('TRANSFER_FAILED', `The address of ${url} is not allowed as a source.`);
-    const reply = await fetch(address, {
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(3_600_000)]),
-    }).catch((error: unknown) => {
-      throw new KilimError(
-        'TRANSFER_FAILED',
-        `${url} cannot be fetched: ${String(error instanceof Error ? (error.cause ?? error.message) : error)}`,
-      );
-    });
-    const next = reply.headers.get('location');
-    if (reply.status >= 300 && reply.status < 400 && next && hops < 5) {
-      address = new URL(next, address);
-      continue;
-    }
-    if (reply.status === 404 || reply.status === 410)
-      throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${reply.status}).`);
-    if (!reply.ok || !reply.body)
-      throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${reply.status}.`);
-    const body = Readable.fromWeb(reply.body).pipe(counting(onProgress));
-    return writeFile(to, toRoot, toPath, body, signal);
-  }
+export async function fetchHttp(fetch: FetchHttp): Promise<void> {
+  const { url, to, toRoot, toPath, signal, onProgress, allowPrivate } = fetch;
+  const body = await openUrl(url, allowPrivate, signal);
+  const counted = counting(0, onProgress);
+  body.on('error', (error) => counted.destroy(error));
+  await writeFile(to, toRoot, toPath, body.pipe(counted), signal).catch((error: unknown) => {
+    body.destroy();
+    throw brokenBody(error, url);
+  });
 }
 
-const isPrivate = (hostname: string): boolean =>
-  /^(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.|\[?(::1|f[cd]|fe80))/i.test(
-    hostname,
-  );
-
-const counting = (onProgress: (bytes: number, files: number) => void): Transform => {
-  let bytes = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      onProgress(bytes, 0);
-      done(null, chunk);
-    },
-  });
-};
+const brokenBody = (error: unknown, url: string): unknown =>
+  error instanceof KilimError
+    ? error
+    : new KilimError(
+        'TRANSFER_FAILED',
+        `${url} broke off: ${error instanceof Error ? error.message : String(error)}`,
+      );

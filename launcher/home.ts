@@ -1,82 +1,112 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+
+import { lockHome, type HomeLock } from './home-lock.js';
 
 export interface Home {
+  /** Absolute. */
   dir: string;
   apiPort: number;
   temporalPort: number;
   uiPort: number;
-  release: () => void;
+  lock: HomeLock;
 }
 
-/** The folder of an embedded installation: keys, databases, remembered ports. One `up` at a time. */
+const isRoot = (): boolean => process.getuid?.() === 0;
+export const localUser = (): string => process.env['KILIM_LOCAL_USER'] ?? 'nobody';
+
+/**
+ * The folder of an embedded installation: keys, databases, logs, remembered ports. One `up` at a time.
+ * It is its owner's alone; where Kilim is root, jobs of this machine run below it as another account, which may
+ * pass through but not look.
+ * @throws Error where another `up` uses it, or a port that was asked for is taken
+ */
 export async function openHome(wanted: string | undefined, port: number | undefined): Promise<Home> {
-  const dir = wanted ?? process.env['KILIM_HOME'] ?? join(homedir(), '.kilim');
+  const dir = resolve(wanted ?? process.env['KILIM_HOME'] ?? join(homedir(), '.kilim'));
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  chmodSync(dir, isRoot() ? 0o711 : 0o700);
+  const lock = await lockHome(dir);
+  try {
+    closeToOthers(dir);
+    makeKey(dir);
+    return { dir, ...(await ports(dir, port)), lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Only `apps` and `data` are for the account that runs jobs. */
+function closeToOthers(dir: string): void {
+  for (const entry of readdirSync(dir, { withFileTypes: true }))
+    if (entry.isFile()) chmodSync(join(dir, entry.name), 0o600);
   mkdirSync(join(dir, 'keys'), { recursive: true, mode: 0o700 });
   chmodSync(join(dir, 'keys'), 0o700);
-  // jobs of this machine run below as another account: it may pass, not look
-  chmodSync(dir, 0o711);
-  const release = lock(join(dir, 'up.lock'));
-  const key = join(dir, 'keys', 'master.key');
-  if (!existsSync(key)) writeFileSync(key, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
+  for (const name of ['apps', 'data']) mkdirSync(join(dir, name), { recursive: true });
+  chmodSync(join(dir, 'apps'), isRoot() ? 0o755 : 0o700);
+  chmodSync(join(dir, 'data'), isRoot() ? 0o1777 : 0o700);
+}
+
+function makeKey(dir: string): void {
+  const file = join(dir, 'keys', 'master.key');
+  if (!existsSync(file))
+    writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+  chmodSync(file, 0o600);
+}
+
+const FIRST_PORT = 8080;
+
+/** The ports of the last time where they are free: links and scripts stay good. */
+async function ports(
+  dir: string,
+  port: number | undefined,
+): Promise<Pick<Home, 'apiPort' | 'temporalPort' | 'uiPort'>> {
   const file = join(dir, 'ports.json');
   const kept = existsSync(file)
     ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<'api' | 'temporal' | 'ui', number>>)
     : {};
-  const apiPort = await freePort(port ?? kept.api ?? 8080, port !== undefined);
-  const temporalPort = await freePort(kept.temporal ?? 0, false);
-  const uiPort = await freePort(kept.ui ?? 0, false);
+  const apiPort = port === undefined ? await freePort(kept.api ?? FIRST_PORT) : await exactPort(port);
+  const temporalPort = await freePort(kept.temporal ?? 0);
+  const uiPort = await freePort(kept.ui ?? 0, [temporalPort]);
   writeFileSync(file, JSON.stringify({ api: apiPort, temporal: temporalPort, ui: uiPort }), { mode: 0o600 });
-  return { dir, apiPort, temporalPort, uiPort, release };
+  return { apiPort, temporalPort, uiPort };
 }
 
-function lock(file: string): () => void {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const fd = openSync(file, 'wx', 0o600);
-      writeSync(fd, String(process.pid));
-      closeSync(fd);
-      return () => rmSync(file, { force: true });
-    } catch {
-      const pid = Number(readFileSync(file, 'utf8')) || 0;
-      if (attempt > 0 || isAlive(pid))
-        throw new Error(`Another kilim up (process ${pid}) uses this home: ${file}`);
-      rmSync(file, { force: true }); // its owner died
-    }
-  }
+/** The wanted port of loopback where it is free, else any. */
+async function freePort(wanted: number, taken: number[] = []): Promise<number> {
+  const found = (await tryPort(wanted)) ?? (await tryPort(0));
+  if (found === null) throw new Error('There is no free port on loopback.');
+  return taken.includes(found) ? freePort(0, taken) : found;
 }
 
-const isAlive = (pid: number): boolean => {
-  try {
-    return pid > 1 && process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
+async function exactPort(port: number): Promise<number> {
+  const found = await tryPort(port);
+  if (found === null) throw new Error(`The port ${port} cannot be had: something else listens there.`);
+  return found;
+}
 
-/** The wanted port of loopback where it is free, else any; `isFixed`: that one or an error. */
-const freePort = (wanted: number, isFixed: boolean): Promise<number> =>
-  new Promise((resolve, reject) => {
+const tryPort = (wanted: number): Promise<number | null> =>
+  new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', () => {
-      if (isFixed) reject(new Error(`The port ${wanted} is in use.`));
-      else freePort(0, true).then(resolve, reject);
-    });
+    probe.once('error', () => resolve(null));
     probe.listen(wanted, '127.0.0.1', () => {
       const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : wanted));
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : null));
     });
   });
+
+/** A sentence where jobs of this machine could not run: as root, their account must be able to reach the home. */
+export function faultOfLocalRuns(dir: string): string | null {
+  if (!isRoot()) return null;
+  const id = spawnSync('id', ['-u', localUser()], { encoding: 'utf8' });
+  if (id.status !== 0)
+    return `The account ${localUser()} (KILIM_LOCAL_USER), which runs jobs of this machine, does not exist.`;
+  const reach = spawnSync('test', ['-x', join(dir, 'data')], { uid: Number(id.stdout) });
+  return reach.status === 0
+    ? null
+    : `The account ${localUser()}, which runs jobs of this machine, cannot reach ${dir}: give another --home, such as /var/lib/kilim.`;
+}

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Home } from './home.js';
@@ -13,6 +14,9 @@ const DYNAMIC = [
   'history.timerProcessorMaxPollRPS=500',
   'history.visibilityProcessorMaxPollRPS=50',
 ];
+/** WAL with `normal` survives every crash of a process; after a power cut our idempotent steps repeat moments. */
+const PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
+/** All of type Keyword; `kilim migrate` has the same list for a server of one's own. */
 const SEARCH_ATTRIBUTES = [
   'JobStatus',
   'JobOwner',
@@ -22,47 +26,77 @@ const SEARCH_ATTRIBUTES = [
   'RemoteJobId',
   'BlockedCode',
 ];
-const ENGINE_VERSION = '1.29.1';
 
-/** Temporal's dev server on a file; another engine version gets a new file, jobs are started again from their rows. */
+/** Temporal's dev server on a file of the home. */
 export function engineProgram(home: Home, binary: string): Program {
-  const database = join(home.dir, 'temporal.db');
-  const stamp = join(home.dir, 'temporal.version');
-  if (existsSync(database) && existsSync(stamp) && readFileSync(stamp, 'utf8') !== ENGINE_VERSION)
-    renameSync(database, `${database}.old`);
-  writeFileSync(stamp, ENGINE_VERSION);
   return {
     name: 'temporal',
     command: binary,
     args: [
-      'server', 'start-dev', '--ip', '127.0.0.1', '--port', String(home.temporalPort), '--ui-port', String(home.uiPort),
-      '--db-filename', database, '--log-level', 'error',
-      '--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal',
+      ...[
+        'server',
+        'start-dev',
+        '--ip',
+        '127.0.0.1',
+        '--port',
+        String(home.temporalPort),
+        '--ui-port',
+        String(home.uiPort),
+      ],
+      ...['--db-filename', engineDatabase(home.dir, binary), '--log-level', 'error'],
+      ...PRAGMAS.flatMap((setting) => ['--sqlite-pragma', setting]),
       ...DYNAMIC.flatMap((setting) => ['--dynamic-config-value', setting]),
       ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
     ],
     env: process.env,
     logFile: join(home.dir, 'temporal.log'),
-  }; // prettier-ignore
+  };
 }
 
+/** Another version of the engine gets a new file: live jobs are started again from their rows, and adopt what runs. */
+export function engineDatabase(dir: string, binary: string): string {
+  const database = join(dir, 'temporal.db');
+  const stamp = join(dir, 'temporal.version');
+  const version = engineVersion(binary, stamp);
+  const before = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n')[0] : version;
+  if (before !== version) {
+    for (const part of ['', '-wal', '-shm']) {
+      if (existsSync(database + part)) renameSync(database + part, `${database}.${before}${part}`);
+    }
+  }
+  writeFileSync(stamp, `${version}\n${binaryStamp(binary)}\n`, { mode: 0o600 });
+  return database;
+}
+
+const binaryStamp = (binary: string): string =>
+  `${binary} ${statSync(binary).size} ${statSync(binary).mtimeMs}`;
+
+/** The version of the server inside the command line tool; a binary that was asked before is not asked again. */
+function engineVersion(binary: string, stamp: string): string {
+  const [version, known] = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n') : [];
+  if (version && known === binaryStamp(binary)) return version;
+  const said = execFileSync(binary, ['--version'], { encoding: 'utf8', timeout: 20_000 });
+  return /Server ([0-9][\w.-]*)/.exec(said)?.[1] ?? said.trim();
+}
+
+/** The API or the worker of this build; `env` wins over the environment we have. */
 export function nodeProgram(
   home: Home,
   name: 'api' | 'worker',
   args: string[],
-  temporalAddress: string,
+  env: NodeJS.ProcessEnv,
 ): Program {
   return {
     name,
     command: process.execPath,
     args: [new URL(`../${name}/main.js`, import.meta.url).pathname, ...args],
     env: {
+      NODE_OPTIONS: '--max-old-space-size=2048',
+      KILIM_LOCAL_EXECUTION: 'true',
       ...process.env,
-      NODE_OPTIONS: process.env['NODE_OPTIONS'] ?? '--max-old-space-size=2048',
       KILIM_HOME: home.dir,
       KILIM_PORT: String(home.apiPort),
-      KILIM_LOCAL_EXECUTION: process.env['KILIM_LOCAL_EXECUTION'] ?? 'true',
-      TEMPORAL_ADDRESS: temporalAddress,
+      ...env,
     },
     logFile: join(home.dir, `${name}.log`),
   };

@@ -1,83 +1,162 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
-const CLI_VERSION = '1.5.1';
-const DOWNLOAD_MS = 20_000;
-const run = promisify(execFile);
+/** CLI 1.5.1 carries server 1.29.1; newer ones cannot be built with `go install`. */
+const CLI_VERSION = 'v1.5.1';
+const GO_MODULE = `github.com/temporalio/cli/cmd/temporal@${CLI_VERSION}`;
+/** A download that brings nothing for so long is given up. */
+const SILENCE_MS = 10_000;
+const BUILD_MS = 20 * 60_000;
+const SMALLEST_BINARY_BYTES = 20_000_000;
 
-const cacheDir = (): string =>
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kilim', `temporal-cli-${CLI_VERSION}`);
+type Say = (text: string) => void;
 
 /**
- * The path of Temporal's server binary, found in this order (design §2): `KILIM_TEMPORAL_CLI`, `temporal` on the PATH,
- * our cache, the SDK's own download, `go install`. A step that cannot work costs seconds.
+ * The path of Temporal's server, found in this order: `KILIM_TEMPORAL_CLI`, `temporal` on the PATH, our cache, the
+ * SDK's own download, `go install`. A step that cannot work costs seconds.
  * @throws Error naming the ways out
  */
-export async function provisionTemporal(say: (text: string) => void): Promise<string> {
+export async function provisionTemporal(say: Say, cache = cacheDir()): Promise<string> {
   const given = process.env['KILIM_TEMPORAL_CLI'];
   if (given) {
-    if (existsSync(given)) return given;
-    throw new Error(`KILIM_TEMPORAL_CLI names ${given}, which is not there.`);
+    if (isProgram(given)) return given;
+    throw new Error(`KILIM_TEMPORAL_CLI names ${given}, which is no program.`);
   }
-  const onPath = spawnSync('bash', ['-c', 'command -v temporal'], { encoding: 'utf8' }).stdout.trim();
-  if (onPath) return onPath;
-  const cached = join(cacheDir(), 'temporal');
-  if (existsSync(cached)) return cached;
-  mkdirSync(cacheDir(), { recursive: true });
-  return (await download(say)) ?? (await goInstall(cached, say)) ?? giveUp();
-}
-
-/** Through the Temporal SDK, as its users get it. */
-async function download(say: (text: string) => void): Promise<string | null> {
-  say(`Fetching Temporal's server (CLI ${CLI_VERSION}; gives up after ${DOWNLOAD_MS / 1000} s) …`);
-  const script = `
-    import { TestWorkflowEnvironment } from '@temporalio/testing';
-    const env = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', version: 'v${CLI_VERSION}', downloadDir: process.argv[1] } } });
-    await env.teardown();`;
+  const cached = join(cache, 'temporal');
+  const ready = onPath() ?? (isProgram(cached) ? cached : null);
+  if (ready) return ready;
+  mkdirSync(cache, { recursive: true });
+  // a folder of our own, renamed from when complete: an interrupted step never leaves half a server
+  const scratch = mkdtempSync(join(cache, 'new-'));
   try {
-    await run(process.execPath, ['--input-type=module', '-e', script, cacheDir()], {
-      timeout: DOWNLOAD_MS,
-      cwd: new URL('../..', import.meta.url).pathname,
-    });
-    const found = spawnSync('find', [cacheDir(), '-type', 'f', '-name', 'temporal*', '-perm', '-u+x'], {
-      encoding: 'utf8',
-    }).stdout.split('\n')[0];
-    return found ? found : null;
-  } catch {
-    say('It cannot be fetched from here.');
-    return null;
-  }
-}
-
-async function goInstall(target: string, say: (text: string) => void): Promise<string | null> {
-  if (spawnSync('go', ['version']).error) return null;
-  say("Building Temporal's server with Go (once; three to six minutes) …");
-  const bin = join(tmpdir(), `kilim-go-${process.pid}`);
-  try {
-    await run('go', ['install', `github.com/temporalio/cli/cmd/temporal@v${CLI_VERSION}`], {
-      env: { ...process.env, GOBIN: bin },
-      timeout: 1_200_000,
-    });
-    // a name of its own first: an interrupted build never leaves half a server
-    await run('mv', [join(bin, 'temporal'), `${target}.new`]);
-    renameSync(`${target}.new`, target);
-    return target;
-  } catch (error) {
-    say(
-      `go install failed: ${error instanceof Error ? error.message.split('\n').slice(0, 5).join(' ') : ''}`,
-    );
-    return null;
+    const found = (await download(scratch, say)) ?? (await goInstall(scratch, say));
+    if (!found) throw new Error(WAYS_OUT);
+    chmodSync(found, 0o755);
+    renameSync(found, cached);
+    say(`Temporal's server is kept in ${cached}`);
+    return cached;
   } finally {
-    rmSync(bin, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-const giveUp = (): never => {
-  throw new Error(
-    "Temporal's server was not found. Ways out: install the Temporal CLI so that `temporal` is on the PATH; or name its binary in KILIM_TEMPORAL_CLI; " +
-      'or install Go; or use a running server through TEMPORAL_ADDRESS.',
+const WAYS_OUT =
+  "Temporal's server was not found. Ways out: install the Temporal CLI so that `temporal` is on the PATH; or name its binary " +
+  'in KILIM_TEMPORAL_CLI; or install Go, which builds it; or use a server that runs already, through TEMPORAL_ADDRESS.';
+
+/** One folder per version, for all checkouts of this user. */
+const cacheDir = (): string =>
+  join(
+    process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    'kilim',
+    `temporal-cli-${CLI_VERSION.slice(1)}`,
   );
-};
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+const onPath = (): string | null =>
+  (process.env['PATH'] ?? '')
+    .split(':')
+    .filter((dir) => dir.startsWith('/'))
+    .map((dir) => join(dir, 'temporal'))
+    .find(isProgram) ?? null;
+
+/** As users of Temporal's SDK get it. */
+async function download(scratch: string, say: Say): Promise<string | null> {
+  say(
+    `Fetching Temporal's server, CLI ${CLI_VERSION} (about 100 MB; given up when nothing comes for ${SILENCE_MS / 1000} s) …`,
+  );
+  const dir = join(scratch, 'download');
+  mkdirSync(dir);
+  let size = 0;
+  let grewAt = Date.now();
+  const isHanging = (): boolean => {
+    const now = filesIn(dir).reduce((sum, file) => sum + statSync(file).size, 0);
+    if (now !== size) [size, grewAt] = [now, Date.now()];
+    return Date.now() - grewAt > SILENCE_MS;
+  };
+  const program = new URL('./download-temporal.js', import.meta.url).pathname;
+  const end = await run(process.execPath, [program, CLI_VERSION, dir], { say, isHanging });
+  const found = filesIn(dir).find((file) => isProgram(file) && statSync(file).size > SMALLEST_BINARY_BYTES);
+  if (end.isDone && found) return found;
+  say('It cannot be fetched from here.');
+  return null;
+}
+
+const filesIn = (dir: string): string[] =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => existsSync(file));
+
+async function goInstall(scratch: string, say: Say): Promise<string | null> {
+  if (spawnSync('go', ['version'], { stdio: 'ignore' }).status !== 0) {
+    say('Go, which could build it, is not on this machine.');
+    return null;
+  }
+  say(`Building Temporal's server with Go (once; three to six minutes, about 3.5 GB in Go's own caches) …`);
+  const begin = Date.now();
+  const end = await run('go', ['install', GO_MODULE], {
+    say,
+    isHanging: () => Date.now() - begin > BUILD_MS,
+    env: { GOBIN: scratch, GOFLAGS: '' },
+  });
+  if (end.isDone) return join(scratch, 'temporal');
+  say(`go install failed: ${end.said}`);
+  return null;
+}
+
+interface RunOptions {
+  say: Say;
+  isHanging: () => boolean;
+  env?: Record<string, string>;
+}
+
+/** Runs a slow program; says now and then that it still does, ends it when it hangs. */
+function run(
+  command: string,
+  args: string[],
+  { say, isHanging, env = {} }: RunOptions,
+): Promise<{ isDone: boolean; said: string }> {
+  return new Promise((resolve) => {
+    const begin = Date.now();
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+    const look = setInterval(() => void (isHanging() && child.kill('SIGKILL')), 500);
+    const pulse = setInterval(
+      () => say(`… still at it (${Math.round((Date.now() - begin) / 1000)} s)`),
+      30_000,
+    );
+    const end = (isDone: boolean): void => {
+      clearInterval(look);
+      clearInterval(pulse);
+      resolve({ isDone, said: said.trim().split('\n').slice(-3).join(' ') });
+    };
+    child.on('error', () => end(false));
+    child.on('exit', (code) => end(code === 0));
+  });
+}

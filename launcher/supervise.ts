@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 
 export interface Program {
   name: string;
@@ -10,46 +10,85 @@ export interface Program {
 }
 
 export interface Supervised {
+  name: string;
+  /** Of the guard, which leads a process group of its own; the program is its child. */
   pid: () => number | undefined;
+  /** Rejects when the program cannot be kept alive at its start; its message says why. */
+  failsToStart: Promise<never>;
+  /** SIGTERM, then SIGKILL after the grace. Safe to repeat. */
   stop: (graceMs: number) => Promise<void>;
 }
 
-/**
- * Waits for the end of its standard input, which is the parent's life, and then ends the program: so that
- * not even a parent that was killed leaves a child behind.
- */
-const GUARD = [
-  '"$@" 3<&- & child=$!',
-  'trap "kill -TERM $child" TERM INT',
-  // one process, and no hold on our outputs: a pipe that stays open would keep the parent
-  '(read -r _ <&3; kill -TERM $child; sleep 8; kill -KILL $child) > /dev/null 2>&1 & watch=$!',
-  'wait $child; code=$?',
-  'while kill -0 $child 2> /dev/null; do wait $child; code=$?; done',
-  'kill -KILL $watch 2> /dev/null',
-  'exit $code',
-].join('\n');
+export interface Watching {
+  say: (text: string) => void;
+  /** A new process of this program runs. */
+  onStart?: (pid: number) => void;
+}
 
-/** Runs a program and starts it again, with back-off, when it dies by itself. */
-export function supervise(program: Program, say: (text: string) => void): Supervised {
-  let child: ChildProcess;
-  let stopping = false;
+const HEALTHY_MS = 30_000;
+const LONGEST_WAIT_MS = 10_000;
+const STARTS_TO_FAIL = 3;
+/** So begins the last word of a program that another start would not help: its settings are wrong. */
+const REFUSAL = 'Kilim cannot start';
+const MAX_LOG_BYTES = 20_000_000;
+
+/**
+ * Stands between the supervisor and a program. Descriptor 3 is a pipe that nobody writes to: it ends with the
+ * supervisor, even one that was killed, and then the guard ends the program. What it makes is for its owner only.
+ */
+const GUARD = `
+umask 077
+child= stopping=
+end() { stopping=1; [ -z "$child" ] || kill -TERM "$child" 2> /dev/null; }
+trap end TERM INT HUP
+"$@" 3<&- &
+child=$!
+[ -z "$stopping" ] || end
+(
+  trap '' TERM INT HUP
+  read -r _ <&3
+  kill -TERM "$child"
+  for _ in {1..40}; do sleep 0.2; kill -0 "$child" || exit 0; done
+  kill -KILL "$child"
+) > /dev/null 2>&1 &
+exec 3<&-
+while wait "$child"; code=$?; kill -0 "$child" 2> /dev/null; do :; done
+exit "$code"
+`;
+
+/** Runs a program and starts it again, with back-off, whenever it ends by itself. */
+export function supervise(program: Program, { say, onStart }: Watching): Supervised {
+  let child: ChildProcess | undefined;
+  const supervisedAt = Date.now();
+  let isStopping = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
-  const log = createWriteStream(program.logFile, { flags: 'a', mode: 0o600 });
+  let giveUp: (error: Error) => void;
+  const failsToStart = new Promise<never>((_resolve, reject) => (giveUp = reject));
+  failsToStart.catch(() => undefined); // only who waits for the start listens
+  if (existsSync(program.logFile) && statSync(program.logFile).size > MAX_LOG_BYTES)
+    renameSync(program.logFile, `${program.logFile}.1`);
 
   const start = (): void => {
     const began = Date.now();
-    child = spawn('bash', ['-c', GUARD, program.name, program.command, ...program.args], {
+    const log = openSync(program.logFile, 'a', 0o600);
+    const next = spawn('bash', ['-c', GUARD, program.name, program.command, ...program.args], {
       env: program.env,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', log, log, 'pipe'],
       detached: true, // a Ctrl-C is the supervisor's to hand on
     });
-    child.stdout?.pipe(log, { end: false });
-    child.stderr?.pipe(log, { end: false });
-    child.on('exit', (code, signal) => {
-      if (stopping) return;
-      failures = Date.now() - began > 30_000 ? 0 : failures + 1;
-      const wait = Math.min(200 * 2 ** failures, 10_000);
+    closeSync(log);
+    child = next;
+    if (next.pid !== undefined) onStart?.(next.pid);
+    next.on('error', (error) => giveUp(new Error(`${program.name} cannot be started: ${error.message}`)));
+    next.on('exit', (code, signal) => {
+      endGroup(next.pid); // a guard that was killed leaves its program to us
+      if (isStopping) return;
+      failures = Date.now() - began > HEALTHY_MS ? 0 : failures + 1;
+      const word = lastWord(program.logFile);
+      if (Date.now() - supervisedAt < HEALTHY_MS && word.startsWith(REFUSAL)) return giveUp(new Error(word));
+      if (failures >= STARTS_TO_FAIL) giveUp(new Error(`${program.name} does not start: ${word}`));
+      const wait = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
       say(
         `${program.name} ended (${signal ?? code ?? '?'}); it starts again in ${wait} ms. Its log: ${program.logFile}`,
       );
@@ -57,20 +96,45 @@ export function supervise(program: Program, say: (text: string) => void): Superv
     });
   };
   start();
+
   return {
-    pid: () => child.pid,
+    name: program.name,
+    pid: () => child?.pid,
+    failsToStart,
     async stop(graceMs) {
-      stopping = true;
+      isStopping = true;
       clearTimeout(timer);
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      child.kill('SIGTERM');
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const ending = child;
+      const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
+      ending.kill('SIGTERM');
       const late = setTimeout(() => {
-        if (child.pid) process.kill(-child.pid, 'SIGKILL');
+        say(`${program.name} did not end within ${graceMs / 1000} s and is killed.`);
+        endGroup(ending.pid);
       }, graceMs);
       await ended;
       clearTimeout(late);
-      log.end();
     },
   };
+}
+
+/** Everything that a guard started and that is still there. */
+export function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // nothing of it is left
+  }
+}
+
+/** The last line that a program left: a plain sentence, or the message of a log record. */
+export function lastWord(logFile: string): string {
+  const line = readFileSync(logFile, 'utf8').trimEnd().split('\n').pop() ?? '';
+  try {
+    const record = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+    return [record.msg, record.err?.message].filter(Boolean).join(': ');
+  } catch {
+    return line || 'it said nothing';
+  }
 }

@@ -1,65 +1,74 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { openHome, type Home } from './home.js';
+import { packExample } from './example-app.js';
+import { faultOfLocalRuns, localUser, openHome, type Home } from './home.js';
 import { engineProgram, nodeProgram } from './programs.js';
 import { provisionTemporal } from './provision-temporal.js';
-import { supervise, type Supervised } from './supervise.js';
+import { supervise, type Program, type Supervised } from './supervise.js';
 
 export interface UpOptions {
   home?: string | undefined;
   port?: number | undefined;
   seeds: string[];
+  /** Wins over the environment of the API and the worker; undefined takes a variable away. */
+  env?: Record<string, string | undefined>;
   say: (text: string) => void;
 }
 
 export interface Up {
   url: string;
+  /** Temporal's own page; null where a foreign server is used. */
   uiUrl: string | null;
   home: Home;
   stop: () => Promise<void>;
 }
 
 const READY_MS = 60_000;
+const DRAIN_MS = 15_000;
+const ENGINE_END_MS = 10_000;
 
-/** Everything embedded: Temporal, worker and API as supervised children. Resolves when a job can be submitted. */
-export async function up({ home: wanted, port, seeds, say }: UpOptions): Promise<Up> {
+/** Everything embedded: Temporal, API and worker as supervised children. Resolves when a job can be submitted. */
+export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions): Promise<Up> {
+  const seedFiles = seeds.map((file) => resolve(file));
+  for (const file of seedFiles)
+    if (!existsSync(file)) throw new Error(`The seed file ${file} does not exist.`);
   const home = await openHome(wanted, port);
-  say(
-    `Home: ${home.dir}. Jobs for systems on "localhost" run on this machine${process.getuid?.() === 0 ? ` as ${process.env['KILIM_LOCAL_USER'] ?? 'nobody'}` : ' under your account'}.`,
-  );
+  warn(home, say);
   const running: Supervised[] = [];
-  const stop = async (): Promise<void> => {
-    // the API and the worker first: they end cleanly while Temporal still answers
-    await Promise.all(running.slice(1).map((program) => program.stop(15_000)));
-    await running[0]?.stop(10_000);
-    home.release();
-  };
+  const stop = stopOnce(running, home);
   try {
-    packExample(home);
+    packExample(home.dir);
     const given = process.env['TEMPORAL_ADDRESS'];
     const address = given ?? `127.0.0.1:${home.temporalPort}`;
-    if (!given) running.push(supervise(engineProgram(home, await provisionTemporal(say)), say));
-    // the API settles the schema and the keys; the worker follows once it listens
-    running.push(
-      supervise(
-        nodeProgram(
-          home,
-          'api',
-          seeds.flatMap((file) => ['--seed', file]),
-          address,
-        ),
-        say,
-      ),
-    );
     const url = `http://127.0.0.1:${home.apiPort}`;
-    await answering(address);
-    await until(`${url}/v3/healthz`, join(home.dir, 'api.log'));
-    running.push(supervise(nodeProgram(home, 'worker', [], address), say));
-    await until(`${url}/v3/ready`, join(home.dir, 'api.log'));
+    const begin = async (program: Program, isReady: () => Promise<boolean>): Promise<void> => {
+      const child = supervise(program, { say, onStart: home.lock.addChild });
+      running.push(child);
+      await Promise.race([
+        until(
+          isReady,
+          `${program.name} did not answer within ${READY_MS / 1000} s; its log: ${program.logFile}`,
+        ),
+        child.failsToStart,
+      ]);
+    };
+    const engine = given ? null : engineProgram(home, await provisionTemporal(say));
+    if (engine) await begin(engine, () => listens(address));
+    const settings = { ...env, TEMPORAL_ADDRESS: address };
+    // the API settles the schema and the keys; the worker follows
+    await begin(
+      nodeProgram(
+        home,
+        'api',
+        seedFiles.flatMap((file) => ['--seed', file]),
+        settings,
+      ),
+      () => answers(`${url}/v3/healthz`),
+    );
+    await begin(nodeProgram(home, 'worker', [], settings), () => answers(`${url}/v3/ready`));
     return { url, uiUrl: given ? null : `http://127.0.0.1:${home.uiPort}`, home, stop };
   } catch (error) {
     await stop();
@@ -67,37 +76,52 @@ export async function up({ home: wanted, port, seeds, say }: UpOptions): Promise
   }
 }
 
-/** The example application is packed into the home, so that `examples/seed.json` works anywhere. */
-function packExample(home: Home): void {
-  const target = join(home.dir, 'apps', 'img-classify.zip');
-  if (existsSync(target)) return;
-  mkdirSync(join(home.dir, 'apps'), { recursive: true, mode: 0o755 });
-  const data = join(home.dir, 'data');
-  mkdirSync(data, { recursive: true });
-  chmodSync(data, 0o1777); // jobs of this machine run as another account when Kilim is root
-  const packed = spawnSync('python3', [new URL('../../examples/pack.py', import.meta.url).pathname, target], {
-    encoding: 'utf8',
+function warn(home: Home, say: UpOptions['say']): void {
+  if (process.env['KILIM_LOCAL_EXECUTION'] === 'false') return;
+  const account = process.getuid?.() === 0 ? `as the account ${localUser()}` : 'under your account';
+  say(
+    `Warning: jobs for systems on "localhost" run on this machine, ${account}. KILIM_LOCAL_EXECUTION=false forbids that.`,
+  );
+  const fault = faultOfLocalRuns(home.dir);
+  if (fault) say(`Warning: ${fault}`);
+}
+
+/** The API and the worker first: they end cleanly while Temporal still answers. */
+function stopOnce(running: Supervised[], home: Home): () => Promise<void> {
+  let ending: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    const [engines, programs] = [
+      running.filter(({ name }) => name === 'temporal'),
+      running.filter(({ name }) => name !== 'temporal'),
+    ];
+    await Promise.all(programs.map((program) => program.stop(DRAIN_MS)));
+    await Promise.all(engines.map((program) => program.stop(ENGINE_END_MS)));
+    home.lock.release();
+  };
+  return () => (ending ??= end());
+}
+
+async function until(isSo: () => Promise<boolean>, complaint: string): Promise<void> {
+  for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await sleep(25))
+    if (await isSo()) return;
+  throw new Error(complaint);
+}
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
+function listens(address: string): Promise<boolean> {
+  const at = address.lastIndexOf(':');
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+    const end = (isOpen: boolean): void => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
   });
-  if (packed.status !== 0) throw new Error(`The example could not be packed: ${packed.stderr}`);
-}
-
-async function answering(address: string): Promise<void> {
-  const [host = '127.0.0.1', port = '7233'] = address.split(':');
-  for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await sleep(50)) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = createConnection({ host, port: Number(port) });
-      socket.once('connect', () => (socket.destroy(), resolve(true)));
-      socket.once('error', () => resolve(false));
-    });
-    if (isOpen) return;
-  }
-  throw new Error(`Temporal did not answer on ${address} within ${READY_MS / 1000} s.`);
-}
-
-async function until(url: string, log: string): Promise<void> {
-  for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await sleep(50)) {
-    const reply = await fetch(url).catch(() => null);
-    if (reply?.ok) return;
-  }
-  throw new Error(`${url} did not answer within ${READY_MS / 1000} s; see ${log}.`);
 }

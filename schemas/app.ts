@@ -1,36 +1,30 @@
 import { z } from 'zod';
 
-import { argSpecs, echoes, int, keyValue, limit, notes, orNull, plain, resourceId } from './fields.js';
+import type { App } from '../domain/apps/app.js';
+import {
+  argSpecs, echoes, envVariables, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, withoutEchoes,
+} from './fields.js'; // prettier-ignore
 
-const texts = z
-  .array(z.string())
-  .nullish()
-  .transform((list) => list ?? []);
+const texts = orEmpty(z.string());
 const fileInput = z.strictObject({
-  name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).default('OPTIONAL'),
-  autoMountLocal: z.boolean().default(true), envKey: orNull(plain(80)), notes: notes.optional(), sourceUrl: orNull(z.string().min(1)), targetPath: orNull(z.string()),
+  name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
+  autoMountLocal: orTrue, envKey: orNull(plain(80)), notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(z.string().min(1)), targetPath: orNull(z.string()),
 }); // prettier-ignore
 const fileInputArray = z.strictObject({
-  name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).default('OPTIONAL'),
-  envKey: orNull(plain(80)), notes: notes.optional(), sourceUrls: texts, targetDir: orNull(z.string()),
+  name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
+  envKey: orNull(plain(80)), notes: notes.nullish().transform((free) => free ?? {}), sourceUrls: texts, targetDir: orNull(z.string()),
 }); // prettier-ignore
 
 const parameterSet = z.strictObject({
   appArgs: argSpecs,
   containerArgs: argSpecs,
   schedulerOptions: argSpecs,
-  envVariables: z
-    .array(keyValue)
-    .nullish()
-    .transform((list) => list ?? []),
+  envVariables,
   archiveFilter: z
     .strictObject({
       includes: texts,
       excludes: texts,
-      includeLaunchFiles: z
-        .boolean()
-        .nullish()
-        .transform((on) => on ?? true),
+      includeLaunchFiles: orTrue,
     })
     .nullish()
     .transform((filter) => filter ?? { includes: [], excludes: [], includeLaunchFiles: true }),
@@ -40,19 +34,9 @@ const parameterSet = z.strictObject({
     .transform((logs) => logs ?? { stdoutFilename: '', stderrFilename: '' }),
 });
 
-const count = (otherwise: number) =>
-  int
-    .min(1)
-    .nullish()
-    .transform((n) => n ?? otherwise);
-const off = z
-  .boolean()
-  .nullish()
-  .transform((on) => on ?? false);
-
 const jobAttributes = z.strictObject({
   description: orNull(z.string().max(2048)),
-  dynamicExecSystem: off,
+  dynamicExecSystem: orFalse,
   execSystemConstraints: texts,
   execSystemId: orNull(resourceId),
   execSystemExecDir: orNull(plain(4096)),
@@ -69,69 +53,92 @@ const jobAttributes = z.strictObject({
   execSystemLogicalQueue: orNull(plain(128)),
   archiveSystemId: orNull(resourceId),
   archiveSystemDir: orNull(plain(4096)),
-  archiveOnAppError: z
-    .boolean()
-    .nullish()
-    .transform((on) => on ?? true),
+  archiveOnAppError: orTrue,
   archiveMode: orNull(z.enum(['ALWAYS', 'SKIP_ON_FAIL', 'NEVER'])),
-  isMpi: off,
+  isMpi: orFalse,
   mpiCmd: orNull(plain(126)),
   cmdPrefix: orNull(plain(4096)),
   parameterSet: parameterSet.nullish().transform((set) => set ?? parameterSet.parse({})),
-  fileInputs: z
-    .array(fileInput)
-    .nullish()
-    .transform((list) => list ?? []),
-  fileInputArrays: z
-    .array(fileInputArray)
-    .nullish()
-    .transform((list) => list ?? []),
-  nodeCount: count(1),
-  coresPerNode: count(1),
-  memoryMB: count(100),
-  maxMinutes: count(10),
-  subscriptions: z
-    .array(notes)
-    .nullish()
-    .transform((list) => list ?? []),
+  fileInputs: orEmpty(fileInput),
+  fileInputArrays: orEmpty(fileInputArray),
+  nodeCount: orNumber(1, 1),
+  coresPerNode: orNumber(1, 1),
+  memoryMB: orNumber(100, 1),
+  maxMinutes: orNumber(10, 1),
+  subscriptions: orEmpty(notes),
   tags: texts,
 });
 
+/** What a request may define of an application: the rest is the service's. */
+type Defined = Omit<App, 'tenant' | 'uuid' | 'owner' | 'deleted' | 'created' | 'updated'>;
+
 /** The body of POST /v3/apps (specification: platform §4.1, §4.2). */
-export const AppDefinition = z.strictObject({
-  ...echoes,
-  id: resourceId,
-  version: plain(64).refine((text) => !text.includes('/'), 'may not contain /'),
-  containerImage: plain(4096),
-  description: orNull(z.string().max(2048)),
-  owner: plain(60).nullish(),
-  enabled: z
-    .boolean()
-    .nullish()
-    .transform((on) => on ?? true),
-  versionEnabled: z
-    .boolean()
-    .nullish()
-    .transform((on) => on ?? true),
-  locked: off,
-  runtime: z
-    .enum(['DOCKER', 'SINGULARITY', 'ZIP'])
-    .nullish()
-    .transform((name) => name ?? 'DOCKER'),
-  runtimeVersion: orNull(plain(128)),
-  runtimeOptions: z
-    .array(z.enum(['NONE', 'SINGULARITY_START', 'SINGULARITY_RUN']))
-    .nullish()
-    .transform((list) => list ?? []),
-  jobType: orNull(z.enum(['FORK', 'BATCH'])),
-  maxJobs: limit,
-  maxJobsPerUser: limit,
-  strictFileInputs: off,
-  jobAttributes: jobAttributes.nullish().transform((given) => given ?? jobAttributes.parse({})),
-  tags: texts,
-  notes: z
-    .looseObject({ kilim: z.strictObject({ repeatable: z.boolean().optional() }).optional() })
-    .nullish()
-    .transform((free) => free ?? {}),
-});
+export const AppDefinition = z
+  .strictObject({
+    ...echoes,
+    id: resourceId,
+    version: plain(64).refine((text) => !text.includes('/'), 'may not contain /'),
+    containerImage: plain(4096),
+    description: orNull(z.string().max(2048)),
+    owner: plain(60).nullish(),
+    enabled: orTrue,
+    versionEnabled: orTrue,
+    locked: orFalse,
+    runtime: z
+      .enum(['DOCKER', 'SINGULARITY', 'ZIP'])
+      .nullish()
+      .transform((name) => name ?? 'DOCKER'),
+    runtimeVersion: orNull(plain(128)),
+    runtimeOptions: orEmpty(z.enum(['NONE', 'SINGULARITY_START', 'SINGULARITY_RUN'])),
+    jobType: orNull(z.enum(['FORK', 'BATCH'])),
+    maxJobs: limit,
+    maxJobsPerUser: limit,
+    strictFileInputs: orFalse,
+    jobAttributes: jobAttributes.nullish().transform((given) => given ?? jobAttributes.parse({})),
+    tags: texts,
+    notes: z
+      .looseObject({ kilim: z.strictObject({ repeatable: z.boolean().optional() }).optional() })
+      .nullish()
+      .transform((free) => free ?? {}),
+  })
+  .superRefine((app, context) => {
+    unique(context, 'tags', app.tags);
+    const {
+      parameterSet: set,
+      fileInputs,
+      fileInputArrays,
+      dynamicExecSystem,
+      execSystemConstraints,
+    } = app.jobAttributes;
+    for (const list of ['appArgs', 'containerArgs', 'schedulerOptions'] as const)
+      unique(
+        context,
+        `jobAttributes.parameterSet.${list}`,
+        set[list].map(({ name }) => name),
+      );
+    unique(
+      context,
+      'jobAttributes.fileInputs',
+      fileInputs.map(({ name }) => name),
+    );
+    unique(
+      context,
+      'jobAttributes.fileInputArrays',
+      fileInputArrays.map(({ name }) => name),
+    );
+    if (app.runtimeOptions.includes('SINGULARITY_START') && app.runtimeOptions.includes('SINGULARITY_RUN')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['runtimeOptions'],
+        message: 'may hold only one of SINGULARITY_START and SINGULARITY_RUN',
+      });
+    }
+    if (dynamicExecSystem && execSystemConstraints.length === 0)
+      context.addIssue({
+        code: 'custom',
+        path: ['jobAttributes', 'execSystemConstraints'],
+        message: 'is required with dynamicExecSystem',
+      });
+  })
+  .transform(withoutEchoes) satisfies z.ZodType<Defined>;
 export type AppDefinition = z.infer<typeof AppDefinition>;

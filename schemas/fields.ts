@@ -1,10 +1,16 @@
 import { z } from 'zod';
 
+import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
+
 /** `null` for an optional member means absent (specification: platform §8.6). */
 export const orNull = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? null);
+export const orFalse = z.boolean().nullish().transform((on) => on ?? false); // prettier-ignore
+export const orTrue = z.boolean().nullish().transform((on) => on ?? true); // prettier-ignore
+export const orEmpty = <T extends z.ZodType>(item: T) => z.array(item).nullish().transform((list): z.output<T>[] => list ?? []); // prettier-ignore
+export const orNumber = (otherwise: number, min = -UNLIMITED) => z.int().min(min).max(UNLIMITED).nullish().transform((n) => n ?? otherwise); // prettier-ignore
 
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
 export const plain = (max: number) =>
   z
     .string()
@@ -21,49 +27,72 @@ export const resourceId = z
     'must start with a letter or digit; then letters, digits and . _ ~ -',
   );
 
-export const int = z.int().max(2147483647);
+export const int = z.int().max(UNLIMITED);
 export const notes = z.record(z.string(), z.unknown());
-export const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
+const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
 /** -1, null and absent: no limit. */
 export const limit = z
   .int()
+  .max(UNLIMITED)
   .nullish()
-  .transform((value) => (value === null || value === undefined || value < 0 ? 2147483647 : value));
+  .transform((value) => (value === null || value === undefined || value < 0 ? UNLIMITED : value));
+/** The same where a stored 0 means that nothing was said (platform §3.2). */
+export const maximum = limit.transform((value) => (value <= 0 ? UNLIMITED : value));
 
-/** Echoes of a fetched definition that may be posted back, and are ignored. */
-export const echoes = Object.fromEntries(
-  [
-    'tenant',
-    'uuid',
-    'deleted',
-    'created',
-    'updated',
-    'isPublic',
-    'sharedWithUsers',
-    'isDynamicEffectiveUser',
-    'parentId',
-    'importRefId',
-    'sharedAppCtx',
-    'hostKey',
-  ].map((name) => [name, z.unknown().optional()]),
-);
+const ECHOES = [
+  'tenant', 'uuid', 'deleted', 'created', 'updated', 'isPublic', 'sharedWithUsers', 'isDynamicEffectiveUser', 'parentId', 'importRefId',
+  'sharedAppCtx', 'hostKey',
+] as const; // prettier-ignore
+type Echo = (typeof ECHOES)[number];
 
-export const keyValue = z.strictObject({
-  key: z
-    .string()
-    .min(1)
-    .refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
-  value: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? ''),
-  description: z.string().max(2048).nullish(),
-  inputMode: inputMode.optional(),
-  notes: notes.optional(),
+/** Read-only members of a fetched definition may be posted back; a schema with them ends with `.transform(withoutEchoes)`. */
+export const echoes = Object.fromEntries(ECHOES.map((name) => [name, z.unknown().optional()])) as Record<
+  Echo,
+  z.ZodOptional<z.ZodUnknown>
+>;
+export const withoutEchoes = <T extends object>(given: T): Omit<T, Echo> =>
+  Object.fromEntries(
+    Object.entries(given).filter(([name]) => !(ECHOES as readonly string[]).includes(name)),
+  ) as Omit<T, Echo>;
+
+/** Adds an issue for the first name that comes twice. */
+export const unique = (context: z.RefinementCtx, field: string, names: readonly string[]): void => {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  const message = `names ${JSON.stringify(twice.slice(0, 80))} twice`;
+  context.addIssue({ code: 'custom', path: field.split('.'), message });
+};
+
+const keyValue = z
+  .strictObject({
+    key: plain(255).refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
+    value: z.string().nullish(),
+    description: z.string().max(2048).nullish(),
+    inputMode: inputMode.nullish(),
+    notes: notes.nullish(),
+  })
+  .superRefine(({ inputMode: mode, value }, context) => {
+    const fault = (message: string): void => context.addIssue({ code: 'custom', path: ['value'], message });
+    if (mode === 'FIXED' && value === NOT_SET) fault('must be set for FIXED');
+    if (mode === 'REQUIRED' && value && value !== NOT_SET) fault('must be unset for REQUIRED');
+  })
+  .transform(({ key, value, description, inputMode: mode, notes: free }) => ({
+    key,
+    value: mode === 'REQUIRED' ? NOT_SET : (value ?? ''),
+    description: description ?? null,
+    inputMode: mode ?? ('INCLUDE_BY_DEFAULT' as const),
+    notes: free ?? {},
+  }));
+
+/** Environment of a system or application; keys are unique. */
+export const envVariables = orEmpty(keyValue).superRefine((list, context) => {
+  const keys = list.map(({ key }) => key);
+  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
+  if (twice !== undefined) context.addIssue({ code: 'custom', message: `sets the key ${twice} twice` });
 });
 
-/** Legacy `meta: {name, required}` of published tutorials is read (specification: jobs §2.3, platform §4.3). */
-const meta = z.strictObject({ name: z.string().nullish(), required: z.boolean().nullish() }).nullish();
+/** Legacy `meta: {name, required, …}` of published tutorials is read (specification: jobs §2.3, platform §4.3). */
+const meta = z.looseObject({ name: z.string().nullish(), required: z.boolean().nullish() }).nullish();
 
 export const argSpecs = z
   .array(

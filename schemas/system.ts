@@ -1,21 +1,33 @@
 import { z } from 'zod';
 
-import { argSpecs, echoes, int, keyValue, limit, orNull, plain, resourceId } from './fields.js';
+import type { System } from '../domain/systems/system.js';
+import {
+  argSpecs, echoes, envVariables, int, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, withoutEchoes,
+} from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
   name: plain(128),
   hpcQueueName: plain(128),
   maxJobs: limit,
   maxJobsPerUser: limit,
-  minNodeCount: int.nullish().transform((n) => n ?? 1),
-  maxNodeCount: limit,
-  minCoresPerNode: int.nullish().transform((n) => n ?? 1),
-  maxCoresPerNode: limit,
-  minMemoryMB: int.nullish().transform((n) => n ?? 0),
-  maxMemoryMB: limit,
-  minMinutes: int.nullish().transform((n) => n ?? 0),
-  maxMinutes: limit,
+  minNodeCount: orNumber(1),
+  maxNodeCount: maximum,
+  minCoresPerNode: orNumber(1),
+  maxCoresPerNode: maximum,
+  minMemoryMB: orNumber(0),
+  maxMemoryMB: maximum,
+  minMinutes: orNumber(0),
+  maxMinutes: maximum,
   schedulerOptions: argSpecs,
+});
+
+const capability = z.strictObject({
+  category: z.enum(['SCHEDULER', 'OS', 'HARDWARE', 'SOFTWARE', 'JOB', 'CONTAINER', 'MISC', 'CUSTOM']),
+  subcategory: orNull(plain(128)),
+  name: plain(128),
+  datatype: z.enum(['STRING', 'INTEGER', 'BOOLEAN', 'NUMBER', 'TIMESTAMP']),
+  precedence: orNumber(100),
+  value: orNull(plain(2048)),
 });
 
 /** Secrets of a host login: pairs come as pairs, nothing else is accepted (specification: platform §3.2). */
@@ -45,6 +57,12 @@ const kilim = z.strictObject({
   containerEngineArgs: z.array(plain(200)).optional(),
 });
 
+/** What a request may define of a system: the rest is the service's. */
+type Defined = Omit<
+  System,
+  'tenant' | 'uuid' | 'owner' | 'parentId' | 'importRefId' | 'deleted' | 'created' | 'updated' | 'hostKey'
+>;
+
 /** The body of POST /v3/systems (platform §3.1). */
 export const SystemDefinition = z
   .strictObject({
@@ -57,10 +75,7 @@ export const SystemDefinition = z
       .string()
       .max(256)
       .regex(/^[A-Za-z0-9][A-Za-z0-9.:_/-]*$|^::1$/, 'must be a host name or address'),
-    enabled: z
-      .boolean()
-      .nullish()
-      .transform((on) => on ?? true),
+    enabled: orTrue,
     effectiveUserId: z
       .string()
       .max(60)
@@ -84,65 +99,31 @@ export const SystemDefinition = z
       .max(65535)
       .nullish()
       .transform((n) => (n && n > 0 ? n : -1)),
-    useProxy: z
-      .boolean()
-      .nullish()
-      .transform((on) => on ?? false),
+    useProxy: orFalse,
     proxyHost: orNull(plain(256)),
-    proxyPort: int.nullish().transform((n) => n ?? -1),
+    proxyPort: orNumber(-1),
     dtnSystemId: orNull(resourceId),
     canExec: z.boolean(),
-    canRunBatch: z
-      .boolean()
-      .nullish()
-      .transform((on) => on ?? false),
-    enableCmdPrefix: z
-      .boolean()
-      .nullish()
-      .transform((on) => on ?? false),
-    allowChildren: z
-      .boolean()
-      .nullish()
-      .transform((on) => on ?? false),
+    canRunBatch: orFalse,
+    enableCmdPrefix: orFalse,
+    allowChildren: orFalse,
     mpiCmd: orNull(plain(126)),
-    jobRuntimes: z
-      .array(
-        z.strictObject({
-          runtimeType: z.enum(['DOCKER', 'SINGULARITY', 'ZIP']),
-          version: z.string().nullish(),
-        }),
-      )
-      .nullish()
-      .transform((list) => list ?? []),
+    jobRuntimes: orEmpty(
+      z.strictObject({
+        runtimeType: z.enum(['DOCKER', 'SINGULARITY', 'ZIP']),
+        version: z.string().nullish(),
+      }),
+    ),
     jobWorkingDir: orNull(plain(4096)),
-    jobEnvVariables: z
-      .array(keyValue)
-      .nullish()
-      .transform((list) => list ?? []),
+    jobEnvVariables: envVariables,
     jobMaxJobs: limit,
     jobMaxJobsPerUser: limit,
     batchScheduler: orNull(z.enum(['SLURM', 'CONDOR', 'PBS', 'SGE', 'UGE', 'TORQUE'])),
-    batchLogicalQueues: z
-      .array(queue)
-      .nullish()
-      .transform((list) => list ?? []),
+    batchLogicalQueues: orEmpty(queue),
     batchDefaultLogicalQueue: orNull(plain(128)),
     batchSchedulerProfile: orNull(resourceId),
-    jobCapabilities: z
-      .array(
-        z.looseObject({
-          category: z.string(),
-          name: z.string(),
-          datatype: z.string(),
-          precedence: int.default(100),
-        }),
-      )
-      .nullish()
-      .transform((list) => list ?? []),
-    tags: z
-      .array(z.string().min(1).max(128))
-      .nullish()
-      .transform((list) => list ?? []),
+    jobCapabilities: orEmpty(capability),
+    tags: orEmpty(z.string().min(1).max(128)),
     notes: z
       .looseObject({ kilim: kilim.optional() })
       .nullish()
@@ -150,51 +131,69 @@ export const SystemDefinition = z
   })
   .superRefine((system, context) => {
     const fault = (path: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    if (system.canExec) {
-      if (system.systemType !== 'LINUX') fault('canExec', `cannot be true for ${system.systemType}`);
-      if (!system.jobWorkingDir) fault('jobWorkingDir', 'is required when canExec is true');
-      if (system.jobRuntimes.length === 0)
-        fault('jobRuntimes', 'needs at least one entry when canExec is true');
-    }
-    if (system.systemType === 'LINUX' && system.rootDir === '') fault('rootDir', 'is required for LINUX');
-    if (system.systemType === 'S3' && !system.bucketName) fault('bucketName', 'is required for S3');
-    if (system.authnCredential && system.effectiveUserId === '${apiUserId}')
-      fault('authnCredential', 'is only possible with a static effectiveUserId');
-    if (system.canRunBatch) {
-      if (!system.batchScheduler) fault('batchScheduler', 'is required when canRunBatch is true');
-      if (system.batchLogicalQueues.length === 0)
-        fault('batchLogicalQueues', 'needs at least one queue when canRunBatch is true');
-      const known = system.batchLogicalQueues.map(({ name }) => name);
-      if (
-        system.batchDefaultLogicalQueue ? !known.includes(system.batchDefaultLogicalQueue) : known.length > 1
-      )
-        fault('batchDefaultLogicalQueue', 'must be one of the queues');
-    }
-  });
+      context.addIssue({ code: 'custom', path: path.split('.'), message });
+    checkKind(system, fault);
+    if (system.canRunBatch) checkBatch(system, fault);
+    unique(context, 'tags', system.tags);
+    const queues = system.batchLogicalQueues;
+    unique(context, 'batchLogicalQueues', queues.map(({ name }) => name)); // prettier-ignore
+    queues.forEach((one, i) => {
+      for (const what of ['NodeCount', 'CoresPerNode', 'MemoryMB', 'Minutes'] as const) {
+        const isTurned = one[`min${what}`] > one[`max${what}`];
+        if (isTurned) fault(`batchLogicalQueues.${i}.min${what}`, `must not be above max${what}`);
+      }
+    });
+  })
+  .transform((system) => ({
+    ...withoutEchoes(system),
+    batchDefaultLogicalQueue: system.batchDefaultLogicalQueue ?? system.batchLogicalQueues[0]?.name ?? null,
+  })) satisfies z.ZodType<Defined>;
 export type SystemDefinition = z.infer<typeof SystemDefinition>;
+
+type Fault = (path: string, message: string) => void;
+
+/** What a kind of system asks for (platform §3.1, §3.4). */
+function checkKind(
+  system: Omit<Defined, 'jobCapabilities'> & { authnCredential?: object | null | undefined },
+  fault: Fault,
+): void {
+  const { systemType, canExec, authnCredential } = system;
+  if (canExec) {
+    if (systemType !== 'LINUX') fault('canExec', `cannot be true for ${systemType}`);
+    if (!system.jobWorkingDir) fault('jobWorkingDir', 'is required when canExec is true');
+    if (system.jobRuntimes.length === 0)
+      fault('jobRuntimes', 'needs at least one entry when canExec is true');
+  } else if (system.dtnSystemId) fault('dtnSystemId', 'is only possible when canExec is true');
+  if (['LINUX', 'IRODS'].includes(systemType) && system.rootDir === '')
+    fault('rootDir', `is required for ${systemType}`);
+  if (systemType === 'S3' && !system.bucketName) fault('bucketName', 'is required for S3');
+  if (systemType === 'IRODS' && system.port < 1) fault('port', 'is required for IRODS');
+  if (!authnCredential) return;
+  if (system.effectiveUserId === '${apiUserId}')
+    fault('authnCredential', 'is only possible with a static effectiveUserId');
+  if ('loginUser' in authnCredential && authnCredential.loginUser)
+    fault('authnCredential', 'may not contain loginUser');
+}
+
+function checkBatch(
+  system: Pick<Defined, 'batchScheduler' | 'batchLogicalQueues' | 'batchDefaultLogicalQueue'>,
+  fault: Fault,
+): void {
+  const names = system.batchLogicalQueues.map(({ name }) => name);
+  const chosen = system.batchDefaultLogicalQueue;
+  if (!system.batchScheduler) fault('batchScheduler', 'is required when canRunBatch is true');
+  if (names.length === 0) fault('batchLogicalQueues', 'needs at least one queue when canRunBatch is true');
+  else if (chosen ? !names.includes(chosen) : names.length > 1)
+    fault('batchDefaultLogicalQueue', 'must be one of the queues');
+}
 
 export const Profile = z.strictObject({
   ...echoes,
   name: resourceId,
   description: orNull(z.string().max(2048)),
   owner: plain(60).nullish(),
-  moduleLoads: z
-    .array(
-      z.strictObject({
-        moduleLoadCommand: plain(256),
-        modulesToLoad: z
-          .array(plain(256))
-          .nullish()
-          .transform((list) => list ?? []),
-      }),
-    )
-    .nullish()
-    .transform((list) => list ?? []),
-  hiddenOptions: z
-    .array(z.enum(['MEM', 'PARTITION']))
-    .nullish()
-    .transform((list) => list ?? []),
+  moduleLoads: orEmpty(z.strictObject({ moduleLoadCommand: plain(256), modulesToLoad: orEmpty(plain(256)) })),
+  hiddenOptions: orEmpty(z.enum(['MEM', 'PARTITION'])),
 });
 
 const LEVELS = ['READ', 'MODIFY', 'EXECUTE'] as const;
@@ -218,4 +217,11 @@ export const FilePermission = z.strictObject({
 });
 export const MakeDirectory = z.strictObject({
   path: plain(4096).refine((path) => !path.split('/').includes('..'), 'may not contain ..'),
+});
+export const MoveCopy = z.strictObject({
+  operation: z
+    .string()
+    .toUpperCase()
+    .pipe(z.enum(['MOVE', 'COPY'])),
+  newPath: plain(4096).refine((path) => !path.split('/').includes('..'), 'may not contain ..'),
 });

@@ -1,32 +1,68 @@
-// `npm test`: everything that this machine has the parts for; what was left out is named at the end.
+// `npm test [-- vitest's arguments]`: everything that this machine has the parts for; what was left out is named at the end.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { prepare, root } from './prepare.mjs';
+import { testBed } from './test-bed.mjs';
+
+const PARTS = {
+  'vm-ssh': 'a real sshd for an ordinary user: SSH hosts',
+  'store-ssh': 'a second sshd: archives on another host',
+  docker: 'Docker Engine: containers',
+  postgres: 'PostgreSQL: the store on it',
+};
+
+function runTests(bed, reportFile) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  return spawnSync(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, KILIM_TESTBED: JSON.stringify(bed) },
+  }).status;
+}
+
+function readReport(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] };
+  }
+}
+
+const table = (title, rows) => {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  process.stdout.write(
+    `\n${title}\n${rows.map(([name, what]) => `  ${name.padEnd(width)}  ${what}\n`).join('')}`,
+  );
+};
 
 await prepare();
-const status = spawnSync(process.execPath, [join(root, 'test', 'testbed', 'main.mjs'), 'status'], {
-  encoding: 'utf8',
-});
-const bed = status.status === 0 ? JSON.parse(status.stdout) : {};
-process.env.KILIM_TESTBED = JSON.stringify(bed);
+const scratch = mkdtempSync(join(tmpdir(), 'kilim-test-report-'));
+const bed = testBed();
+const status = runTests(bed, join(scratch, 'report.json'));
+const report = readReport(join(scratch, 'report.json'));
+rmSync(scratch, { recursive: true, force: true });
 
-const PARTS = [
-  ['vm-ssh', 'a real sshd for an ordinary user: SSH hosts'],
-  ['store-ssh', 'a second sshd: archives on another host'],
-  ['docker', 'Docker Engine: containers'],
-  ['postgres', 'PostgreSQL: the store on it'],
-];
-const missing = PARTS.filter(([part]) => bed.parts?.[part]?.state !== 'up');
-const tests = spawnSync(
-  process.execPath,
-  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...process.argv.slice(2)],
-  { cwd: root, stdio: 'inherit' },
-);
-if (missing.length > 0) {
-  process.stdout.write('\nLeft out, because the part is not there (npm run testbed -- up):\n');
-  for (const [part, what] of missing) process.stdout.write(`  ${part.padEnd(10)} ${what}\n`);
-}
+const missing = Object.entries(PARTS).filter(([part]) => bed.parts?.[part]?.state !== 'up');
+const skipped = report.testResults
+  .map(({ name, assertionResults }) => [
+    name.replace(`${root}/`, ''),
+    assertionResults.filter((test) => test.status !== 'passed' && test.status !== 'failed').length,
+  ])
+  .filter(([, count]) => count > 0);
+if (missing.length > 0)
+  table('Left out, because these parts are not there (root on Debian: npm run testbed -- up):', missing);
+if (skipped.length > 0)
+  table(
+    'Tests that were skipped:',
+    skipped.map(([name, count]) => [name, `${count}`]),
+  );
 const isIncomplete = process.env.CI === 'true' && missing.length > 0;
-if (isIncomplete) process.stdout.write('With CI=true a missing part is a failure.\n');
-process.exit(tests.status !== 0 || isIncomplete ? 1 : 0);
+if (isIncomplete) process.stdout.write('\nWith CI=true a missing part is a failure.\n');
+process.stdout.write(
+  `\n${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped\n`,
+);
+process.exit(status !== 0 || isIncomplete ? 1 : 0);

@@ -5,10 +5,12 @@ import type { GrantStore } from './store.js';
 export const createGrantStore = (db: Db): GrantStore => ({
   async grant(tenant, resource, username, levels, grantor) {
     const created = now();
+    if (levels.length === 0) return;
     await db.insertInto('grants').values(levels.map((level) => ({ tenant, resource, username, level, grantor, created })))
       .onConflict((oc) => oc.doNothing()).execute(); // prettier-ignore
   },
   async revoke(tenant, resource, username, levels) {
+    if (levels.length === 0) return;
     await db
       .deleteFrom('grants')
       .where('tenant', '=', tenant)

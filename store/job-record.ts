@@ -1,30 +1,28 @@
 import { DEFAULT_CONDITION } from '../domain/jobs/condition.js';
 import type { Job, StatusRecord } from '../domain/jobs/job.js';
-import { canMove, isTerminal } from '../domain/jobs/status.js';
+import { canMove, isTerminal, type JobStatus } from '../domain/jobs/status.js';
 import { KilimError } from '../domain/errors.js';
 import type { Db } from './database.js';
+import { isPostgres } from './dialects.js';
+import { JOB_COLUMNS } from './job-columns.js';
 import { addEvent, toJob } from './job-rows.js';
-import { lockFor } from './lock.js';
 import { now } from './now.js';
 import { freePlaces } from './reservations.js';
+import { clip } from './texts.js';
 
 /** One record of the workflow, in one transaction with its event; a late or illegal one changes nothing. */
 export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job: Job; freed: string[] }> {
   return db.transaction().execute(async (trx) => {
-    await lockFor(trx, record.uuid);
-    const row = await trx.selectFrom('jobs').selectAll().where('uuid', '=', record.uuid).executeTakeFirst();
+    const ofJob = trx.selectFrom('jobs').select(JOB_COLUMNS).where('uuid', '=', record.uuid);
+    // SQLite has the whole file since the transaction's begin
+    const row = await (isPostgres(trx) ? ofJob.forUpdate() : ofJob).executeTakeFirst();
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${record.uuid} was not found.`);
     const before = toJob(row);
-    if (
-      record.rev <= before.rev ||
-      !(record.status === before.status || canMove(before.status, record.status))
-    ) {
-      return { job: before, freed: [] };
-    }
+    if (record.rev <= before.rev || !isLegal(before.status, record.status)) return { job: before, freed: [] };
     const at = now();
     const { status } = record;
     const ends = isTerminal(status);
-    const message = (record.message ?? `Setting job status to ${status}.`).slice(0, 16_384);
+    const message = clip(record.message ?? `Setting job status to ${status}.`);
     const condition =
       before.condition ?? record.condition ?? (isTerminal(status) ? DEFAULT_CONDITION[status] : null);
     const change = {
@@ -35,13 +33,15 @@ export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job:
       // told to nobody before the end: null while active (jobs §5.5)
       condition,
       ...(ends ? { ended: at } : {}),
-      ...(status === 'BLOCKED' ? { blocked_count: before.blockedCount + 1 } : {}),
+      ...(status === 'BLOCKED' && before.status !== 'BLOCKED'
+        ? { blocked_count: before.blockedCount + 1 }
+        : {}),
       ...(status === 'QUEUED' && !before.remoteSubmitted ? { remote_submitted: at } : {}),
       ...(status === 'RUNNING' && !before.remoteStarted ? { remote_started: at } : {}),
       ...(record.remoteOutcome && !before.remoteOutcome
         ? { remote_outcome: record.remoteOutcome, remote_ended: at }
         : {}),
-      ...(record.remoteResultInfo !== undefined ? { remote_result_info: record.remoteResultInfo } : {}),
+      ...(record.remoteResultInfo !== undefined ? { remote_result_info: clip(record.remoteResultInfo) } : {}),
       ...(record.archived !== undefined ? { archived: record.archived ? 1 : 0 } : {}),
       ...(record.pausedMs ? { paused_ms: before.pausedMs + record.pausedMs } : {}),
     };
@@ -60,6 +60,10 @@ export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job:
     return { job, freed };
   });
 }
+
+/** The table's moves; and a job that waits may say anew why. */
+const isLegal = (from: JobStatus, to: JobStatus): boolean =>
+  canMove(from, to) || (from === to && !isTerminal(from));
 
 const endData = (job: Job): Record<string, unknown> => ({
   blockedCount: job.blockedCount,

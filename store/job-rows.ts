@@ -5,17 +5,13 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent, JobEventName, RemoteOutcome } from '../domain/jobs/job.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Database, EventsTable, JobsTable } from './database.js';
+import type { JOB_COLUMNS } from './job-columns.js';
 import { now } from './now.js';
+import { clipJson } from './texts.js';
 
-/** Attributes by which jobs can be sorted, and their columns. */
-export const COLUMN_OF: Readonly<Record<string, keyof JobsTable>> = {
-  id: 'id', uuid: 'uuid', name: 'name', owner: 'owner', tenant: 'tenant', status: 'status', condition: 'condition',
-  appId: 'app_id', appVersion: 'app_version', execSystemId: 'exec_system_id', archiveSystemId: 'archive_system_id',
-  created: 'created', lastUpdated: 'last_updated', ended: 'ended', remoteStarted: 'remote_started',
-  remoteEnded: 'remote_ended', remoteSubmitted: 'remote_submitted', remoteJobId: 'remote_job_id', blockedCount: 'blocked_count',
-}; // prettier-ignore
+type JobRow = Pick<Selectable<JobsTable>, (typeof JOB_COLUMNS)[number]>;
 
-export function toJob(row: Selectable<JobsTable>): Job {
+export function toJob(row: JobRow): Job {
   const plan = JSON.parse(row.plan) as JobPlan;
   return {
     uuid: row.uuid,
@@ -71,12 +67,7 @@ export async function addEvent(
   detail: string,
   data: Record<string, unknown>,
 ): Promise<void> {
-  const description = JSON.stringify({
-    jobName: plan.name,
-    jobUuid: plan.uuid,
-    jobOwner: plan.owner,
-    ...data,
-  }).slice(0, 16_384);
+  const description = clipJson({ jobName: plan.name, jobUuid: plan.uuid, jobOwner: plan.owner, ...data });
   await on
     .insertInto('job_events')
     .values({

@@ -1,16 +1,18 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 
 import { KilimError } from '../domain/errors.js';
 import type { EnvVariable, JobPlan } from '../domain/jobs/job-plan.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
+import { isPostgres, lock } from './dialects.js';
+import { JOB_COLUMNS, sortable } from './job-columns.js';
 import { recordStatus } from './job-record.js';
-import { addEvent, COLUMN_OF, toEvent, toJob } from './job-rows.js';
-import { lockFor } from './lock.js';
+import { addEvent, toEvent, toJob } from './job-rows.js';
 import { now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
 import type { JobQuery, JobStore } from './store.js';
+import { clip } from './texts.js';
 
 const PLANS_KEPT = 2_000;
 const KEY_LIVES_MS = 24 * 3_600_000;
@@ -19,7 +21,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
   const plans = new Map<string, JobPlan>(); // a plan never changes
 
   const rowOf = (uuid: string) =>
-    db.selectFrom('jobs').selectAll().where('uuid', '=', uuid).executeTakeFirst();
+    db.selectFrom('jobs').select(JOB_COLUMNS).where('uuid', '=', uuid).executeTakeFirst();
   const find: JobStore['find'] = async (uuid) => {
     const row = await rowOf(uuid);
     return row ? toJob(row) : null;
@@ -29,21 +31,27 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
     if (!job) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
     return job;
   };
+  const getPlan: JobStore['getPlan'] = async (uuid) => {
+    const plan = plans.get(uuid) ?? (await get(uuid)).plan;
+    plans.delete(uuid);
+    plans.set(uuid, plan); // the one used last goes last
+    if (plans.size > PLANS_KEPT) plans.delete(plans.keys().next().value ?? '');
+    return plan;
+  };
   const sealed = async (uuid: string, column: 'env' | 'request'): Promise<string> => {
     const row = await db.selectFrom('jobs').select(column).where('uuid', '=', uuid).executeTakeFirst();
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
     return seal.open(row[column] ?? '');
   };
   const findByKey = async (
-    on: Db | Transaction<Database>,
+    on: Kysely<Database>,
     tenant: string,
     caller: string,
     key: string,
     bodyHash: string,
   ) => {
-    const since = new Date(Date.now() - KEY_LIVES_MS).toISOString();
     const row = await on.selectFrom('idempotency_keys').selectAll()
-      .where('tenant', '=', tenant).where('caller', '=', caller).where('key', '=', key).where('created', '>', since).executeTakeFirst(); // prettier-ignore
+      .where('tenant', '=', tenant).where('caller', '=', caller).where('key', '=', key).where('created', '>', ago(KEY_LIVES_MS)).executeTakeFirst(); // prettier-ignore
     if (!row) return null;
     if (row.body_hash !== bodyHash)
       throw new KilimError(
@@ -60,15 +68,10 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
       const created = now();
       const uuid = await db.transaction().execute(async (trx) => {
         if (once) {
-          await lockFor(trx, `${plan.tenant} ${once.caller} ${once.key}`);
+          await lock(trx, [`once ${plan.tenant} ${once.caller} ${once.key}`]);
           const older = await findByKey(trx, plan.tenant, once.caller, once.key, once.bodyHash);
           if (older) return older;
-          await trx
-            .deleteFrom('idempotency_keys')
-            .where('tenant', '=', plan.tenant)
-            .where('caller', '=', once.caller)
-            .where('key', '=', once.key)
-            .execute();
+          await trx.deleteFrom('idempotency_keys').where('created', '<=', ago(KEY_LIVES_MS)).execute();
           await trx.insertInto('idempotency_keys')
             .values({ tenant: plan.tenant, caller: once.caller, key: once.key, body_hash: once.bodyHash, job_uuid: plan.uuid, created }).execute(); // prettier-ignore
         }
@@ -94,14 +97,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
       const uuid = await findByKey(db, tenant, caller, key, bodyHash);
       return uuid ? get(uuid) : null;
     },
-    async getPlan(uuid) {
-      const known = plans.get(uuid);
-      if (known) return known;
-      const { plan } = await get(uuid);
-      if (plans.size >= PLANS_KEPT) plans.delete(plans.keys().next().value ?? '');
-      plans.set(uuid, plan);
-      return plan;
-    },
+    getPlan,
     getEnv: async (uuid) => JSON.parse(await sealed(uuid, 'env')) as EnvVariable[],
     getRawRequest: (uuid) => sealed(uuid, 'request'),
     list: (query) => list(db, query),
@@ -120,14 +116,15 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         remote_last_status_check: at, last_updated: at,
         remote_checks_success: eb('remote_checks_success', '+', succeeded ? 1 : 0),
         remote_checks_failed: eb('remote_checks_failed', '+', succeeded ? 0 : 1),
-        ...(message ? { last_message: message.slice(0, 16_384) } : {}),
-      })).where('uuid', '=', uuid).execute(); // prettier-ignore
+        ...(message ? { last_message: clip(message) } : {}),
+      })).where('uuid', '=', uuid).where('ended', 'is', null).execute(); // prettier-ignore
     },
     async setMessage(uuid, message) {
       await db
         .updateTable('jobs')
-        .set({ last_message: message.slice(0, 16_384), last_updated: now() })
+        .set({ last_message: clip(message), last_updated: now() })
         .where('uuid', '=', uuid)
+        .where('ended', 'is', null) // the last word stands
         .execute();
     },
     async setVisible(uuid, visible) {
@@ -138,7 +135,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .execute();
     },
     async addEvent(uuid, event, detail, description) {
-      const { plan } = await get(uuid);
+      const plan = await getPlan(uuid);
       await addEvent(db, plan, event, detail, description);
     },
     async events(uuid, limit, skip) {
@@ -153,9 +150,8 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
       return rows.map(toEvent);
     },
     async quiet(olderThanMs, limit) {
-      const before = new Date(Date.now() - olderThanMs).toISOString();
       const rows = await db.selectFrom('jobs').select(['uuid', 'status', 'cancel_requested'])
-        .where('ended', 'is', null).where('last_updated', '<', before).orderBy('last_updated').limit(limit).execute(); // prettier-ignore
+        .where('ended', 'is', null).where('last_updated', '<', ago(olderThanMs)).orderBy('last_updated').limit(limit).execute(); // prettier-ignore
       return rows.map((row) => ({
         uuid: row.uuid,
         status: toStatus(row.status),
@@ -176,6 +172,9 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
   };
 }
 
+/** In the form of `now`, so that texts compare as instants. */
+const ago = (ms: number): string => new Date(Date.now() - ms).toISOString().replace('Z', '000Z');
+
 const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>>[number]['status'];
 
 async function list(
@@ -187,15 +186,12 @@ async function list(
     .where('tenant', '=', tenant)
     .where('owner', '=', owner)
     .where('visible', '=', 1);
-  let page = scope.selectAll();
+  let page = scope.select(JOB_COLUMNS);
   for (const { attribute, direction } of orderBy) {
-    const column = COLUMN_OF[attribute];
-    if (!column)
-      throw new KilimError(
-        'INVALID_REQUEST',
-        `orderBy: "${attribute}" is no attribute to sort by; known are ${Object.keys(COLUMN_OF).join(', ')}`,
-      );
-    page = page.orderBy(column, direction);
+    // the databases differ in where they put what is not set
+    page = page.orderBy(sortable(attribute, isPostgres(db)), (by) =>
+      direction === 'asc' ? by.asc().nullsFirst() : by.desc().nullsLast(),
+    );
   }
   const rows = await page
     .orderBy('id', orderBy.length > 0 ? 'asc' : 'desc')

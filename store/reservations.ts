@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 
 import type { Database, Db } from './database.js';
-import { lockFor } from './lock.js';
+import { lock } from './dialects.js';
 import { now } from './now.js';
 import type { JobStore } from './store.js';
 
@@ -9,8 +9,7 @@ import type { JobStore } from './store.js';
 export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
   reserve: (uuid, limits) =>
     db.transaction().execute(async (trx) => {
-      // in one order for all, so that nobody waits for one who waits for him
-      for (const key of limits.map((one) => one.key).sort()) await lockFor(trx, key);
+      await lock(trx, limits.map(({ key }) => placesOf(key))); // prettier-ignore
       for (const { key, limit } of limits) {
         const { n } = await trx.selectFrom('reservations').select((eb) => eb.fn.countAll<number>().as('n'))
           .where('key', '=', key).where('job_uuid', '!=', uuid).executeTakeFirstOrThrow(); // prettier-ignore
@@ -18,16 +17,17 @@ export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
         await trx
           .insertInto('waiters')
           .values({ key, job_uuid: uuid, since: now() })
-          .onConflict((oc) => oc.doNothing())
+          .onConflict((oc) => oc.doNothing()) // it keeps its place in the line
           .execute();
         return `The limit of ${limit} active job${limit === 1 ? '' : 's'} for ${key} is reached.`;
       }
       const created = now();
-      await trx
-        .insertInto('reservations')
-        .values(limits.map(({ key }) => ({ key, job_uuid: uuid, created })))
-        .onConflict((oc) => oc.doNothing())
-        .execute();
+      if (limits.length > 0)
+        await trx
+          .insertInto('reservations')
+          .values(limits.map(({ key }) => ({ key, job_uuid: uuid, created })))
+          .onConflict((oc) => oc.doNothing())
+          .execute();
       await trx.deleteFrom('waiters').where('job_uuid', '=', uuid).execute();
       return null;
     }),
@@ -42,7 +42,18 @@ export async function freePlaces(
   const held = await trx.deleteFrom('reservations').where('job_uuid', '=', uuid).returning('key').execute();
   if (forGood) await trx.deleteFrom('waiters').where('job_uuid', '=', uuid).execute();
   if (held.length === 0) return [];
-  const waiting = await trx.selectFrom('waiters').select('job_uuid')
-    .where('key', 'in', held.map(({ key }) => key)).where('job_uuid', '!=', uuid).orderBy('since').limit(2).execute(); // prettier-ignore
-  return [...new Set(waiting.map(({ job_uuid }) => job_uuid))];
+  const keys = held.map(({ key }) => key);
+  await lock(trx, keys.map(placesOf)); // who is being refused just now must be seen waiting
+  const waiting = await trx
+    .selectFrom('waiters')
+    .select('job_uuid')
+    .where('key', 'in', keys)
+    .where('job_uuid', '!=', uuid)
+    .groupBy('job_uuid')
+    .orderBy((eb) => eb.fn.min('since'))
+    .limit(2)
+    .execute();
+  return waiting.map(({ job_uuid }) => job_uuid);
 }
+
+const placesOf = (key: string): string => `places ${key}`;

@@ -17,6 +17,8 @@ export interface Store {
   settings: SettingStore;
   /** Throws KilimError STORE_UNAVAILABLE where the database does not answer. */
   ping: () => Promise<void>;
+  /** Seals anew, with the first key, what older keys sealed; safe to repeat. Returns how many values. */
+  rotateSeals: () => Promise<number>;
   close: () => Promise<void>;
 }
 

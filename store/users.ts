@@ -2,6 +2,8 @@ import type { Db } from './database.js';
 import type { Seal } from './seal.js';
 import type { SettingStore, User, UserStore } from './store.js';
 
+const DAY_MS = 24 * 3_600_000;
+
 export const createUserStore = (db: Db): UserStore => {
   const find: UserStore['find'] = async (tenant, username) => {
     const row = await db
@@ -26,6 +28,13 @@ export const createUserStore = (db: Db): UserStore => {
       ).map(toUser);
     },
     async revokeToken(jti, expires) {
+      const yesterday = new Date(Date.now() - DAY_MS).toISOString();
+      // refused by their age; a token without an end has 1970 for it and stays
+      await db
+        .deleteFrom('revoked_tokens')
+        .where('expires', '<', yesterday)
+        .where('expires', '>', '1971')
+        .execute();
       await db
         .insertInto('revoked_tokens')
         .values({ jti, expires })

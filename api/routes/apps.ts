@@ -1,142 +1,206 @@
-import { randomUUID } from 'node:crypto';
-
 import type { App } from '../../domain/apps/app.js';
 import { KilimError } from '../../domain/errors.js';
-import { AppDefinition } from '../../schemas/app.js';
-import { parseBody } from '../../schemas/parse.js';
-import { Permissions } from '../../schemas/system.js';
 import { now } from '../../store/now.js';
-import { appFor, systemFor } from '../authorize.js';
-import type { ApiDeps, Caller } from '../deps.js';
-import { listMetadata, pagingOf, selected } from '../paging.js';
-import { route, type Route } from '../route.js';
+import { appFor, deletedAppFor } from '../authorize.js';
+import type { ApiDeps } from '../deps.js';
+import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
+import { registerApp, replaceApp } from '../register-app.js';
+import { route, type Call, type Route } from '../route.js';
 import { appRecord } from '../wire.js';
+import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 
-const RESERVED_IDS = /^(healthcheck|readycheck|search|share|unshare|share_public|unshare_public|perms)$/i;
-const RESERVED_VERSIONS = /^(isenabled|enable|disable|delete|undelete|history|changeowner)$/i;
 const SUMMARY = ['id', 'version', 'owner'];
+const UNSORTABLE = ['jobAttributes', 'runtimeOptions', 'notes'];
+const LIST_TYPES = ['OWNED', 'SHARED_PUBLIC', 'SHARED_DIRECT', 'READ_PERM', 'MINE', 'ALL'] as const;
+/** Never changed by PATCH or PUT (platform §4.5). */
+const FIXED = ['id', 'version', 'owner', 'enabled', 'versionEnabled', 'locked', 'deleted'];
 
-/** Registers an application version; the seed uses the same door. */
-export async function createApp(body: unknown, caller: Caller, { store }: ApiDeps): Promise<App> {
-  const given = parseBody(AppDefinition, body);
-  if (RESERVED_IDS.test(given.id) || RESERVED_VERSIONS.test(given.version))
-    throw new KilimError('CONFLICT', `The id or version ${given.id} ${given.version} is reserved.`);
-  const older = await store.apps.findLatest(caller.tenant, given.id);
-  if (older?.deleted) throw new KilimError('CONFLICT', `The application ${given.id} exists and is deleted.`);
-  if (older) await appFor(store, caller, given.id, null, 'MODIFY');
-  const owner = older?.owner ?? (!given.owner || given.owner === '${apiUserId}' ? caller.user : given.owner);
-  if (!older && owner !== caller.user && !caller.isAdmin)
-    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create an application for ${owner}.`);
-  await checkSystems(given, caller, store);
-  const at = now();
-  return store.apps.add({
-    ...(given as unknown as App),
-    tenant: caller.tenant,
-    uuid: randomUUID(),
-    owner,
-    enabled: older?.enabled ?? given.enabled,
-    deleted: false,
-    created: at,
-    updated: at,
-  });
-}
+const idOf = ({ params }: Call): string => params['id'] ?? '';
+const versionOf = ({ params }: Call): string => params['version'] ?? '';
 
-async function checkSystems(
-  { jobAttributes }: AppDefinition,
-  caller: Caller,
-  store: ApiDeps['store'],
-): Promise<void> {
-  const { execSystemId, archiveSystemId, archiveSystemDir } = jobAttributes;
-  const faults: string[] = [];
-  const check = async (field: string, id: string, level: 'EXECUTE' | 'READ'): Promise<void> => {
-    try {
-      const system = await systemFor(store, caller, id, level);
-      if (level === 'EXECUTE' && !system.canExec)
-        faults.push(`jobAttributes.${field}: ${id} cannot run jobs`);
-    } catch (error) {
-      if (!(error instanceof KilimError)) throw error;
-      faults.push(`jobAttributes.${field}: ${error.message}`);
+const addApp = route({
+  method: 'post',
+  path: '/v3/apps',
+  handle: async ({ base, body, caller }, deps) => {
+    const app = await registerApp(body, caller, deps);
+    return {
+      status: 201,
+      says: `APPAPI_CREATED Application created. App: ${app.id} Version: ${app.version}`,
+      result: { url: `${base}/v3/apps/${app.id}` },
+    };
+  },
+});
+
+const listApps = route({
+  method: 'get',
+  path: '/v3/apps',
+  handle: async (call, { store }) => {
+    const { caller, query } = call;
+    const paging = pagingOf(call);
+    const listType = oneOf('listType', query['listType'], LIST_TYPES);
+    const showDeleted = flag('showDeleted', query['showDeleted']);
+    const latest = new Map<string, App>();
+    for (const app of await store.apps.list(caller.tenant)) {
+      if ((app.deleted && !showDeleted) || latest.has(app.id)) continue;
+      const isOwn = ['OWNED', 'MINE', 'ALL'].includes(listType) && app.owner === caller.user;
+      const isRead =
+        ['READ_PERM', 'ALL'].includes(listType) &&
+        (await store.grants.levels(caller.tenant, `app:${app.id}`, caller.user)).includes('READ');
+      if (isOwn || isRead) latest.set(app.id, app);
     }
-  };
-  if (execSystemId) await check('execSystemId', execSystemId, 'EXECUTE');
-  if (archiveSystemId) {
-    await check('archiveSystemId', archiveSystemId, 'READ');
-    if (!archiveSystemDir) faults.push('jobAttributes.archiveSystemDir: is required with archiveSystemId');
-  }
-  if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
-}
+    const result = pageOf([...latest.values()].map(appRecord), paging, UNSORTABLE).map((record) =>
+      selected(record, query['select'], SUMMARY),
+    );
+    return {
+      says: `TAPIS_FOUND Applications found: ${result.length}`,
+      result,
+      metadata: listMetadata(call, paging, result.length, latest.size),
+    };
+  },
+});
 
-/** Applications (specification: platform §4). */
-export const appRoutes: readonly Route[] = [
-  route({
-    method: 'post',
-    path: '/v3/apps',
-    handle: async ({ base, body, caller }, deps) => {
-      const app = await createApp(body, caller, deps);
-      return {
-        status: 201,
-        says: `APPAPI_CREATED Application created. App: ${app.id} Version: ${app.version}`,
-        result: { url: `${base}/v3/apps/${app.id}` },
-      };
-    },
-  }),
+const getApp = (path: string, version: (call: Call) => string | null): Route =>
   route({
     method: 'get',
-    path: '/v3/apps',
+    path,
     handle: async (call, { store }) => {
       const { caller, query } = call;
-      const paging = pagingOf(call);
-      const isAll = /^all$/i.test(query['listType'] ?? 'OWNED');
-      const latest = new Map<string, App>();
-      for (const app of await store.apps.list(caller.tenant)) {
-        if (app.deleted || latest.has(app.id)) continue;
-        if (
-          app.owner === caller.user ||
-          (isAll && (await store.grants.levels(caller.tenant, `app:${app.id}`, caller.user)).includes('READ'))
-        )
-          latest.set(app.id, app);
-      }
-      const mine = [...latest.values()];
-      const page = mine.slice(paging.skip, paging.limit < 0 ? undefined : paging.skip + paging.limit);
-      const result = page.map((app) => selected(appRecord(app), query['select'], SUMMARY));
+      for (const name of ['impersonationId', 'resourceTenant'])
+        if (query[name] !== undefined)
+          throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
+      const app = await appFor(store, caller, idOf(call), version(call), 'READ');
+      if (flag('requireExecPerm', query['requireExecPerm']))
+        await appFor(store, caller, app.id, app.version, 'EXECUTE');
       return {
-        says: `TAPIS_FOUND Applications found: ${result.length}`,
-        result,
-        metadata: listMetadata(call, paging, result.length, mine.length),
+        says: `TAPIS_FOUND Application found: ${app.id}`,
+        result: selected(appRecord(app), query['select'] ?? 'allAttributes', SUMMARY),
       };
     },
-  }),
+  });
+
+const isEnabled = route({
+  method: 'get',
+  path: '/v3/apps/:id/isEnabled',
+  handle: async (call, { store }) => {
+    const version = call.query['version'] ?? null;
+    const app = await appFor(store, call.caller, idOf(call), version, 'READ');
+    return {
+      says: `TAPIS_FOUND ${app.id}`,
+      result: { aBool: app.enabled && (version === null || app.versionEnabled) },
+    };
+  },
+});
+
+async function changeable(call: Call, store: ApiDeps['store']): Promise<App> {
+  const app = await appFor(store, call.caller, idOf(call), versionOf(call), 'MODIFY');
+  if (app.locked)
+    throw new KilimError('NOT_AUTHORIZED', `The version ${app.version} of ${app.id} is locked.`);
+  return app;
+}
+
+const updated = ({ base }: Call, { id, version }: App) => ({
+  says: `APPAPI_UPDATED ${id} ${version}`,
+  result: { url: `${base}/v3/apps/${id}/${version}` },
+});
+
+/** `jobAttributes` and its `parameterSet` are merged by member, lists replace as a whole. */
+const patchApp = route({
+  method: 'patch',
+  path: '/v3/apps/:id/:version',
+  handle: async (call, deps) => {
+    const { jobAttributes, ...body } = bodyObject(call.body);
+    const wrong = FIXED.filter((name) => name in body);
+    if (wrong.length > 0)
+      throw new KilimError('INVALID_REQUEST', wrong.map((name) => `${name}: cannot be changed`).join('\n'));
+    const older = await changeable(call, deps.store);
+    const { parameterSet, ...attributes } = jobAttributes ? bodyObject(jobAttributes) : {};
+    const ours = older.jobAttributes;
+    const set = { ...ours.parameterSet, ...(parameterSet ? bodyObject(parameterSet) : {}) };
+    const wanted = { ...older, ...body, jobAttributes: { ...ours, ...attributes, parameterSet: set } };
+    await replaceApp(older, wanted, call.caller, deps);
+    return updated(call, older);
+  },
+});
+
+const putApp = route({
+  method: 'put',
+  path: '/v3/apps/:id/:version',
+  handle: async (call, deps) => {
+    const older = await changeable(call, deps.store);
+    const kept = Object.fromEntries(FIXED.map((name) => [name, older[name as keyof App]]));
+    await replaceApp(older, { ...bodyObject(call.body), ...kept }, call.caller, deps);
+    return updated(call, older);
+  },
+});
+
+/** A change that all versions share; `changes` says whether anything did change. */
+const changeAll = (
+  action: string,
+  find: typeof appFor,
+  to: (call: Call) => Partial<App>,
+  after?: (call: Call, deps: ApiDeps) => Promise<void>,
+): Route =>
   route({
     method: 'post',
-    path: '/v3/apps/perms/:id/user/:user',
-    handle: async ({ body, caller, params }, { store }) => {
-      const app = await appFor(store, caller, params['id'] ?? '', null, 'OWNER');
-      const { permissions } = parseBody(Permissions, body);
-      const levels = permissions.includes('MODIFY') ? [...new Set([...permissions, 'READ'])] : permissions;
-      await store.grants.grant(caller.tenant, `app:${app.id}`, params['user'] ?? '', levels, caller.user);
-      return { status: 201, says: `APPAPI_PERMS_GRANTED ${levels.join(',')} on ${app.id}` };
+    path: `/v3/apps/:id/${action}`,
+    handle: async (call, deps) => {
+      const app = await find(deps.store, call.caller, idOf(call), null, 'OWNER');
+      const wanted = to(call);
+      if (!differs(app, wanted))
+        return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 0 } };
+      for (const version of await deps.store.apps.list(app.tenant)) {
+        if (version.id === app.id) await deps.store.apps.replace({ ...version, ...wanted, updated: now() });
+      }
+      await after?.(call, deps);
+      return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 1 } };
     },
-  }),
+  });
+
+const changeVersion = (action: string, wanted: Partial<App>): Route =>
   route({
-    method: 'get',
-    path: '/v3/apps/:id',
-    handle: async ({ caller, params, query }, { store }) => {
-      const app = await appFor(store, caller, params['id'] ?? '', null, 'READ');
+    method: 'post',
+    path: `/v3/apps/:id/:version/${action}`,
+    handle: async (call, { store }) => {
+      const app = await appFor(store, call.caller, idOf(call), versionOf(call), 'OWNER');
+      const isNew = differs(app, wanted);
+      if (isNew) await store.apps.replace({ ...app, ...wanted, updated: now() });
       return {
-        says: `TAPIS_FOUND Application found: ${app.id}`,
-        result: selected(appRecord(app), query['select'] ?? 'allAttributes', SUMMARY),
+        says: `APPAPI_UPDATED ${action}: ${app.id} ${app.version}`,
+        result: { changes: isNew ? 1 : 0 },
       };
     },
+  });
+
+const differs = (app: App, wanted: Partial<App>): boolean =>
+  Object.entries(wanted).some(([name, value]) => app[name as keyof App] !== value);
+
+/** Applications (specification: platform §4); literal paths before `/:id/:version`. */
+export const appRoutes: readonly Route[] = [
+  addApp,
+  listApps,
+  ...permissionRoutes({
+    service: 'apps',
+    kind: 'app',
+    token: 'APPAPI',
+    find: (store, caller, id, level) => appFor(store, caller, id, null, level),
   }),
-  route({
-    method: 'get',
-    path: '/v3/apps/:id/:version',
-    handle: async ({ caller, params, query }, { store }) => {
-      const app = await appFor(store, caller, params['id'] ?? '', params['version'] ?? '', 'READ');
-      return {
-        says: `TAPIS_FOUND Application found: ${app.id}`,
-        result: selected(appRecord(app), query['select'] ?? 'allAttributes', SUMMARY),
-      };
-    },
-  }),
+  isEnabled,
+  changeAll('enable', appFor, () => ({ enabled: true })),
+  changeAll('disable', appFor, () => ({ enabled: false })),
+  changeAll(
+    'delete',
+    deletedAppFor,
+    () => ({ deleted: true }),
+    ({ caller, params }, { store }) => dropGrants(store, caller.tenant, `app:${params['id'] ?? ''}`),
+  ),
+  changeAll('undelete', deletedAppFor, () => ({ deleted: false })),
+  changeAll('changeOwner/:user', appFor, (call) => ({ owner: userOf(call) })),
+  changeVersion('enable', { versionEnabled: true }),
+  changeVersion('disable', { versionEnabled: false }),
+  changeVersion('lock', { locked: true }),
+  changeVersion('unlock', { locked: false }),
+  getApp('/v3/apps/:id', () => null),
+  getApp('/v3/apps/:id/:version', versionOf),
+  patchApp,
+  putApp,
 ];

@@ -1,56 +1,63 @@
-import busboy from 'busboy';
+import { RE2JS } from 're2js';
 
 import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
-import { listFiles, makeDirs, openRead, removePath, statPath, writeFile } from '../../hosts/files.js';
+import { listFiles, makeDirs, moveCopy, openRead, removePath, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
-import { FilePermission, MakeDirectory } from '../../schemas/system.js';
 import { parseBody } from '../../schemas/parse.js';
-import { loginUserOf, pathFor, systemFor } from '../authorize.js';
+import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
+import { loginUserOf, pathFor } from '../authorize.js';
 import type { ApiDeps, Caller } from '../deps.js';
-import { flag, pagingOf } from '../paging.js';
+import { statInfo } from '../file-stat.js';
+import { below, targetOf } from '../file-target.js';
+import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
-import { route, type Call, type Route } from '../route.js';
+import { readJson } from '../read-body.js';
+import { route, type Bytes, type Call, type Route } from '../route.js';
+import { upload } from '../upload.js';
 import { zipOf } from '../zip.js';
+import { filePermissionRoutes, moveGrants } from './file-permissions.js';
 
-/** `/v3/files/<what>/<system>[/<path>]`: the remainder is decoded once, whatever slashes it holds (platform §5.1, §8.8). */
-const below = (what: string): RegExp => new RegExp(`^/v3/files/${what}/([^/]+)(?:/(.*))?$`);
-
-function target({ request }: Call, what: string): { systemId: string; path: string } {
-  const [pathname = ''] = (request.url ?? '').split('?');
-  const [, systemId = '', rest = ''] = below(what).exec(pathname) ?? [];
-  try {
-    return { systemId: decodeURIComponent(systemId), path: decodeURIComponent(rest) };
-  } catch {
-    throw new KilimError('INVALID_REQUEST', 'The path is not well encoded.');
-  }
-}
+const PAGE_BYTES = 1024;
 
 export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: string): Promise<Host> => {
   const loginUser = await loginUserOf(store, system, user);
-  return hosts.open({
-    tenant: system.tenant,
-    systemId: system.id,
-    host: system.host,
-    port: system.port,
-    loginUser,
-    asUser: user,
-  });
+  const { tenant, id: systemId, host, port } = system;
+  return hosts.open({ tenant, systemId, host, port, loginUser, asUser: user });
 };
 
-async function opened(
+interface Opened {
+  host: Host;
+  system: System;
+  path: string;
+}
+
+async function openedAt(
   call: Call,
   deps: ApiDeps,
-  what: string,
+  target: { systemId: string; path: string },
   level: 'READ' | 'MODIFY',
-): Promise<{ host: Host; system: System; path: string }> {
-  const { systemId, path } = target(call, what);
+): Promise<Opened> {
+  const { systemId, path } = target;
+  for (const name of ['impersonationId', 'sharedCtx']) {
+    if (call.query[name] !== undefined)
+      throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
+  }
   normalizePath(path);
   const system = await pathFor(deps.store, call.caller, systemId, path, level);
+  if (system.systemType !== 'LINUX') {
+    throw new KilimError(
+      'NOT_SUPPORTED',
+      `FILES_SYS_UNSUPPORTED Files of ${system.systemType} systems are not served yet: ${systemId}`,
+    );
+  }
   return { host: await openAs(deps, system, userFor(system, call.caller)), system, path };
 }
+
+const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
+  openedAt(call, deps, targetOf(call, what), level);
 
 /** Whose credential opens a dynamic system: a grantee without one of his own reads as the owner who granted it. */
 const userFor = (system: System, caller: Caller): string =>
@@ -66,15 +73,22 @@ const list = route({
   method: 'get',
   path: below('ops'),
   handle: async (call, deps) => {
-    const { host, system, path } = await opened(call, deps, 'ops', 'READ');
-    const { limit } = pagingOf({ query: { limit: call.query['limit'] ?? '1000' } });
-    const offset = pagingOf({ query: { skip: call.query['offset'] } }).skip;
+    const { query } = call;
+    const limit = integer('limit', query['limit'], 1000);
+    const offset = integer('offset', query['offset'], 0);
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
-    const files = await listFiles(host, system.rootDir, path, {
-      recurse: flag('recurse', call.query['recurse']),
-      limit: Math.min(limit, 1000),
-      offset,
-    });
+    if (offset < 0) throw new KilimError('INVALID_REQUEST', `offset: ${offset} may not be negative`);
+    const matches = matcherOf(query['pattern']);
+    const { host, system, path } = await opened(call, deps, 'ops', 'READ');
+    const all = {
+      recurse: flag('recurse', query['recurse']),
+      limit: matches ? 1_000_000 : Math.min(limit, 1000),
+      offset: matches ? 0 : offset,
+    };
+    const found = await listFiles(host, system.rootDir, path, all);
+    const files = matches
+      ? found.filter(({ name }) => matches(name)).slice(offset, offset + Math.min(limit, 1000))
+      : found;
     return {
       says: `FAPI_OP_COMPLETE ${files.length} entries`,
       result: files.map((info) => fileRecord(info, system.id)),
@@ -82,32 +96,53 @@ const list = route({
   },
 });
 
+/** A glob on the name, or `regex:<expr>`; both in linear time. */
+function matcherOf(pattern: string | undefined): ((name: string) => boolean) | null {
+  if (!pattern) return null;
+  const glob = (text: string): string => text.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.'); // prettier-ignore
+  try {
+    const compiled = RE2JS.compile(pattern.startsWith('regex:') ? pattern.slice(6) : glob(pattern));
+    return (name) => compiled.matches(name);
+  } catch {
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `pattern: ${JSON.stringify(pattern.slice(0, 80))} is not understood`,
+    );
+  }
+}
+
 const content = route({
   method: 'get',
   path: below('content'),
-  handle: async (call, deps) => {
+  handle: async (call, deps): Promise<Bytes> => {
+    const isZip = flag('zip', call.query['zip']);
     const { host, system, path } = await opened(call, deps, 'content', 'READ');
     const info = await statPath(host, system.rootDir, path);
-    const isZip = flag('zip', call.query['zip']);
-    if (info.type === 'dir' && !isZip)
-      throw new KilimError(
-        'INVALID_REQUEST',
-        `FILES_CONT_DIR_NOZIP ${path} is a directory; ask with zip=true.`,
-      );
     const name = normalizePath(path).split('/').at(-1) || system.id;
     if (isZip)
       return {
         stream: await zipOf(host, system.rootDir, path),
         name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip`,
       };
+    if (info.type === 'dir')
+      throw new KilimError(
+        'INVALID_REQUEST',
+        `FILES_CONT_DIR_NOZIP ${path} is a directory; ask with zip=true.`,
+      );
+    const page = /^\s*([1-9]\d{0,9})\s*$/.exec(call.headers['more'] ?? '')?.[1];
+    if (page) {
+      const offset = (Number(page) - 1) * PAGE_BYTES;
+      return {
+        stream: await openRead(host, system.rootDir, path, { offset, length: PAGE_BYTES }),
+        name,
+        isInline: true,
+      };
+    }
     const part = partOf(call.headers['range'], info.size);
     const stream = await openRead(host, system.rootDir, path, part ?? undefined);
-    return {
-      stream,
-      name,
-      size: part?.length ?? info.size,
-      ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}),
-    };
+    // the size of a link is not that of what it leads to
+    const size = info.type === 'file' || part ? { size: part?.length ?? info.size } : {};
+    return { stream, name, ...size, ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}) };
   },
 });
 
@@ -116,56 +151,22 @@ const insert = route({
   path: below('ops'),
   raw: true,
   handle: async (call, deps) => {
-    const type = call.headers['content-type'] ?? '';
-    return /^multipart\/form-data/i.test(type) ? upload(call, deps) : makeDirectory(call, deps);
+    const isUpload = /^multipart\/form-data/i.test(call.headers['content-type'] ?? '');
+    if (!isUpload) return makeDirectory(call, deps);
+    if (normalizePath(targetOf(call, 'ops').path) === '') {
+      throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
+    }
+    const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
+    await upload(call.request, host, system.rootDir, path);
+    return { says: `FAPI_OP_COMPLETE ${path} was written` };
   },
 });
 
-async function upload(call: Call, deps: ApiDeps): Promise<{ says: string }> {
-  const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-  if (normalizePath(path) === '')
-    throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
-  let written: Promise<void> | null = null;
-  await new Promise<void>((resolve, reject) => {
-    const parts = busboy({ headers: { 'content-type': call.headers['content-type'] ?? '' } });
-    parts.on('file', (field, stream) => {
-      if (field !== 'file' || written) stream.resume();
-      else {
-        written = writeFile(host, system.rootDir, path, stream);
-        written.catch(() => stream.resume());
-      }
-    });
-    parts.on('close', resolve);
-    parts.on('error', (error) =>
-      reject(new KilimError('INVALID_REQUEST', `The upload is broken: ${String(error)}`)),
-    );
-    call.request.pipe(parts);
-  });
-  if (!written) throw new KilimError('INVALID_REQUEST', 'file: the multipart body has no part of this name');
-  await (written as Promise<void>);
-  return { says: `FAPI_OP_COMPLETE ${path} was written` };
-}
-
 async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string }> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of call.request) {
-    chunks.push(chunk as Buffer);
-    if (chunks.reduce((sum, { length }) => sum + length, 0) > 1_048_576)
-      throw new KilimError('BODY_TOO_LARGE', 'The body is larger than 1 MiB.');
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    throw new KilimError(
-      'INVALID_JSON',
-      'The body must be JSON {"path": "…"}, or multipart/form-data with a part "file".',
-    );
-  }
-  const { path } = parseBody(MakeDirectory, body);
-  const { systemId } = target(call, 'ops');
-  const system = await pathFor(deps.store, call.caller, systemId, path, 'MODIFY');
-  await makeDirs(await openAs(deps, system, userFor(system, call.caller)), system.rootDir, [path]);
+  const { path } = parseBody(MakeDirectory, await readJson(call.request));
+  const { systemId } = targetOf(call, 'ops');
+  const { host, system } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
+  await makeDirs(host, system.rootDir, [path]);
   return { says: `FAPI_OP_COMPLETE ${path} was made` };
 }
 
@@ -177,66 +178,50 @@ const remove = route({
     if (normalizePath(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
     await removePath(host, system.rootDir, path);
+    await moveGrants(deps.store, system, path, null);
     return { says: `FAPI_OP_COMPLETE ${path} was deleted` };
   },
 });
 
-const grant = route({
-  method: 'post',
-  path: below('permissions'),
-  handle: async (call, { store }) => {
-    const { systemId, path } = target(call, 'permissions');
-    const system = await systemFor(store, call.caller, systemId, 'OWNER');
-    const { username, permission } = parseBody(FilePermission, call.body);
-    await store.grants.grant(
-      call.caller.tenant,
-      `files:${system.id}:${normalizePath(path)}`,
-      username,
-      [permission],
-      call.caller.user,
-    );
-    return {
-      says: 'FAPI_PERM_GRANTED',
-      result: { tenantId: call.caller.tenant, username, systemId, path, permission },
-    };
+/** MODIFY on both ends for a move; for a copy READ on its source is enough. */
+const relocate = route({
+  method: 'put',
+  path: below('ops'),
+  handle: async (call, deps) => {
+    const { operation, newPath } = parseBody(MoveCopy, call.body);
+    const { host, system, path } = await opened(call, deps, 'ops', operation === 'MOVE' ? 'MODIFY' : 'READ');
+    if (normalizePath(path) === '')
+      throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
+    await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
+    const isInto = await statPath(host, system.rootDir, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
+    await moveCopy(host, system.rootDir, operation, path, newPath);
+    const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;
+    if (operation === 'MOVE' && normalizePath(path) !== normalizePath(landed))
+      await moveGrants(deps.store, system, path, landed);
+    return { says: `FAPI_OP_COMPLETE ${operation} ${path} ${newPath}` };
   },
 });
 
-const getGrant = route({
+const stat = route({
   method: 'get',
-  path: below('permissions'),
-  handle: async (call, { store }) => {
-    const { systemId, path } = target(call, 'permissions');
-    const username = call.query['username'] ?? call.caller.user;
-    if (username !== call.caller.user) await systemFor(store, call.caller, systemId, 'OWNER');
-    const levels = await store.grants.levels(
-      call.caller.tenant,
-      `files:${systemId}:${normalizePath(path)}`,
-      username,
-    );
-    const permission = levels.includes('MODIFY') ? 'MODIFY' : levels.includes('READ') ? 'READ' : null;
+  path: below('utils/linux'),
+  handle: async (call, deps) => {
+    const followLinks = flag('followLinks', call.query['followLinks']);
+    const { host, system, path } = await opened(call, deps, 'utils/linux', 'READ');
     return {
-      says: 'FAPI_PERM_FOUND',
-      result: { tenantId: call.caller.tenant, username, systemId, path, permission },
+      says: `FAPI_OP_COMPLETE ${path}`,
+      result: await host.run(statInfo(system.rootDir, path, followLinks)),
     };
-  },
-});
-
-const revoke = route({
-  method: 'delete',
-  path: below('permissions'),
-  handle: async (call, { store }) => {
-    const { systemId, path } = target(call, 'permissions');
-    const system = await systemFor(store, call.caller, systemId, 'OWNER');
-    const { username } = call.query;
-    if (!username) throw new KilimError('INVALID_REQUEST', 'username: is required');
-    await store.grants.revoke(call.caller.tenant, `files:${system.id}:${normalizePath(path)}`, username, [
-      'READ',
-      'MODIFY',
-    ]);
-    return { says: 'FAPI_PERM_REVOKED' };
   },
 });
 
 /** Files (specification: platform §5). */
-export const fileRoutes: readonly Route[] = [list, content, insert, remove, grant, getGrant, revoke];
+export const fileRoutes: readonly Route[] = [
+  list,
+  content,
+  insert,
+  remove,
+  relocate,
+  stat,
+  ...filePermissionRoutes,
+];

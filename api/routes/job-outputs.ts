@@ -4,8 +4,9 @@ import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
 import { listFiles, openRead } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
-import { jobFor } from '../authorize.js';
+import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
@@ -27,8 +28,7 @@ interface Place {
 async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
   const [pathname = ''] = (call.request.url ?? '').split('?');
   const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
-  const job = await jobFor(deps.store, call.caller, uuid);
-  if (!job.visible) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
+  const job = await visibleJobFor(deps.store, call.caller, uuid);
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
     throw new KilimError(
       'INVALID_REQUEST',
@@ -39,12 +39,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   const isArchived = isTerminal(job.status) && job.archived;
   const use = isArchived ? plan.archive : plan.exec;
   const host = await deps.hosts.open({ tenant: job.tenant, ...use });
-  let asked: string;
-  try {
-    asked = decodeURIComponent(rest);
-  } catch {
-    throw new KilimError('INVALID_REQUEST', 'The path is not well encoded.');
-  }
+  const asked = decoded(rest);
   if (asked.split('/').includes('..'))
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);

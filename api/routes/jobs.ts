@@ -7,7 +7,7 @@ import { runtimes } from '../../runtimes/index.js';
 import { schedulers } from '../../schedulers/index.js';
 import { JobRequest } from '../../schemas/job-request.js';
 import { parseBody } from '../../schemas/parse.js';
-import { jobFor } from '../authorize.js';
+import { jobFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps, Caller } from '../deps.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { plan } from '../planner.js';
@@ -60,23 +60,42 @@ async function dryRun(body: unknown, caller: Caller, deps: ApiDeps): Promise<Ans
   return { says: 'JOBS_DRY_RUN Nothing was started.', result: { plan: made, envVariables: env, script } };
 }
 
+/** Who may not see the first job may not use its request either; an unknown one is 400 here (jobs §1.4). */
+async function rawRequestOf({ caller, params }: Call, { store }: ApiDeps): Promise<string> {
+  const uuid = params['uuid'] ?? '';
+  const raw = await jobFor(store, caller, uuid).then(
+    (job) => store.jobs.getRawRequest(job.uuid),
+    (error: unknown) => {
+      const isUnknown = error instanceof KilimError && error.code === 'JOB_NOT_FOUND';
+      throw isUnknown
+        ? new KilimError('INVALID_REQUEST', `JOBS_JOBRESUBMIT_NOT_FOUND ${error.message}`)
+        : error;
+    },
+  );
+  if (!raw)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `JOBS_JOBRESUBMIT_NOT_FOUND The request of job ${uuid} was not kept.`,
+    );
+  return raw;
+}
+
 const resubmit = route({
   method: 'post',
   path: '/v3/jobs/:uuid/resubmit',
-  handle: async ({ caller, params }, deps) => {
-    const job = await jobFor(deps.store, caller, params['uuid'] ?? '');
-    const raw = (await deps.store.jobs.getRawRequest(job.uuid)) ?? '';
-    return submit(JSON.parse(raw), raw, caller, deps);
+  handle: async (call, deps) => {
+    const raw = await rawRequestOf(call, deps);
+    return submit(JSON.parse(raw), raw, call.caller, deps);
   },
 });
 
 const resubmitRequest = route({
   method: 'get',
   path: '/v3/jobs/:uuid/resubmit_request',
-  handle: async ({ caller, params }, { store }) => {
-    const job = await jobFor(store, caller, params['uuid'] ?? '');
-    return { says: 'JOBS_RESUBMIT_REQUEST_RETRIEVED', result: await store.jobs.getRawRequest(job.uuid) };
-  },
+  handle: async (call, deps) => ({
+    says: 'JOBS_RESUBMIT_REQUEST_RETRIEVED',
+    result: await rawRequestOf(call, deps),
+  }),
 });
 
 const listJobs = route({
@@ -121,7 +140,7 @@ const getStatus = route({
   method: 'get',
   path: '/v3/jobs/:uuid/status',
   handle: async ({ caller, params }, { store }) => {
-    const job = await jobFor(store, caller, params['uuid'] ?? '');
+    const job = await visibleJobFor(store, caller, params['uuid'] ?? '');
     // a condition is set before the end and told with it
     return {
       says: `JOBS_STATUS_RETRIEVED Job ${job.uuid}`,
@@ -134,7 +153,7 @@ const getHistory = route({
   method: 'get',
   path: '/v3/jobs/:uuid/history',
   handle: async (call, { store }) => {
-    const job = await jobFor(store, call.caller, call.params['uuid'] ?? '');
+    const job = await visibleJobFor(store, call.caller, call.params['uuid'] ?? '');
     const paging = pagingOf(call);
     const events = await store.jobs.events(job.uuid, paging.limit, paging.skip);
     return {

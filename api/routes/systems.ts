@@ -1,20 +1,17 @@
-import { randomUUID } from 'node:crypto';
-
 import { KilimError } from '../../domain/errors.js';
-import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
-import { SystemDefinition } from '../../schemas/system.js';
-import { parseBody } from '../../schemas/parse.js';
+import { isDynamic } from '../../domain/systems/system.js';
 import { now } from '../../store/now.js';
-import { loginUserOf, systemFor } from '../authorize.js';
-import type { ApiDeps, Caller } from '../deps.js';
-import { flag, listMetadata, pagingOf, selected } from '../paging.js';
-import { route, type Route } from '../route.js';
+import { deletedSystemFor, loginUserOf, systemFor } from '../authorize.js';
+import type { ApiDeps } from '../deps.js';
+import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
+import { registerSystem, replaceSystem } from '../register-system.js';
+import { route, type Call, type Route } from '../route.js';
 import { systemRecord } from '../wire.js';
-import { checkCredential, credentialRoutes, permissionRoutes, profileRoutes } from './system-access.js';
+import { dropGrants, permissionRoutes, userOf } from './permissions.js';
+import { profileRoutes } from './scheduler-profiles.js';
+import { credentialRoutes } from './system-credentials.js';
 
-const RESERVED =
-  /^(healthcheck|readycheck|search|schedulerprofile|share|unshare|share_public|unshare_public|perms|credential|match)$/i;
 const SUMMARY = [
   'id',
   'systemType',
@@ -25,67 +22,30 @@ const SUMMARY = [
   'canExec',
   'parentId',
 ];
+const UNSORTABLE = [
+  'authnCredential',
+  'jobRuntimes',
+  'jobEnvVariables',
+  'batchLogicalQueues',
+  'jobCapabilities',
+  'notes',
+];
+/** Never changed by PATCH or PUT (platform §3.5). */
+const FIXED = ['id', 'systemType', 'owner', 'enabled', 'bucketName', 'rootDir', 'canExec', 'authnCredential'];
+const SERVICES_ONLY = ['returnCredentials', 'sharedAppCtx', 'resourceTenant', 'impersonationId'];
 
-/** Registers a system; the seed uses the same door. */
-export async function createSystem(
-  body: unknown,
-  caller: Caller,
-  deps: ApiDeps,
-  skipCheck: boolean,
-): Promise<System> {
-  const { authnCredential, ...given } = parseBody(SystemDefinition, body);
-  if (RESERVED.test(given.id)) throw new KilimError('CONFLICT', `The id ${given.id} is reserved.`);
-  const owner = !given.owner || given.owner === '${apiUserId}' ? caller.user : given.owner;
-  if (owner !== caller.user && !caller.isAdmin)
-    throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create a system for ${owner}.`);
-  const names: Record<string, string> = {
-    '${apiUserId}': caller.user,
-    '${owner}': owner,
-    '${tenant}': caller.tenant,
-  };
-  const fill = (text: string): string =>
-    text.replace(/\$\{(apiUserId|owner|tenant)\}/g, (macro) => names[macro] ?? macro);
-  const at = now();
-  const system: System = {
-    ...pick(given),
-    tenant: caller.tenant,
-    uuid: randomUUID(),
-    owner,
-    effectiveUserId: given.effectiveUserId === '${owner}' ? owner : given.effectiveUserId,
-    rootDir: given.rootDir.startsWith('/') ? `/${normalizePath(fill(given.rootDir))}` : given.rootDir,
-    jobWorkingDir: given.jobWorkingDir === null ? null : fill(given.jobWorkingDir),
-    batchDefaultLogicalQueue: given.batchDefaultLogicalQueue ?? given.batchLogicalQueues[0]?.name ?? null,
-    parentId: null,
-    importRefId: null,
-    deleted: false,
-    created: at,
-    updated: at,
-    hostKey: null,
-  };
-  if (authnCredential && !skipCheck)
-    await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
-  await deps.store.systems.add(system);
-  if (authnCredential)
-    await deps.store.systems.setCredential(
-      caller.tenant,
-      system.id,
-      'static',
-      system.effectiveUserId,
-      authnCredential,
-    );
-  return system;
-}
-
-const pick = ({ owner, ...given }: Omit<SystemDefinition, 'authnCredential'>) => {
-  void owner;
-  return given as unknown as Omit<System, 'owner'>;
-};
+const idOf = ({ params }: Call): string => params['id'] ?? '';
+const recordFor = async (
+  { caller }: Call,
+  { store }: ApiDeps,
+  system: System,
+): Promise<Record<string, unknown>> => systemRecord(system, await loginUserOf(store, system, caller.user));
 
 const addSystem = route({
   method: 'post',
   path: '/v3/systems',
   handle: async ({ base, body, caller, query }, deps) => {
-    const system = await createSystem(
+    const system = await registerSystem(
       body,
       caller,
       deps,
@@ -102,17 +62,20 @@ const addSystem = route({
 const getSystem = route({
   method: 'get',
   path: '/v3/systems/:id',
-  handle: async ({ caller, params, query }, { store }) => {
-    const system = await systemFor(
-      store,
-      caller,
-      params['id'] ?? '',
-      flag('requireExecPerm', query['requireExecPerm']) ? 'EXECUTE' : 'READ',
-    );
-    const record = systemRecord(system, await loginUserOf(store, system, caller.user));
+  handle: async (call, deps) => {
+    const { caller, query } = call;
+    const system = await systemFor(deps.store, caller, idOf(call), 'READ');
+    for (const name of SERVICES_ONLY)
+      if (query[name] !== undefined && query[name] !== 'false')
+        throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
+    if (flag('requireExecPerm', query['requireExecPerm'])) {
+      await systemFor(deps.store, caller, system.id, 'EXECUTE');
+      if (!system.canExec)
+        throw new KilimError('NOT_AUTHORIZED', `SYSLIB_NOTEXEC The system ${system.id} cannot run jobs.`);
+    }
     return {
       says: `TAPIS_FOUND System found: ${system.id}`,
-      result: selected(record, query['select'] ?? 'allAttributes', SUMMARY),
+      result: selected(await recordFor(call, deps, system), query['select'] ?? 'allAttributes', SUMMARY),
     };
   },
 });
@@ -120,29 +83,35 @@ const getSystem = route({
 const listSystems = route({
   method: 'get',
   path: '/v3/systems',
-  handle: async (call, { store }) => {
+  handle: async (call, deps) => {
     const { caller, query } = call;
+    const { store } = deps;
     const paging = pagingOf(call);
-    const isAll = /^all$/i.test(query['listType'] ?? 'OWNED');
-    const mine: System[] = [];
+    const listType = oneOf('listType', query['listType'], ['OWNED', 'SHARED_PUBLIC', 'ALL']);
+    const showDeleted = flag('showDeleted', query['showDeleted']);
+    const hasCredentials =
+      query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
+    const mine: Record<string, unknown>[] = [];
     for (const system of await store.systems.list(caller.tenant)) {
-      if (system.deleted && !flag('showDeleted', query['showDeleted'])) continue;
+      if (system.deleted && !showDeleted) continue;
+      const isOwn = system.owner === caller.user;
+      const isMine =
+        listType === 'OWNED'
+          ? isOwn
+          : listType === 'ALL' &&
+            (isOwn ||
+              (await store.grants.levels(caller.tenant, `system:${system.id}`, caller.user)).includes(
+                'READ',
+              ));
       if (
-        system.owner === caller.user ||
-        (isAll &&
-          (await store.grants.levels(caller.tenant, `system:${system.id}`, caller.user)).includes('READ'))
+        !isMine ||
+        (hasCredentials !== null && hasCredentials !== (await isRegistered(store, system, caller.user)))
       )
-        mine.push(system);
+        continue;
+      mine.push(await recordFor(call, deps, system));
     }
-    const page = mine.slice(paging.skip, paging.limit < 0 ? undefined : paging.skip + paging.limit);
-    const result = await Promise.all(
-      page.map(async (system) =>
-        selected(
-          systemRecord(system, await loginUserOf(store, system, caller.user)),
-          query['select'],
-          SUMMARY,
-        ),
-      ),
+    const result = pageOf(mine, paging, UNSORTABLE).map((record) =>
+      selected(record, query['select'], SUMMARY),
     );
     return {
       says: `TAPIS_FOUND Systems found: ${result.length}`,
@@ -152,24 +121,98 @@ const listSystems = route({
   },
 });
 
-const setEnabled = (action: 'enable' | 'disable'): Route =>
+const isRegistered = async ({ systems }: ApiDeps['store'], system: System, user: string): Promise<boolean> =>
+  (await systems.getCredential(
+    system.tenant,
+    system.id,
+    isDynamic(system) ? 'dynamic' : 'static',
+    isDynamic(system) ? user : system.effectiveUserId,
+  )) !== null;
+
+const patchSystem = route({
+  method: 'patch',
+  path: '/v3/systems/:id',
+  handle: async (call, deps) => {
+    const body = bodyObject(call.body);
+    const wrong = FIXED.filter((name) => name in body);
+    if (wrong.length > 0)
+      throw new KilimError('INVALID_REQUEST', wrong.map((name) => `${name}: cannot be changed`).join('\n'));
+    const older = await systemFor(deps.store, call.caller, idOf(call), 'MODIFY');
+    await replaceSystem(older, { ...older, ...body }, call.caller, deps);
+    return {
+      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      result: { url: `${call.base}/v3/systems/${older.id}` },
+    };
+  },
+});
+
+const putSystem = route({
+  method: 'put',
+  path: '/v3/systems/:id',
+  handle: async (call, deps) => {
+    const older = await systemFor(deps.store, call.caller, idOf(call), 'MODIFY');
+    const kept = Object.fromEntries(
+      [...FIXED, 'effectiveUserId']
+        .filter((name) => name !== 'authnCredential')
+        .map((name) => [name, older[name as keyof System]]),
+    );
+    await replaceSystem(
+      older,
+      { ...bodyObject(call.body), authnCredential: null, ...kept },
+      call.caller,
+      deps,
+    );
+    return {
+      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      result: { url: `${call.base}/v3/systems/${older.id}` },
+    };
+  },
+});
+
+/** A change of one member by the owner; `changes` says whether anything did change. */
+const change = (
+  action: string,
+  find: typeof systemFor,
+  to: (system: System, call: Call) => Partial<System>,
+  after?: (call: Call, deps: ApiDeps, system: System) => Promise<void>,
+): Route =>
   route({
     method: 'post',
     path: `/v3/systems/:id/${action}`,
-    handle: async ({ caller, params }, { store }) => {
-      const system = await systemFor(store, caller, params['id'] ?? '', 'OWNER');
-      const changes = system.enabled === (action === 'enable') ? 0 : 1;
-      if (changes) await store.systems.replace({ ...system, enabled: action === 'enable', updated: now() });
-      return { says: `SYSAPI_UPDATED System ${action}d: ${system.id}`, result: { changes } };
+    handle: async (call, deps) => {
+      const system = await find(deps.store, call.caller, idOf(call), 'OWNER');
+      const wanted = to(system, call);
+      const isNew = Object.entries(wanted).some(([name, value]) => system[name as keyof System] !== value);
+      if (isNew) {
+        await deps.store.systems.replace({ ...system, ...wanted, updated: now() });
+        await after?.(call, deps, system);
+      }
+      return { says: `SYSAPI_UPDATED ${action}: ${system.id}`, result: { changes: isNew ? 1 : 0 } };
     },
   });
+
+const forget = async ({ caller }: Call, { store }: ApiDeps, system: System): Promise<void> => {
+  await dropGrants(store, caller.tenant, `system:${system.id}`);
+  await store.grants.removeResource(caller.tenant, `files:${system.id}:`);
+  if (!isDynamic(system))
+    await store.systems.removeCredential(caller.tenant, system.id, 'static', system.effectiveUserId);
+};
+
+const isEnabled = route({
+  method: 'get',
+  path: '/v3/systems/:id/isEnabled',
+  handle: async (call, { store }) => {
+    const system = await systemFor(store, call.caller, idOf(call), 'READ');
+    return { says: `TAPIS_FOUND ${system.id}`, result: { aBool: system.enabled } };
+  },
+});
 
 const acceptHostKey = route({
   method: 'post',
   path: '/v3/systems/:id/hostKey',
-  handle: async ({ caller, params }, { store }) => {
-    const system = await systemFor(store, caller, params['id'] ?? '', 'OWNER');
-    await store.systems.pinHostKey(caller.tenant, system.id, null);
+  handle: async (call, { store }) => {
+    const system = await systemFor(store, call.caller, idOf(call), 'OWNER');
+    await store.systems.pinHostKey(call.caller.tenant, system.id, null);
     return {
       says: `SYSAPI_UPDATED The next host key of ${system.id} will be pinned.`,
       result: { changes: system.hostKey === null ? 0 : 1 },
@@ -177,7 +220,21 @@ const acceptHostKey = route({
   },
 });
 
-/** Systems (specification: platform §3). */
+/** Systems (specification: platform §3); literal paths before `/:id`. */
 export const systemRoutes: readonly Route[] = [
-  addSystem, listSystems, ...profileRoutes, ...permissionRoutes, ...credentialRoutes, setEnabled('enable'), setEnabled('disable'), acceptHostKey, getSystem,
-]; // prettier-ignore
+  addSystem,
+  listSystems,
+  ...profileRoutes,
+  ...permissionRoutes({ service: 'systems', kind: 'system', token: 'SYSAPI', find: systemFor }),
+  ...credentialRoutes,
+  isEnabled,
+  change('enable', systemFor, () => ({ enabled: true })),
+  change('disable', systemFor, () => ({ enabled: false })),
+  change('delete', deletedSystemFor, () => ({ deleted: true }), forget),
+  change('undelete', deletedSystemFor, () => ({ deleted: false })),
+  change('changeOwner/:user', systemFor, (_system, call) => ({ owner: userOf(call) })),
+  acceptHostKey,
+  getSystem,
+  patchSystem,
+  putSystem,
+];

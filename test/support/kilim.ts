@@ -69,8 +69,7 @@ function seedOf(home: string): unknown {
   }; // prettier-ignore
 }
 
-/** With the systems and applications of the tests, or with another seed file. */
-export async function aKilim(seedFile?: string): Promise<Kilim> {
+export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
   const home = mkdtempSync(join(tmpdir(), 'kilim-test-'));
   chmodSync(home, 0o711);
   // the application runs the shell text of its first argument: `sh -c "…"`
@@ -79,12 +78,12 @@ export async function aKilim(seedFile?: string): Promise<Kilim> {
     '-c',
     `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`,
   ]);
-  const seed = seedFile ?? join(home, 'seed.json');
-  if (!seedFile) writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
+  const seed = join(home, 'seed.json');
+  writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
   const child = spawn(
     process.execPath,
     [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const url = await readyLine(child);
   const tokens = new Map<string, string>();

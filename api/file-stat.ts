@@ -1,0 +1,35 @@
+import { joinRoot } from '../domain/files/path.js';
+import type { RemoteCommand } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import { fileFault, rooted } from '../hosts/files.js';
+
+const FORMAT = '%U\\t%G\\t%u\\t%g\\t%s\\t%A\\t%X\\t%Y\\t%F';
+
+/** What `stat` says of one path (specification: platform §5.3, FileStatInfo). */
+export const statInfo = (
+  rootDir: string,
+  path: string,
+  followLinks: boolean,
+): RemoteCommand<Record<string, unknown>> => ({
+  line: [
+    ...rooted(rootDir, path),
+    '[ -e "$path" ] || [ -L "$path" ] || exit 66',
+    `stat ${followLinks ? '-L ' : ''}--printf=${quote(FORMAT)} -- "$path"`,
+  ].join('\n'),
+  parse: (reply) => {
+    if (reply.exitCode !== 0) throw fileFault(reply, path);
+    const [, , uid, gid, size, perms = '', accessed, modified, kind = ''] = reply.stdout.split('\t');
+    const instant = (seconds: string | undefined): string => new Date(Number(seconds) * 1000).toISOString();
+    return {
+      absolutePath: joinRoot(rootDir, path),
+      uid: Number(uid),
+      gid: Number(gid),
+      size: Number(size),
+      perms: perms.slice(1),
+      accessTime: instant(accessed),
+      modifyTime: instant(modified),
+      dir: kind.trim() === 'directory',
+      link: kind.trim() === 'symbolic link',
+    };
+  },
+});

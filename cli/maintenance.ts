@@ -1,0 +1,69 @@
+import { Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+
+import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
+import { openStore } from '../store/open-store.js';
+
+// A program of its own, as api/main.ts and worker/main.ts are: the upkeep of an installation, without a server.
+
+/** All of type Keyword; values are never encrypted, so they hold names and states only. */
+const SEARCH_ATTRIBUTES = [
+  'JobStatus',
+  'JobOwner',
+  'JobTenant',
+  'JobAppId',
+  'ExecSystem',
+  'RemoteJobId',
+  'BlockedCode',
+];
+/** Temporal's IndexedValueType, which its packages do not export by name. */
+const KEYWORD = 2;
+
+/** Safe to repeat, and beside running programs. */
+const COMMANDS: Record<string, (config: Config) => Promise<void>> = {
+  async migrate(config) {
+    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
+    await store.close();
+    say('The store has the schema of this version.');
+    const added = await registerSearchAttributes(config);
+    say(
+      added.length > 0
+        ? `Temporal learned the search attributes ${added.join(', ')}.`
+        : 'Temporal has the search attributes.',
+    );
+  },
+  async 'rotate-keys'(config) {
+    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
+    const count = await store.rotateSeals();
+    await store.close();
+    say(`${count} values were sealed anew with the first key; the others can be removed.`);
+  },
+};
+
+async function registerSearchAttributes(config: Config): Promise<string[]> {
+  const namespace = config.TEMPORAL_NAMESPACE;
+  const { connectionOptions } = loadClientConnectConfig();
+  const connection = await Connection.connect({ ...connectionOptions, address: config.TEMPORAL_ADDRESS });
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes));
+    if (missing.length > 0) {
+      const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]));
+      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    }
+    return missing;
+  } finally {
+    await connection.close();
+  }
+}
+
+const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
+
+try {
+  const command = COMMANDS[process.argv[2] ?? ''];
+  if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
+  await command(parseConfig(process.env));
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}

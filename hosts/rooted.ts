@@ -1,0 +1,29 @@
+import { KilimError } from '../domain/errors.js';
+import { joinRoot } from '../domain/files/path.js';
+import { lastWords, type Reply } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+
+/** Our scripts' own exit codes, apart from those of the tools. */
+export const MISSING = 66;
+const OUTSIDE = 67;
+
+/** Shell lines that set `root` and `path` and refuse a path that leaves rootDir through a link. */
+export const rooted = (rootDir: string, path: string): string[] => [
+  `root=$(realpath -m -- ${quote(rootDir)}); path=${quote(joinRoot(rootDir, path))}`,
+  'real=$(realpath -m -- "$path")',
+  `case "$real/" in "\${root%/}/"*) ;; *) echo "the path leaves the system's rootDir" >&2; exit ${OUTSIDE};; esac`,
+];
+
+/** Turns a failed file command into the error that a user or job understands. */
+export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
+  const words = lastWords({ ...reply, stdout: reply.stderr ? '' : reply.stdout });
+  if (reply.exitCode === OUTSIDE)
+    return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
+  if (reply.exitCode === MISSING || /No such file or directory/.test(words))
+    return new KilimError('PATH_NOT_FOUND', `The path ${path} was not found.`);
+  if (/No space left on device|Disk quota exceeded/i.test(words))
+    return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
+  if (/Permission denied|Operation not permitted/i.test(words))
+    return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
+  return new KilimError('REMOTE_COMMAND_FAILED', `${path}: ${words}`);
+};

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+
+import type { ClientChannel } from 'ssh2';
+
+import { KilimError } from '../domain/errors.js';
+import type { Reply } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import { endChannel } from './ssh.js';
+
+/**
+ * A bash that stays, fed over its stdin: the login shell's start-up files run once and not for every command.
+ * Every command is a bash of its own, so nothing of it stays behind; both outputs end with a random mark.
+ */
+export interface ShellChannel {
+  /** One at a time. @throws KilimError OUTCOME_UNKNOWN when the channel broke */
+  run: (script: string) => Promise<Reply>;
+  isAlive: () => boolean;
+  /** Ends what runs on it. */
+  end: () => void;
+}
+
+/** What replaces the login shell, whichever it is. */
+export const SHELL_LINE = 'exec bash --noprofile --norc';
+
+/** One argument of a command may be 128 KiB (Linux: MAX_ARG_STRLEN). */
+export const MAX_SCRIPT_BYTES = 96 * 1024;
+
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+const READY_MS = 15_000;
+
+/** Waits until the shell answers; what start-up files printed before is dropped. */
+export async function openShell(channel: ClientChannel, name: string): Promise<ShellChannel> {
+  let isAlive = true;
+  const ended = new Promise<never>((_resolve, reject) => {
+    channel.on('close', () => {
+      isAlive = false;
+      reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
+    });
+  });
+  ended.catch(() => undefined);
+  channel.on('error', () => undefined);
+  const run = async (script: string): Promise<Reply> => {
+    const mark = `kilim-${randomBytes(12).toString('hex')}`;
+    const both = Promise.all([untilMark(channel, mark), untilMark(channel.stderr, mark)]);
+    channel.write(
+      `bash --noprofile --norc -c ${quote(script)} </dev/null; code=$?\n` +
+        `printf '\\n${mark} 0\\n' >&2; printf '\\n${mark} %d\\n' "$code"\n`,
+    );
+    const [stdout, stderr] = await Promise.race([both, ended]);
+    return { stdout: stdout.text, stderr: stderr.text, exitCode: stdout.code };
+  };
+  const end = (): void => {
+    isAlive = false;
+    endChannel(channel);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('the shell did not answer')), READY_MS);
+  });
+  try {
+    await Promise.race([run(':'), late]);
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { run, isAlive: () => isAlive, end };
+}
+
+/** Reads up to the mark and takes the exit code that follows it. */
+const untilMark = (stream: Readable, mark: string): Promise<{ text: string; code: number }> =>
+  new Promise((resolve) => {
+    const needle = Buffer.from(`\n${mark} `);
+    const kept: Buffer[] = [];
+    let size = 0;
+    let last = Buffer.alloc(0);
+    const take = (chunk: Buffer): void => {
+      // a mark may be torn: it is looked for in the end of what came before, too
+      const window = Buffer.concat([last, chunk]);
+      const at = window.indexOf(needle);
+      const end = at < 0 ? -1 : window.indexOf('\n', at + needle.length);
+      if (end < 0) {
+        if (size < MAX_OUTPUT_BYTES) kept.push(chunk);
+        size += chunk.length;
+        last = window.subarray(at < 0 ? -(needle.length + 8) : at);
+        return;
+      }
+      stream.off('data', take);
+      const code = Number(window.subarray(at + needle.length, end).toString());
+      const all = Buffer.concat([...kept, chunk]);
+      const cut = all.lastIndexOf(needle);
+      resolve({ text: all.subarray(0, cut < 0 ? all.length : cut).toString('utf8'), code });
+    };
+    stream.on('data', take);
+  });

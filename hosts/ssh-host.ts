@@ -1,0 +1,154 @@
+import type { ClientChannel } from 'ssh2';
+
+import { KilimError } from '../domain/errors.js';
+import type { RemoteCommand, Reply } from '../domain/remote-command.js';
+import { collect, silence, tail } from './collect.js';
+import type { Host } from './host.js';
+import { MAX_SCRIPT_BYTES } from './shell-channel.js';
+import { endChannel } from './ssh.js';
+import type { SshPool } from './ssh-pool.js';
+
+const STDERR_BYTES = 16_384;
+/** Longer ones would keep short ones waiting: they get a channel of their own. */
+const MAX_SHELL_SECONDS = 120;
+/** After the exit, for output that is still under way. */
+const QUIET_MS = 500;
+
+type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
+
+/** A host over SSH. Short commands go through a shell that stays, the others through channels of their own. */
+export function sshHost(name: string, pool: SshPool): Host {
+  const onChannel: Run = async (command, signal) => {
+    const { line, head } = wrap(command.line);
+    const opened = await pool.channel(line, signal);
+    const end = exitOf(opened, name);
+    const reply = collect(opened, opened.stderr);
+    opened.end(Buffer.concat([head, Buffer.from(command.stdin ?? '')]));
+    return guard(
+      name,
+      command,
+      signal,
+      () => endChannel(opened),
+      async () => {
+        const exitCode = await end.exit;
+        await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
+        if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
+        return { ...(await reply), exitCode };
+      },
+    );
+  };
+
+  const onShell: Run = async (command, signal) => {
+    const lent = await pool.shell(signal);
+    if (!lent) return onChannel(command, signal);
+    try {
+      return await guard(name, command, signal, lent.shell.end, () => lent.shell.run(command.line));
+    } finally {
+      lent.giveBack();
+    }
+  };
+
+  return {
+    name,
+    async run(command, options) {
+      const isShort =
+        command.stdin === undefined &&
+        (command.timeoutSeconds ?? 60) <= MAX_SHELL_SECONDS &&
+        Buffer.byteLength(command.line) <= MAX_SCRIPT_BYTES;
+      return command.parse(await (isShort ? onShell : onChannel)(command, options?.signal));
+    },
+    async stream(script, options) {
+      const { line, head } = wrap(script);
+      const signal = options?.signal;
+      const opened = await pool.channel(line, signal);
+      const end = exitOf(opened, name);
+      // ssh2's own would free nothing while output is waiting
+      opened.destroy = () => {
+        endChannel(opened);
+        return opened;
+      };
+      const abort = (): void => endChannel(opened);
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort, { once: true });
+      if (head.length > 0) opened.write(head);
+      const stderr = tail(opened.stderr, STDERR_BYTES);
+      const done = end.close
+        .then(() => end.exit)
+        .then(async (exitCode) => ({ exitCode, stderr: await stderr }))
+        .finally(() => signal?.removeEventListener('abort', abort));
+      done.catch(() => undefined);
+      return { stdin: opened, stdout: opened, done };
+    },
+  };
+}
+
+/** Ends the command when its time is over or its caller is not interested any more. */
+async function guard(
+  name: string,
+  { timeoutSeconds = 60 }: RemoteCommand<unknown>,
+  signal: AbortSignal | undefined,
+  end: () => void,
+  work: () => Promise<Reply>,
+): Promise<Reply> {
+  let timer: NodeJS.Timeout | undefined;
+  let abort = (): void => undefined;
+  const stopped = new Promise<never>((_resolve, reject) => {
+    const stop = (error: KilimError): void => {
+      reject(error);
+      end();
+    };
+    timer = setTimeout(
+      () =>
+        stop(new KilimError('HOST_TIMEOUT', `${name} did not finish a command within ${timeoutSeconds} s.`)),
+      timeoutSeconds * 1000,
+    );
+    abort = () => stop(new KilimError('OUTCOME_UNKNOWN', `A command on ${name} was aborted.`));
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+  const reply = work();
+  reply.catch(() => undefined);
+  try {
+    return await Promise.race([reply, stopped]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+interface End {
+  /** The exit code; rejects when the channel ended without one. */
+  exit: Promise<number | null>;
+  close: Promise<void>;
+  isClosed: () => boolean;
+}
+
+function exitOf(channel: ClientChannel, name: string): End {
+  let isClosed = false;
+  let close: () => void;
+  const closed = new Promise<void>((resolve) => (close = resolve));
+  const exit = new Promise<number | null>((resolve, reject) => {
+    channel.on('exit', (exitCode: number | null) => resolve(exitCode));
+    channel.on('error', () => undefined);
+    channel.on('close', () => {
+      isClosed = true;
+      close();
+      reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
+    });
+  });
+  exit.catch(() => undefined);
+  return { exit, close: closed, isClosed: () => isClosed };
+}
+
+/**
+ * A line for whatever login shell the account has: no new line, no exclamation mark, no quote inside. A script
+ * that is too long for an argument comes first on stdin (`head -c` takes exactly its bytes).
+ */
+function wrap(script: string): { line: string; head: Buffer } {
+  const text = Buffer.from(script).toString('base64');
+  const bash = (source: string): string =>
+    `exec bash --noprofile --norc -c 'eval "$(${source} | base64 -d)"'`;
+  return text.length <= MAX_SCRIPT_BYTES
+    ? { line: bash(`echo ${text}`), head: Buffer.alloc(0) }
+    : { line: bash(`head -c ${text.length}`), head: Buffer.from(text) };
+}

@@ -1,0 +1,69 @@
+import SqliteDatabase from 'better-sqlite3';
+import {
+  CompiledQuery,
+  Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  SqliteDialect,
+  SqliteDriver,
+  sql,
+  type DatabaseConnection,
+} from 'kysely';
+import pg from 'pg';
+
+import type { Database, Db } from './database.js';
+
+/** @param url `sqlite:/path/to/file` or `postgres://…` */
+export const openDatabase = (url: string): Db =>
+  /^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url.replace(/^sqlite:/, ''));
+
+export const isPostgres = (db: Kysely<Database>): boolean =>
+  db.getExecutor().adapter instanceof PostgresAdapter;
+
+/**
+ * Holds the names until the transaction ends, so that what was counted stays true until it is written.
+ * On SQLite a transaction has the whole file from its begin.
+ */
+export async function lock(trx: Kysely<Database>, names: string[]): Promise<void> {
+  if (!isPostgres(trx)) return;
+  // one order for all, so that no two transactions wait for each other
+  for (const name of names.toSorted())
+    await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 815405))`.execute(trx);
+}
+
+function openPostgres(url: string): Db {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  });
+  pool.on('error', () => undefined); // an idle connection that broke is replaced at its next use
+  pg.types.setTypeParser(20, Number); // bigint: our counters stay far below 2^53
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Two programs write: a transaction takes the write lock at its begin, or waits there. */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+function openSqlite(file: string): Db {
+  const database = new SqliteDatabase(file, { timeout: 10_000 });
+  try {
+    database.pragma('journal_mode = wal');
+    database.pragma('synchronous = full'); // a committed row is a promise
+    database.pragma('foreign_keys = on');
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  class ImmediateDialect extends SqliteDialect {
+    override createDriver(): ImmediateDriver {
+      return new ImmediateDriver({ database });
+    }
+  }
+  return new Kysely<Database>({ dialect: new ImmediateDialect({ database }) });
+}
