@@ -75,17 +75,23 @@ describe.each(PAIRS)('$app on $system', (pair) => {
   });
 
   it('stops while it is paused and goes on when it is resumed', async () => {
-    const uuid = await run(pair, 'i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
+    const uuid = await run(pair, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
     await kilim.until(uuid, 'RUNNING');
     await kilim.call('POST', `/v3/jobs/${uuid}/pause`);
     const paused = await kilim.until(uuid, 'PAUSED');
     expect(paused.lastMessage).toMatch(/alice.*(SIGSTOP|paused)/);
-    const before = await kilim.output(uuid);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect(await kilim.output(uuid)).toBe(before);
+    // a container's log reaches the file a moment later: paused means that it comes to rest
+    let last = '';
+    const isAtRest = async (): Promise<boolean> => {
+      const before = last;
+      last = await kilim.output(uuid);
+      return last !== '' && last === before;
+    };
+    await expect.poll(isAtRest, { interval: 1_000, timeout: 10_000 }).toBe(true);
+    expect(last.split('\n')).not.toContain('60');
     await kilim.call('POST', `/v3/jobs/${uuid}/resume`);
     await kilim.until(uuid, 'FINISHED');
-    expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('20');
+    expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('60');
   });
 
   it('keeps environment values as they are', async () => {

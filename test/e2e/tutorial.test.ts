@@ -1,26 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { up, type Up } from '../../launcher/up.js';
+import { aKilim, type Kilim } from '../support/kilim.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-let kilim: Up;
-let home: string;
+let kilim: Kilim;
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'kilim-tutorial-'));
-  kilim = await up({ home, seeds: [join(ROOT, 'examples/seed.json')], say: () => undefined });
-  cpSync(join(ROOT, 'examples/img-classify/pictures/star.png'), join(home, 'apps/star.png'));
-  chmodSync(join(home, 'apps/star.png'), 0o644);
+  kilim = await aKilim({ seedFile: join(ROOT, 'examples/seed.json') });
+  cpSync(join(ROOT, 'examples/img-classify/pictures/star.png'), join(kilim.home, 'apps/star.png'));
+  chmodSync(join(kilim.home, 'apps/star.png'), 0o644);
 });
-afterAll(async () => {
-  await kilim.stop();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => kilim.stop());
 
 /** The unmodified client from PyPI, in a virtual environment that is made once per version. */
 function pythonWith(version: string): string {
@@ -36,11 +31,26 @@ function pythonWith(version: string): string {
   return join(venv, 'bin/python');
 }
 
+it('runs the tutorial with the official TypeScript client', () => {
+  execFileSync(process.execPath, [
+    join(ROOT, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    join(ROOT, 'examples'),
+  ]);
+  const image = join(kilim.home, 'apps/star.png');
+  const said = execFileSync(
+    process.execPath,
+    [join(ROOT, 'dist/examples/tutorial.js'), kilim.url, '--image', image],
+    { encoding: 'utf8' },
+  );
+  expect(said).toContain('star (score = ');
+}, 120_000);
+
 it.each(['25.4.0', '1.9.1'])(
   'runs the published tutorial with tapipy %s',
   (version) => {
     const python = pythonWith(version);
-    const image = join(home, 'apps/star.png');
+    const image = join(kilim.home, 'apps/star.png');
     const said = execFileSync(
       python,
       [join(ROOT, 'examples/tutorial.py'), kilim.url, '--image', image, '--expect', 'star'],

@@ -69,7 +69,11 @@ function seedOf(home: string): unknown {
   }; // prettier-ignore
 }
 
-export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
+/** With the systems and applications of the tests, or with another seed file; `env` is added to the environment. */
+export async function aKilim({
+  seedFile,
+  env = {},
+}: { seedFile?: string; env?: Record<string, string> } = {}): Promise<Kilim> {
   const home = mkdtempSync(join(tmpdir(), 'kilim-test-'));
   chmodSync(home, 0o711);
   // the application runs the shell text of its first argument: `sh -c "…"`
@@ -78,8 +82,8 @@ export async function aKilim(env: Record<string, string> = {}): Promise<Kilim> {
     '-c',
     `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`,
   ]);
-  const seed = join(home, 'seed.json');
-  writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
+  const seed = seedFile ?? join(home, 'seed.json');
+  if (!seedFile) writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
   const child = spawn(
     process.execPath,
     [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed],
