@@ -2,18 +2,60 @@ import type { z } from 'zod';
 
 import { KilimError } from '../domain/errors.js';
 
+const SECRET = /password|privateKey|secret|token|value/i;
+const LONGEST_VALUE = 80;
+const MOST_FAULTS = 50;
+
 /** Parses or names every fault: field, value (never a secret's) and rule. @throws KilimError INVALID_REQUEST */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
   const parsed = schema.safeParse(body, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.slice(0, 50).map(({ path, message, input }) => {
-    const field = path.map(String).join('.') || 'body';
-    const isSecret = /password|privateKey|secret|token|value/i.test(field);
-    const shown =
-      isSecret || input === undefined || typeof input === 'object'
-        ? ''
-        : ` ${JSON.stringify(input).slice(0, 80)}`;
-    return `${field}:${shown} ${message}`;
+  const faults = parsed.error.issues.slice(0, MOST_FAULTS).map((issue) => {
+    const field = issue.path.map(String).join('.') || 'body';
+    return `${field}:${shown(field, issue.input)} ${ruleOf(issue)}`;
   });
   throw new KilimError('INVALID_REQUEST', faults.join('\n'));
 }
+
+const shown = (field: string, value: unknown): string =>
+  SECRET.test(field) || value === undefined || typeof value === 'object'
+    ? ''
+    : ` ${JSON.stringify(value).slice(0, LONGEST_VALUE)}`;
+
+/** What the field must be, in words for the person who wrote the request. */
+function ruleOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `is required and must be ${aKind(issue.expected)}`
+        : `must be ${aKind(issue.expected)}`;
+    case 'too_small':
+    case 'too_big': {
+      const isLower = issue.code === 'too_small';
+      const limit = String(isLower ? issue.minimum : issue.maximum);
+      const bound = isLower ? 'at least' : 'at most';
+      if (issue.origin === 'string')
+        return `must have ${bound} ${limit} character${limit === '1' ? '' : 's'}`;
+      if (issue.origin === 'array') return `must have ${bound} ${limit} element${limit === '1' ? '' : 's'}`;
+      return `must be ${bound} ${limit}`;
+    }
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return `has the unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${issue.keys.join(', ')}`;
+    default:
+      return issue.message;
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+const aKind = (expected: string): string => KINDS[expected] ?? `of the type ${expected}`;
