@@ -1,15 +1,12 @@
-// `npm run check`: formatting, types, lint, layers, unused code, unit and workflow tests; each step with its time.
+// `npm run check [-- --no-tests]`: formatting, types, lint, layers, unused code, unit and workflow tests; each step with
+// its time. `--no-tests` is for whoever runs `npm test` as well, which has the same tests.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { prepare, root } from './prepare.mjs';
+import { prepare, ROOMS, root } from './prepare.mjs';
 import { testBed } from './test-bed.mjs';
 
-const ROOMS = [
-  ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
-  ...['api', 'worker', 'launcher', 'cli'],
-];
 const hasWorkflowTests = existsSync(join(root, 'test', 'workflow'));
 const STEPS = [
   ['format', 'prettier', ['--check', '.', '--log-level', 'warn']],
@@ -24,9 +21,10 @@ const STEPS = [
   ],
 ];
 
-await prepare({ withEngine: hasWorkflowTests });
-process.env.KILIM_TESTBED ??= JSON.stringify(testBed());
-const failed = STEPS.filter(([name, tool, args]) => {
+const withTests = !process.argv.includes('--no-tests');
+await prepare({ withEngine: withTests && hasWorkflowTests });
+if (withTests) process.env.KILIM_TESTBED ??= JSON.stringify(testBed());
+const failed = STEPS.filter(([name]) => withTests || name !== 'fast tests').filter(([name, tool, args]) => {
   const begin = performance.now();
   const { status } = spawnSync(join(root, 'node_modules', '.bin', tool), args, {
     cwd: root,

@@ -11,21 +11,12 @@ export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/,
 
 const OLDEST_NODE = [20, 20];
 const TOOLS = ['git', 'python3', 'npm', 'bash'];
+export const ROOMS = [
+  ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
+  ...['api', 'worker', 'launcher', 'cli'],
+];
 const SOURCES = [
-  ...[
-    'domain',
-    'schemas',
-    'runtimes',
-    'schedulers',
-    'hosts',
-    'store',
-    'activities',
-    'workflows',
-    'api',
-    'worker',
-    'cli',
-    'launcher',
-  ],
+  ...ROOMS,
   ...['scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'],
 ];
 
@@ -107,13 +98,10 @@ function isStale() {
 
 /** A folder counts too: a removed file changes its folder's time. */
 function newest(path) {
-  const { mtimeMs, isDirectory } = {
-    mtimeMs: statSync(path).mtimeMs,
-    isDirectory: statSync(path).isDirectory(),
-  };
-  return isDirectory
-    ? Math.max(mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
-    : mtimeMs;
+  const stat = statSync(path);
+  return stat.isDirectory()
+    ? Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+    : stat.mtimeMs;
 }
 
 async function findEngine() {
@@ -131,3 +119,5 @@ function giveUp(message) {
   say(message);
   process.exit(1);
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await prepare();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npm run testbed -- up|status|down [part…]
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { living } from './lib/processes.mjs';
 import { mountsBelow } from './lib/mounts.mjs';
 import { withLock } from './lib/lock.mjs';
@@ -9,11 +9,21 @@ import { at, base } from './lib/settings.mjs';
 import { named, parts } from './parts/index.mjs';
 import { seedFile, writeSeed } from './seed.mjs';
 
+/** A bed of somebody else is none: its keys cannot be read. */
+function isOurs() {
+  try {
+    if (existsSync(at())) accessSync(at('keys'), constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function statusOfAll() {
   const all = {};
   for (const part of parts) {
-    // what only root may look at must not hide the rest
-    all[part.name] = await part.status().catch((error) => ({ state: 'absent', why: error.message }));
+    if (!isOurs()) all[part.name] = { state: 'absent', why: `${base} belongs to another account` };
+    else all[part.name] = await part.status().catch((error) => ({ state: 'absent', why: error.message }));
   }
   return all;
 }
@@ -28,6 +38,7 @@ async function up(wanted) {
   if (process.getuid() !== 0)
     throw new Error('up needs root: it installs Debian packages and makes accounts');
   mkdirSync(at(), { recursive: true, mode: 0o755 });
+  mkdirSync(at('keys'), { recursive: true, mode: 0o700 });
   await withLock(async () => {
     for (const part of wanted) await part.up();
     writeSeed(await statusOfAll());
