@@ -19,7 +19,7 @@ COPY --from=build /kilim/package.json ./
 COPY --from=build /kilim/node_modules ./node_modules
 COPY --from=build /kilim/dist ./dist
 COPY --from=build /kilim/bin ./bin
-COPY --from=build /kilim/deploy/entrypoint.sh /kilim/deploy/worker-health.sh ./deploy/
+COPY --from=build /kilim/deploy/entrypoint.sh ./deploy/
 RUN mkdir -p /var/lib/kilim && chown 10001:10001 /var/lib/kilim
 USER 10001:10001
 VOLUME /var/lib/kilim

@@ -10,6 +10,8 @@ import { registerApp } from './register-app.js';
 import { registerProfile } from './routes/scheduler-profiles.js';
 import { registerSystem, setCredential } from './register-system.js';
 
+const SHORTEST_PASSWORD = 8;
+
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   const { store, config } = deps;
@@ -22,10 +24,10 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
     throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
   const isLoopback = /^(127\.|::1$|localhost$)/.test(config.KILIM_HOST);
   for (const { username, password, admin } of seed.users) {
-    if (password === username && !isLoopback)
+    if (!isLoopback && (password === username || password.length < SHORTEST_PASSWORD))
       throw new KilimError(
         'INVALID_REQUEST',
-        `${file}: the password of ${username} is its name; that is only possible on loopback`,
+        `${file}: the password of ${username} is weak; beyond loopback (KILIM_HOST is ${config.KILIM_HOST}) it must have at least ${SHORTEST_PASSWORD} characters and not be the user's name`,
       );
     if (await store.users.find(tenant, username)) continue;
     await store.users.put({

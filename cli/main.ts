@@ -81,6 +81,7 @@ async function runUp({
   const kilim = await started;
   if (isEnding) return;
   say(`Temporal UI: ${kilim.uiUrl ?? 'that of TEMPORAL_ADDRESS'}; home: ${kilim.home.dir}`);
+  say(`Metrics: ${kilim.url}/metrics and http://127.0.0.1:${kilim.home.metricsPort}/metrics`);
   process.stdout.write(`kilim ready at ${kilim.url}\n`);
 }
 

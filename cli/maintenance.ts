@@ -52,6 +52,12 @@ async function registerSearchAttributes(config: Config): Promise<string[]> {
       await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
     }
     return missing;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `The search attributes ${SEARCH_ATTRIBUTES.join(', ')}, all of type Keyword, could not be registered in the ` +
+        `namespace ${namespace} (${why}). Where the service forbids it, as Temporal Cloud does, add them with its own tool.`,
+    );
   } finally {
     await connection.close();
   }

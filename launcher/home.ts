@@ -13,6 +13,8 @@ export interface Home {
   apiPort: number;
   temporalPort: number;
   uiPort: number;
+  /** Of the worker. */
+  metricsPort: number;
   lock: HomeLock;
 }
 
@@ -64,16 +66,20 @@ const FIRST_PORT = 8080;
 async function ports(
   dir: string,
   port: number | undefined,
-): Promise<Pick<Home, 'apiPort' | 'temporalPort' | 'uiPort'>> {
+): Promise<Pick<Home, 'apiPort' | 'temporalPort' | 'uiPort' | 'metricsPort'>> {
   const file = join(dir, 'ports.json');
   const kept = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<'api' | 'temporal' | 'ui', number>>)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<
+        Record<'api' | 'temporal' | 'ui' | 'metrics', number>
+      >)
     : {};
   const apiPort = port === undefined ? await freePort(kept.api ?? FIRST_PORT) : await exactPort(port);
   const temporalPort = await freePort(kept.temporal ?? 0);
   const uiPort = await freePort(kept.ui ?? 0, [temporalPort]);
-  writeFileSync(file, JSON.stringify({ api: apiPort, temporal: temporalPort, ui: uiPort }), { mode: 0o600 });
-  return { apiPort, temporalPort, uiPort };
+  const metricsPort = await freePort(kept.metrics ?? 0, [temporalPort, uiPort]);
+  const now = { api: apiPort, temporal: temporalPort, ui: uiPort, metrics: metricsPort };
+  writeFileSync(file, JSON.stringify(now), { mode: 0o600 });
+  return { apiPort, temporalPort, uiPort, metricsPort };
 }
 
 /** The wanted port of loopback where it is free, else any. */

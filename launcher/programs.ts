@@ -6,7 +6,7 @@ import type { Home } from './home.js';
 import type { Program } from './supervise.js';
 
 /** Measured settings of the embedded engine: without them every task waits up to 50 ms for its turn. */
-const DYNAMIC = [
+export const DYNAMIC = [
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
   'system.enableActivityEagerExecution=true',
@@ -79,20 +79,24 @@ function engineVersion(binary: string, stamp: string): string {
   return /Server ([0-9][\w.-]*)/.exec(said)?.[1] ?? said.trim();
 }
 
-/** The API or the worker of this build; `env` wins over the environment we have. */
+/** The API, the worker or the upkeep of this build; `env` wins over the environment we have. */
 export function nodeProgram(
   home: Home,
-  name: 'api' | 'worker',
+  name: 'api' | 'worker' | 'migrate',
   args: string[],
   env: NodeJS.ProcessEnv,
 ): Program {
+  const file = name === 'migrate' ? '../cli/maintenance.js' : `../${name}/main.js`;
+  const given = { ...process.env, ...env };
   return {
     name,
     command: process.execPath,
-    args: [new URL(`../${name}/main.js`, import.meta.url).pathname, ...args],
+    args: [new URL(file, import.meta.url).pathname, ...args],
     env: {
       NODE_OPTIONS: '--max-old-space-size=2048',
-      KILIM_LOCAL_EXECUTION: 'true',
+      // who lets others in must say so himself
+      KILIM_LOCAL_EXECUTION: isLoopback(given['KILIM_HOST']) ? 'true' : 'false',
+      KILIM_METRICS_PORT: String(home.metricsPort),
       ...process.env,
       KILIM_HOME: home.dir,
       KILIM_PORT: String(home.apiPort),
@@ -101,3 +105,5 @@ export function nodeProgram(
     logFile: join(home.dir, `${name}.log`),
   };
 }
+
+export const isLoopback = (host = '127.0.0.1'): boolean => /^(127\.|::1$|localhost$)/.test(host);

@@ -1,13 +1,14 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { packExample } from './example-app.js';
 import { faultOfLocalRuns, localUser, openHome, type Home } from './home.js';
-import { engineProgram, nodeProgram } from './programs.js';
+import { engineProgram, isLoopback, nodeProgram } from './programs.js';
 import { provisionTemporal } from './provision-temporal.js';
-import { supervise, type Program, type Supervised } from './supervise.js';
+import { lastWord, supervise, type Program, type Supervised } from './supervise.js';
 
 export interface UpOptions {
   home?: string | undefined;
@@ -43,7 +44,7 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
     packExample(home.dir);
     const given = process.env['TEMPORAL_ADDRESS'];
     const address = given ?? `127.0.0.1:${home.temporalPort}`;
-    const url = `http://127.0.0.1:${home.apiPort}`;
+    const url = `http://${reachable(env['KILIM_HOST'] ?? process.env['KILIM_HOST'])}:${home.apiPort}`;
     const begin = async (program: Program, isReady: () => Promise<boolean>): Promise<void> => {
       const child = supervise(program, { say, onStart: home.lock.addChild });
       running.push(child);
@@ -58,6 +59,8 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
     const engine = given ? null : engineProgram(home, await provisionTemporal(say));
     if (engine) await begin(engine, () => listens(address));
     const settings = { ...env, TEMPORAL_ADDRESS: address };
+    // the embedded engine gets its search attributes on its command line
+    if (given) await toItsEnd(nodeProgram(home, 'migrate', ['migrate'], settings));
     // the API settles the schema and the keys; the worker follows
     await begin(
       nodeProgram(
@@ -76,8 +79,26 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
   }
 }
 
+/** Where this machine reaches what listens there. */
+const reachable = (host = '127.0.0.1'): string =>
+  host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+
+/** @throws Error with the program's last words */
+async function toItsEnd({ name, command, args, env, logFile }: Program): Promise<void> {
+  const log = openSync(logFile, 'a', 0o600);
+  const child = spawn(command, args, { env, stdio: ['ignore', log, log] });
+  closeSync(log);
+  const code = await new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+  if (code !== 0) throw new Error(`${name}: ${lastWord(logFile)}`);
+}
+
 function warn(home: Home, say: UpOptions['say']): void {
-  if (process.env['KILIM_LOCAL_EXECUTION'] === 'false') return;
+  const wanted = process.env['KILIM_LOCAL_EXECUTION'];
+  if (!wanted && !isLoopback(process.env['KILIM_HOST']))
+    say(
+      'Systems on "localhost" are off, because the API listens beyond loopback; KILIM_LOCAL_EXECUTION=true allows them.',
+    );
+  if (wanted === 'false' || (!wanted && !isLoopback(process.env['KILIM_HOST']))) return;
   const account = process.getuid?.() === 0 ? `as the account ${localUser()}` : 'under your account';
   say(
     `Warning: jobs for systems on "localhost" run on this machine, ${account}. KILIM_LOCAL_EXECUTION=false forbids that.`,

@@ -24,56 +24,80 @@ export const Config = z
     KILIM_HOME: z
       .string({ error: 'must be set to a folder' })
       .startsWith('/', 'must be an absolute path')
-      .describe('folder of an embedded installation'),
+      .describe('the folder of keys, SQLite files and logs; `up`: `~/.kilim`'),
     DATABASE_URL: z
       .string()
       .regex(/^(sqlite:|postgres(ql)?:\/\/)/, 'must start with sqlite: or postgres://')
       .optional()
-      .describe('default: sqlite:<home>/kilim.db'),
+      .describe('`sqlite:/path` or `postgres://…`; default: `sqlite:` and kilim.db of the home'),
     KILIM_MASTER_KEY: z
       .string()
       .optional()
       .describe('32 bytes in base64; more of them, separated by commas, only open; wins over the file'),
-    KILIM_MASTER_KEY_FILE: z.string().optional().describe('one key a line; default: <home>/keys/master.key'),
+    KILIM_MASTER_KEY_FILE: z
+      .string()
+      .optional()
+      .describe('one key a line, the first seals; default: keys/master.key of the home'),
     TEMPORAL_ADDRESS: z
       .string()
       .regex(/^[^\s:]+:\d+$/, 'must read host:port')
-      .default('127.0.0.1:7233'),
-    TEMPORAL_NAMESPACE: z.string().default('default'),
-    KILIM_TASK_QUEUE: z.string().default('jobs'),
-    KILIM_HOST: z.string().default('127.0.0.1').describe('where the API listens'),
-    KILIM_PORT: port.default(8080),
+      .default('127.0.0.1:7233')
+      .describe(
+        "Temporal's server; with `up`: use it instead of an embedded one. TLS and API key as Temporal's own variables say: `TEMPORAL_TLS*`, `TEMPORAL_API_KEY`, `TEMPORAL_PROFILE`",
+      ),
+    TEMPORAL_NAMESPACE: z.string().default('default').describe('namespace of the workflows'),
+    KILIM_TASK_QUEUE: z.string().default('jobs').describe('task queue of the workers'),
+    KILIM_HOST: z
+      .string()
+      .default('127.0.0.1')
+      .describe('where the API listens; beyond loopback, weak passwords of seed files are refused'),
+    KILIM_PORT: port.default(8080).describe('port of the API'),
     KILIM_METRICS_PORT: port
       .optional()
-      .describe('where the worker serves /metrics; the API serves it on its own port'),
+      .describe(
+        'port of the worker for `/metrics` and `/healthz`; unset: none. The API serves them on its own port',
+      ),
+    KILIM_METRICS_HOST: z.string().default('127.0.0.1').describe('address of that port'),
     PUBLIC_URL: z
       .url({ error: 'must be a URL' })
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
-      .describe('default: the address of each request'),
-    TRUST_PROXY: flag.default(false).describe('believe X-Forwarded-*'),
-    CORS_ORIGINS: list.default([]).describe('origins separated by commas, or *'),
-    KILIM_TENANT: id.default('dev'),
-    KILIM_SITE: id.default('local'),
+      .describe('address that clients see; default: that of each request'),
+    TRUST_PROXY: flag.default(false).describe('behind a proxy: believe its `X-Forwarded-…` headers'),
+    CORS_ORIGINS: list
+      .default([])
+      .describe('origins of web pages that may call the API, separated by commas, or `*`'),
+    KILIM_TENANT: id.default('dev').describe('the tenant'),
+    KILIM_SITE: id.default('local').describe('the site that clients are told of'),
     KILIM_LOCAL_EXECUTION: flag
       .default(false)
-      .describe('systems on "localhost" without a port are this machine'),
+      .describe(
+        'systems on "localhost" without a port are this machine, for a person\'s own; `up`: `true` while the API listens on loopback',
+      ),
     KILIM_LOCAL_USER: z
       .string()
       .regex(/^[a-z_][a-z0-9_-]*$/, 'must be the name of an account')
       .default('nobody')
       .describe('account of such jobs when Kilim is root'),
-    KILIM_LOCAL_USERS: list.default([]).describe('who besides administrators may register such systems'),
+    KILIM_LOCAL_USERS: list
+      .default([])
+      .describe('who besides administrators may register such systems, separated by commas'),
     KILIM_TRUSTED_ISSUERS: z
       .string()
       .optional()
-      .describe('JSON file: [{issuer, jwksUrl | publicKey, audience?, usernameClaim?}]'),
-    KILIM_ACCESS_TOKEN_SECONDS: seconds.default(14_400),
-    KILIM_REFRESH_TOKEN_SECONDS: seconds.default(31_536_000),
+      .describe('JSON file: `[{issuer, jwksUrl or publicKey, audience?, usernameClaim?}]`'),
+    KILIM_ACCESS_TOKEN_SECONDS: seconds.default(14_400).describe('how long an access token is valid'),
+    KILIM_REFRESH_TOKEN_SECONDS: seconds.default(31_536_000).describe('how long a refresh token is valid'),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
-    KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false),
-    KILIM_WORKFLOW_BUNDLE: z.string().optional(),
-    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),
+    KILIM_WORKFLOW_BUNDLE: z
+      .string()
+      .optional()
+      .describe("file of the workflows' code; default: this build's"),
+    LOG_LEVEL: z
+      .enum(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info')
+      .describe('of the JSON lines on stderr'),
   })
   .transform((env) => ({
     ...env,
@@ -97,8 +121,17 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** One key a line, in base64; the first seals, retired ones follow. */
-export function readKeys(file: string): Buffer[] {
-  return decodeKeys(readFileSync(file, 'utf8').split('\n'), file);
+function readKeys(file: string): Buffer[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Kilim cannot start: the master key cannot be read (KILIM_MASTER_KEY_FILE or KILIM_MASTER_KEY): ${why}.`,
+    );
+  }
+  return decodeKeys(text.split('\n'), file);
 }
 
 /** The keys of the environment, else of the file. */

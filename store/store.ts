@@ -99,6 +99,8 @@ export interface WatchStore {
   saveState: (key: string, uuid: string, state: RemoteState, seenAt: string) => Promise<void>;
   findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;
   snapshotAge: (key: string) => Promise<number | null>;
+  /** Milliseconds since the last look at every host that has live jobs. */
+  snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;
   /** Claims the next probe of a subject: true for one caller per `everyMs`; others get the last result. */
   claimProbe: (
     subject: string,

@@ -48,6 +48,19 @@ export const createWatchStore = (db: Db): WatchStore => ({
       .executeTakeFirst();
     return row ? Date.now() - Date.parse(row.taken_at) : null;
   },
+  async snapshotAges() {
+    const rows = await db
+      .selectFrom('host_snapshots')
+      .select(['watch_key', 'taken_at'])
+      .where('watch_key', 'in', (eb) =>
+        eb.selectFrom('jobs').select('jobs.watch_key').where('jobs.ended', 'is', null),
+      )
+      .execute();
+    return rows.map(({ watch_key, taken_at }) => ({
+      key: watch_key,
+      ageMs: Date.now() - Date.parse(taken_at),
+    }));
+  },
   claimProbe: (subject, everyMs) =>
     db.transaction().execute(async (trx) => {
       await lock(trx, [`probe ${subject}`]);

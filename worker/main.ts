@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 
 import { createHints } from '../activities/hints.js';
@@ -11,13 +11,15 @@ import type { Deps } from '../activities/deps.js';
 import { KilimError } from '../domain/errors.js';
 import { createHosts } from '../hosts/hosts.js';
 import { runtimes } from '../runtimes/index.js';
-import { parseConfig, readKeys, type Config } from '../schemas/config.js';
+import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { schedulers } from '../schedulers/index.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
 import { makeWorker } from './make-worker.js';
+import { createMetrics, freeAddress, serveMetrics, type WorkerMetrics } from './metrics.js';
 import { reconcile } from './reconcile.js';
+import { installTelemetry } from './telemetry.js';
 
 const RECONCILE_MS = 5_000;
 
@@ -25,14 +27,12 @@ const RECONCILE_MS = 5_000;
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { program: 'worker' } }, pino.destination(2));
-  Runtime.install({
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => log.warn({ level, ...meta }, message)),
-  });
-  const store = await openStore({
-    url: config.DATABASE_URL,
-    keys: readKeys(config.KILIM_MASTER_KEY_FILE),
-    mayMigrate: false,
-  });
+  const metrics = createMetrics(log);
+  const sdkAddress = await freeAddress();
+  installTelemetry(log, config.KILIM_METRICS_PORT === undefined ? null : sdkAddress);
+  const store = metrics.measured(
+    await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false }),
+  );
   const { connectionOptions } = loadClientConnectConfig();
   const connection = await NativeConnection.connect({
     ...connectionOptions,
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   });
   const engine = createEngine(client, config.KILIM_TASK_QUEUE, log);
   const deps: Deps = {
-    ...worldOf(config, store),
+    ...worldOf(config, store, metrics),
     engine,
     log,
     installation: await store.settings.init('installation', randomBytes(4).toString('hex')),
@@ -58,6 +58,17 @@ async function main(): Promise<void> {
     },
     deps,
   });
+  const port = config.KILIM_METRICS_PORT;
+  const server =
+    port === undefined
+      ? null
+      : await serveMetrics({
+          registry: metrics.registry,
+          host: config.KILIM_METRICS_HOST,
+          port,
+          sdkAddress,
+          isRunning: () => worker.getState() === 'RUNNING',
+        });
   const mending = setInterval(() => {
     reconcile(deps, client, engine.start).catch((error: unknown) =>
       log.warn({ err: error }, 'the reconciler will try again'),
@@ -66,11 +77,16 @@ async function main(): Promise<void> {
   log.info({ taskQueue: config.KILIM_TASK_QUEUE }, 'the worker runs');
   await worker.run(); // ends by SIGTERM or SIGINT, after the drain
   clearInterval(mending);
+  server?.close();
   await Promise.allSettled([connection.close(), client.connection.close(), store.close()]);
   process.exit(0);
 }
 
-function worldOf(config: Config, store: Deps['store']): Omit<Deps, 'engine' | 'log' | 'installation'> {
+function worldOf(
+  config: Config,
+  store: Deps['store'],
+  metrics: WorkerMetrics,
+): Omit<Deps, 'engine' | 'log' | 'installation'> {
   const hosts = createHosts({
     ...hostLookups(store),
     local: {
@@ -79,6 +95,7 @@ function worldOf(config: Config, store: Deps['store']): Omit<Deps, 'engine' | 'l
       home: join(config.KILIM_HOME, 'local'),
     },
   });
+  metrics.countSessions(hosts.sessions);
   return {
     store,
     runtimes,
@@ -92,11 +109,14 @@ function worldOf(config: Config, store: Deps['store']): Omit<Deps, 'engine' | 'l
       return hosts.open({ tenant, ...use, host: system.host, port: system.port });
     },
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),
-    metrics: { adopted: () => undefined, phase: () => undefined },
+    metrics: metrics.hooks,
   };
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const said = error instanceof Error ? error.message : String(error);
+  // a refusal is a sentence for people; anything else is a fault, with its place
+  const isRefusal = said.startsWith('Kilim cannot start') || !(error instanceof Error);
+  process.stderr.write(`${isRefusal ? said : (error.stack ?? said)}\n`);
   process.exit(1);
 });

@@ -31,6 +31,17 @@ function registryOf(deps: ApiDeps): Registry {
       this.set(deps.hosts.sessions());
     },
   });
+  new Gauge({
+    name: 'kilim_host_snapshot_age_seconds',
+    help: 'Time since the last look at a host that has live jobs',
+    labelNames: ['host'],
+    registers: [registry],
+    async collect() {
+      this.reset(); // a host without jobs is no longer looked at
+      for (const { key, ageMs } of await deps.store.watch.snapshotAges())
+        this.set({ host: key.replace(/^watch:/, '') }, ageMs / 1000);
+    },
+  });
   return registry;
 }
 

@@ -41,7 +41,7 @@ export interface Kilim {
 }
 
 /** Systems `here`, and `vm` and `store` over SSH where the test bed has them; applications `zip-app` and `docker-app`. */
-function seedOf(home: string): unknown {
+export function seedOf(home: string): unknown {
   const ssh = (id: string, name: 'vm-ssh' | 'store-ssh') => {
     const bed = part(name);
     if (!bed) return { systems: [], credentials: [] };
@@ -69,11 +69,8 @@ function seedOf(home: string): unknown {
   }; // prettier-ignore
 }
 
-/** With the systems and applications of the tests, or with another seed file; `env` is added to the environment. */
-export async function aKilim({
-  seedFile,
-  env = {},
-}: { seedFile?: string; env?: Record<string, string> } = {}): Promise<Kilim> {
+/** A folder with the application of the tests, which the account that runs jobs can reach. */
+export function aHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'kilim-test-'));
   chmodSync(home, 0o711);
   // the application runs the shell text of its first argument: `sh -c "…"`
@@ -82,6 +79,15 @@ export async function aKilim({
     '-c',
     `umask 022; mkdir -p ${files}/x && cd ${files}/x && printf '#!/bin/sh\\nexec sh -c "$1"\\n' > tapisjob_app.sh && chmod 755 tapisjob_app.sh && tar -cf ../shell.tar tapisjob_app.sh`,
   ]);
+  return home;
+}
+
+/** With the systems and applications of the tests, or with another seed file; `env` is added to the environment. */
+export async function aKilim({
+  seedFile,
+  env = {},
+}: { seedFile?: string; env?: Record<string, string> } = {}): Promise<Kilim> {
+  const home = aHome();
   const seed = seedFile ?? join(home, 'seed.json');
   if (!seedFile) writeFileSync(seed, JSON.stringify(seedOf(home)), { mode: 0o600 });
   const child = spawn(
@@ -90,6 +96,22 @@ export async function aKilim({
     { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const url = await readyLine(child);
+  return {
+    url,
+    home,
+    ...aClient(url),
+    kill: (program) => killChild(child.pid ?? 0, program),
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a user sees of an API. */
+export function aClient(url: string): Pick<Kilim, 'call' | 'get' | 'submit' | 'until' | 'output'> {
   const tokens = new Map<string, string>();
   const call: Kilim['call'] = async (method, path, body, user = 'alice') => {
     if (!tokens.has(user)) {
@@ -117,8 +139,6 @@ export async function aKilim({
   };
   const get: Kilim['get'] = async (uuid) => (await call('GET', `/v3/jobs/${uuid}`)).result as JobRecord;
   return {
-    url,
-    home,
     call,
     get,
     async submit(request) {
@@ -146,13 +166,6 @@ export async function aKilim({
         headers: { 'X-Tapis-Token': tokens.get('alice') ?? '' },
       });
       return reply.text();
-    },
-    kill: (program) => killChild(child.pid ?? 0, program),
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-      rmSync(home, { recursive: true, force: true });
     },
   };
 }
@@ -187,7 +200,7 @@ const readyLine = (child: ChildProcess): Promise<string> =>
     child.once('exit', () => reject(new Error(`kilim up ended: ${said}`)));
   });
 
-const anyPort = (): Promise<number> =>
+export const anyPort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as { port: number };

@@ -140,6 +140,8 @@ export const dockerEngine = {
       debootstrap: 'debootstrap',
     });
     await needPrograms({ docker: 'docker-cli' }); // a package of its own in newer releases
+    const hasCompose = (await run('docker', ['compose', 'version'], { mayFail: true })) !== undefined;
+    if (!hasCompose) await needPrograms({ 'docker-compose': 'docker-compose' });
     await needGroup(group, [`kilim-vm${tag}`]);
     if (!living(name)) say('starting the Docker Engine');
     await start();

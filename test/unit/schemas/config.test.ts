@@ -1,6 +1,9 @@
-import { expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
 
-import { masterKeys, parseConfig } from '../../../schemas/config.js';
+import { expect, it } from 'vitest';
+import type { z } from 'zod';
+
+import { Config, masterKeys, parseConfig } from '../../../schemas/config.js';
 
 it('settles every default from the home folder', () => {
   expect(parseConfig({ KILIM_HOME: '/h', KILIM_PORT: '' })).toMatchObject({
@@ -33,4 +36,20 @@ it('takes keys of the environment before the file', () => {
   expect(masterKeys(parseConfig({ KILIM_HOME: '/nowhere', KILIM_MASTER_KEY: key }))).toHaveLength(1);
   const short = () => masterKeys(parseConfig({ KILIM_HOME: '/nowhere', KILIM_MASTER_KEY: 'c2hvcnQ=' }));
   expect(short).toThrow('KILIM_MASTER_KEY must hold keys of 32 bytes');
+});
+
+/** The README's table is the schema: a setting is described once. */
+const rowOf = (name: string, setting: z.ZodType): string => {
+  const { data } = setting.safeParse(undefined);
+  const given = Array.isArray(data) ? data.join(',') : (data as string | number | boolean | undefined);
+  return `| \`${name}\` | ${given === undefined || given === '' ? '' : `\`${given}\``} | ${setting.description ?? 'NOT DESCRIBED'} |`;
+};
+
+it('is the table of settings in the README', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const rows = Object.entries(Config.in.shape).map(([name, setting]) => rowOf(name, setting));
+  const [, table = ''] =
+    /\| Variable \| Default \| Meaning \|\n\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(readme) ?? [];
+  // what only the launcher reads follows the schema's rows
+  expect(table.split('\n').slice(0, rows.length)).toEqual(rows);
 });

@@ -171,6 +171,9 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
 
     expect(await store.watch.liveJobs(key)).toEqual([{ uuid: live.uuid, remoteJobId: '4711', keeper: 'process' }]); // prettier-ignore
     expect(await store.watch.liveJobs('watch:other')).toEqual([]);
+    await store.watch.saveSnapshot(key, {}, new Date(Date.now() - 5_000).toISOString());
+    const [age] = await store.watch.snapshotAges();
+    expect([age?.key, Math.round((age?.ageMs ?? 0) / 10_000)]).toEqual([key, 1]);
     expect((await store.jobs.countByStatus()).FAILED).toBeGreaterThanOrEqual(1);
   });
 

@@ -113,6 +113,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     const age = await store.watch.snapshotAge(key);
     expect(age).toBeGreaterThanOrEqual(1_000);
     expect(age).toBeLessThan(20_000);
+    expect(await store.watch.snapshotAges()).toEqual([]); // no job of that host lives
   });
 
   it('takes an empty look, and one of a busy host', async () => {
