@@ -57,21 +57,23 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
       ]);
     };
     const engine = given ? null : engineProgram(home, await provisionTemporal(say));
-    if (engine) await begin(engine, () => listens(address));
     const settings = { ...env, TEMPORAL_ADDRESS: address };
     // the embedded engine gets its search attributes on its command line
     if (given) await toItsEnd(nodeProgram(home, 'migrate', ['migrate'], settings));
-    // the API settles the schema and the keys; the worker follows
-    await begin(
-      nodeProgram(
-        home,
-        'api',
-        seedFiles.flatMap((file) => ['--seed', file]),
-        settings,
-      ),
-      () => answers(`${url}/v3/healthz`),
+    const api = nodeProgram(
+      home,
+      'api',
+      seedFiles.flatMap((file) => ['--seed', file]),
+      settings,
     );
-    await begin(nodeProgram(home, 'worker', [], settings), () => answers(`${url}/v3/ready`));
+    await Promise.all([
+      engine && begin(engine, () => listens(address)),
+      begin(api, () => answers(`${url}/v3/healthz`)),
+    ]);
+    // the API has settled the schema and the keys
+    const worker = nodeProgram(home, 'worker', [], settings);
+    await begin(worker, () => answers(`http://${metricsAddress(worker)}/healthz`));
+    await until(() => answers(`${url}/v3/ready`), `The API is not ready; its log: ${api.logFile}`);
     return { url, uiUrl: given ? null : `http://127.0.0.1:${home.uiPort}`, home, stop };
   } catch (error) {
     await stop();
@@ -82,6 +84,9 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
 /** Where this machine reaches what listens there. */
 const reachable = (host = '127.0.0.1'): string =>
   host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+
+const metricsAddress = ({ env }: Program): string =>
+  `${reachable(env['KILIM_METRICS_HOST'])}:${env['KILIM_METRICS_PORT'] ?? ''}`;
 
 /** @throws Error with the program's last words */
 async function toItsEnd({ name, command, args, env, logFile }: Program): Promise<void> {
