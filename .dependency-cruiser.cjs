@@ -4,7 +4,7 @@ const room = (name, allowed, except = '') => ({
   severity: 'error',
   from: { path: `^${name}/`, ...(except ? { pathNot: except } : {}) },
   to: {
-    path: '^(domain|schemas|runtimes|schedulers|hosts|store|activities|workflows|api|worker|launcher|cli)/',
+    path: '^(domain|schemas|runtimes|schedulers|hosts|store|activities|workflows|api|worker|launcher|cli|bench)/',
     pathNot: `^(${[name, ...allowed].join('|')})/`,
   },
 });
@@ -41,6 +41,8 @@ module.exports = {
       'workflows',
     ]),
     room('launcher', ['domain', 'schemas']),
+    // it measures from outside, over HTTP
+    room('bench', []),
     room('cli', ['launcher'], '^cli/maintenance\\.ts$'),
     {
       name: 'only-hosts-speak-ssh',

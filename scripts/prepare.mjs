@@ -13,7 +13,7 @@ const OLDEST_NODE = [20, 20];
 const TOOLS = ['git', 'python3', 'npm', 'bash'];
 export const ROOMS = [
   ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
-  ...['api', 'worker', 'launcher', 'cli'],
+  ...['api', 'worker', 'launcher', 'cli', 'bench'],
 ];
 const SOURCES = [
   ...ROOMS,

@@ -1,0 +1,23 @@
+import type { Figure } from '../figure.js';
+import { burst } from './burst.js';
+import { endSeen } from './end-seen.js';
+import { history } from './history.js';
+import { bigFile, manyFiles } from './inputs.js';
+import { oneJobHere, oneJobSsh } from './one-job.js';
+import { parked } from './parked.js';
+import { start } from './start.js';
+import { submit } from './submit.js';
+
+/** All figures; a new one is a file and a line here. */
+export const figures: readonly Figure[] = [
+  start,
+  submit,
+  oneJobHere,
+  oneJobSsh,
+  burst,
+  endSeen,
+  history,
+  manyFiles,
+  bigFile,
+  parked,
+];

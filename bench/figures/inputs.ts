@@ -1,0 +1,103 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { rounded, type Figure } from '../figure.js';
+import { aWorld, ROOT, sshPart, sshSystem, type SshPart, type World } from '../world.js';
+
+interface Proxy {
+  port: number;
+  close: () => unknown;
+}
+interface ProxyModule {
+  openProxy: (target: number, options: { delayMs: number }) => Promise<Proxy>;
+}
+
+export const manyFiles: Figure = {
+  name: 'many-files',
+  what: '4 KiB inputs from one SSH host to another: on loopback, and with a 20 ms round trip to the execution host',
+  targets: { loopbackSeconds: { atMost: 1 }, delayedSeconds: { atMost: 3 } },
+  async measure({ files = 1000, roundTripMs = 20 }) {
+    const [vm, store] = [sshPart('vm-ssh'), sshPart('store-ssh')];
+    const proxy = await delayed(vm, roundTripMs);
+    const far = { ...sshSystem('far', vm, proxy.port) };
+    const world = await aWorld([sshSystem('vm', vm), sshSystem('store', store), far]);
+    const folder = join(store.home, 'bench-files');
+    try {
+      fill(folder, files);
+      const loopback = await staging(world, 'vm', 'bench-files');
+      const away = await staging(world, 'far', 'bench-files');
+      return {
+        measures: { loopbackSeconds: rounded(loopback, 2), delayedSeconds: rounded(away, 2) },
+        parameters: { files, roundTripMs },
+      };
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+      proxy.close();
+      await world.stop();
+    }
+  },
+};
+
+export const bigFile: Figure = {
+  name: 'big-file',
+  what: '1 GiB from one SSH host to another with sha256 in the stream, and how much the worker grows by it',
+  targets: { megabytesPerSecond: { atLeast: 150 }, workerGrowthMB: { atMost: 100 } },
+  async measure({ mebibytes = 1024 }) {
+    const [vm, store] = [sshPart('vm-ssh'), sshPart('store-ssh')];
+    const world = await aWorld([sshSystem('vm', vm), sshSystem('store', store)]);
+    const file = join(store.home, 'bench-big');
+    let peak = 0;
+    try {
+      spawnSync('bash', ['-c', `head -c ${mebibytes}M /dev/urandom > '${file}' && chmod 644 '${file}'`]);
+      await staging(world, 'vm', 'bench-files-none', false);
+      const before = world.memory('worker');
+      const look = setInterval(() => (peak = Math.max(peak, world.memory('worker'))), 200);
+      const seconds = await staging(world, 'vm', 'bench-big').finally(() => clearInterval(look));
+      return {
+        measures: {
+          megabytesPerSecond: Math.round((mebibytes * 1.048576) / seconds),
+          seconds: rounded(seconds, 2),
+          workerGrowthMB: Math.max(0, Math.round((peak - before) / 1e6)),
+        },
+        parameters: { mebibytes },
+      };
+    } finally {
+      rmSync(file, { force: true });
+      await world.stop();
+    }
+  },
+};
+
+interface JobEvent {
+  event: string;
+  eventDetail: string;
+  created: string;
+}
+
+/** Runs a job with an input from `store` and says how many seconds its STAGING_INPUTS took. */
+async function staging(world: World, system: string, path: string, hasInput = true): Promise<number> {
+  const fileInputs = hasInput ? [{ sourceUrl: `tapis://store/${path}`, targetPath: 'in' }] : [];
+  const uuid = await world.submit(system, 'true', { fileInputs });
+  await world.finished(uuid, 600);
+  const events = await world.call<JobEvent[]>('GET', `/v3/jobs/${uuid}/history`);
+  const at = (status: string): number =>
+    Date.parse(
+      events.find((one) => one.event === 'JOB_NEW_STATUS' && one.eventDetail === status)?.created ?? '',
+    );
+  return (at('STAGING_JOB') - at('STAGING_INPUTS')) / 1000;
+}
+
+function fill(folder: string, files: number): void {
+  mkdirSync(folder, { recursive: true });
+  for (let i = 0; i < files; i++)
+    writeFileSync(join(folder, `file-${i}.dat`), Buffer.alloc(4096, i % 251), { mode: 0o644 });
+}
+
+async function delayed(part: SshPart, roundTripMs: number): Promise<Proxy> {
+  const { openProxy } = (await import(
+    pathToFileURL(join(ROOT, 'test/testbed/proxy.mjs')).href
+  )) as ProxyModule;
+  return openProxy(part.port, { delayMs: roundTripMs / 2 });
+}

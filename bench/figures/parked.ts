@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type Figure } from '../figure.js';
+import { aRequest, aWorld, type World } from '../world.js';
+
+export const parked: Figure = {
+  name: 'parked',
+  what: 'jobs that are BLOCKED by a quota for long: what the worker holds',
+  targets: { workerMB: { atMost: 700 } },
+  async measure({ jobs = 3000 }) {
+    const world = await aWorld();
+    try {
+      await world.call('PATCH', '/v3/systems/here', { jobMaxJobs: 1 });
+      await world.submit('here', 'sleep 1800', { maxMinutes: 60 });
+      await crowd(world, jobs);
+      const blocked = await untilBlocked(world, jobs);
+      await sleep(5_000);
+      const begin = performance.now();
+      await world.call('GET', '/v3/jobs/list?limit=100');
+      return {
+        measures: {
+          workerMB: Math.round(world.memory('worker') / 1e6),
+          apiMB: Math.round(world.memory('api') / 1e6),
+          temporalMB: Math.round(world.memory('temporal') / 1e6),
+          listPageMs: Math.round(performance.now() - begin),
+          blocked,
+        },
+        parameters: { jobs },
+      };
+    } finally {
+      await world.stop();
+    }
+  },
+};
+
+async function crowd(world: World, jobs: number): Promise<void> {
+  let left = jobs;
+  const client = async (): Promise<void> => {
+    while (left-- > 0) await world.call('POST', '/v3/jobs/submit', aRequest('here', 'true'));
+  };
+  await Promise.all(Array.from({ length: 10 }, client));
+}
+
+async function untilBlocked(world: World, jobs: number): Promise<number> {
+  for (const deadline = Date.now() + 15 * 60_000; ; await sleep(2_000)) {
+    const all = await world.call<{ status: string }[]>('GET', '/v3/jobs/list?limit=-1');
+    const blocked = all.filter(({ status }) => status === 'BLOCKED').length;
+    if (blocked >= jobs || Date.now() > deadline) return blocked;
+  }
+}
