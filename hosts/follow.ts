@@ -4,7 +4,8 @@ import { KilimError } from '../domain/errors.js';
 import type { Host } from './host.js';
 
 /**
- * Holds one channel on which a script prints lines for as long as it likes.
+ * Holds one channel on which a script prints lines for as long as it likes. Its standard input stays open until then:
+ * a script that reads it learns when nobody listens any more.
  * Resolves when aborted; rejects with HOST_UNREACHABLE when the link broke or the script ended.
  */
 export async function followLines(
@@ -15,7 +16,6 @@ export async function followLines(
 ): Promise<void> {
   if (signal.aborted) return;
   const stream = await host.stream(script, { signal });
-  stream.stdin.end();
   createInterface({ input: stream.stdout }).on('line', onLine);
   const { exitCode, stderr } = await stream.done.catch((error: unknown) => {
     if (signal.aborted) return { exitCode: 0, stderr: '' };
