@@ -1,13 +1,15 @@
 import { KilimError } from '../domain/errors.js';
+import type { Needs } from '../domain/jobs/ticket.js';
 import { UNLIMITED } from '../domain/systems/system.js';
 import type { Deps } from './deps.js';
+import { inputsToStage } from './stage-inputs.js';
 
 /**
  * Takes the job's places under the limits of system and application (specification: jobs §7.4).
  * Safe to repeat: places are kept per job.
  * @throws KilimError QUOTA_EXCEEDED, SYSTEM_NOT_AVAILABLE, APPLICATION_NOT_AVAILABLE (recovered)
  */
-export async function admitJob({ store }: Deps, uuid: string): Promise<void> {
+export async function admitJob({ store }: Deps, uuid: string): Promise<Needs> {
   const plan = await store.jobs.getPlan(uuid);
   const system = await store.systems.find(plan.tenant, plan.exec.systemId);
   if (!system?.enabled || system.deleted) {
@@ -31,7 +33,7 @@ export async function admitJob({ store }: Deps, uuid: string): Promise<void> {
     { key: ofApp, limit: app.maxJobs },
     { key: `${ofApp} of ${plan.owner}`, limit: app.maxJobsPerUser },
   ].filter(({ limit }) => limit > 0 && limit < UNLIMITED);
-  if (limits.length === 0) return;
-  const full = await store.jobs.reserve(uuid, limits);
+  const full = limits.length === 0 ? null : await store.jobs.reserve(uuid, limits);
   if (full) throw new KilimError('QUOTA_EXCEEDED', full);
+  return { inputs: inputsToStage(plan).length > 0 };
 }

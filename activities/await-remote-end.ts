@@ -23,10 +23,10 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
   const job = await store.jobs.get(uuid);
   const key = watchKey(job.tenant, job.plan.exec.host, job.plan.exec.port, job.plan.exec.loginUser);
 
+  const listener = hints.listen(uuid, LISTEN_MS, context.cancellationSignal);
   let end = await pushedEnd(deps, uuid);
-  if (!end && context.info.attempt === 1) {
-    if (await hints.wait(uuid, LISTEN_MS, context.cancellationSignal)) end = await pushedEnd(deps, uuid);
-  }
+  if (!end && context.info.attempt === 1 && (await listener.heard)) end = await pushedEnd(deps, uuid);
+  listener.stop();
   const age = await store.watch.snapshotAge(key);
   const isWatched = age !== null && age < HEALTHY_MS;
   if (!end && (!isWatched || context.info.attempt === 1 || isDue(job))) end = await lookAtHost(deps, job);

@@ -3,30 +3,36 @@
  * without a signal and its events in the history.
  */
 export interface Hints {
-  /** Resolves true when the job was hinted at, false after `ms` or when aborted. */
-  wait: (uuid: string, ms: number, signal: AbortSignal) => Promise<boolean>;
-  /** True where somebody was waiting in this process. */
+  /**
+   * Listens from now on; `heard` resolves true when the job was hinted at, false after `ms` or when aborted.
+   * Listen first and look then: what comes in between is heard.
+   */
+  listen: (uuid: string, ms: number, signal: AbortSignal) => { heard: Promise<boolean>; stop: () => void };
+  /** True where somebody was listening in this process. */
   deliver: (uuid: string) => boolean;
 }
 
 export const createHints = (): Hints => {
-  const waiting = new Map<string, () => void>();
+  const listening = new Map<string, () => void>();
   return {
-    wait: (uuid, ms, signal) =>
-      new Promise((resolve) => {
-        const settle = (hinted: boolean) => (): void => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', giveUp);
-          waiting.delete(uuid);
-          resolve(hinted);
-        };
-        const giveUp = settle(false);
-        const timer = setTimeout(giveUp, ms);
-        signal.addEventListener('abort', giveUp);
-        waiting.set(uuid, settle(true));
-      }),
+    listen: (uuid, ms, signal) => {
+      let settle: (hinted: boolean) => void = () => undefined;
+      const heard = new Promise<boolean>((resolve) => (settle = resolve));
+      const stop = (): void => end(false);
+      const end = (hinted: boolean): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', stop);
+        if (listening.get(uuid) === hear) listening.delete(uuid);
+        settle(hinted);
+      };
+      const hear = (): void => end(true);
+      const timer = setTimeout(stop, ms);
+      signal.addEventListener('abort', stop);
+      listening.set(uuid, hear);
+      return { heard, stop };
+    },
     deliver: (uuid) => {
-      const wake = waiting.get(uuid);
+      const wake = listening.get(uuid);
       wake?.();
       return wake !== undefined;
     },

@@ -13,10 +13,7 @@ import { copyTree, fetchHttp } from '../hosts/transfer.js';
  */
 export async function stageInputs(deps: Deps, uuid: string): Promise<void> {
   const plan = await deps.store.jobs.getPlan(uuid);
-  const inputs = [
-    ...plan.inputs.filter(({ sourceUrl }) => !sourceUrl.startsWith('tapislocal:')),
-    ...applicationArchive(plan),
-  ];
+  const inputs = inputsToStage(plan);
   if (inputs.length === 0) return;
   await heartbeating(async (progress) => {
     for (const input of inputs) await bring(deps, plan, input, progress);
@@ -26,6 +23,12 @@ export async function stageInputs(deps: Deps, uuid: string): Promise<void> {
     inputs: inputs.length,
   });
 }
+
+/** All that travels: `tapislocal` inputs are there already. */
+export const inputsToStage = (plan: JobPlan): PlannedInput[] => [
+  ...plan.inputs.filter(({ sourceUrl }) => !sourceUrl.startsWith('tapislocal:')),
+  ...applicationArchive(plan),
+];
 
 /** A ZIP application that is given by a URL is fetched like an input, into the exec dir (jobs §6.7). */
 const applicationArchive = (plan: JobPlan): PlannedInput[] => {

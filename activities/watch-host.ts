@@ -62,9 +62,20 @@ const isOver = (snapshot: Snapshot, uuid: string): boolean => {
   return state === undefined || state.is === 'over';
 };
 
-async function wake({ hints, engine }: Deps, uuid: string): Promise<void> {
-  if (!hints.deliver(uuid)) await engine.hint(uuid, 'remoteHint');
+/** How long a look of this process may take to begin; a signal costs a job eleven events. */
+const BEGINNING_MS = 60;
+
+/** To be called when what is new is in the store: a look that begins later reads it there. */
+async function wake({ hints, engine, store }: Deps, uuid: string): Promise<void> {
+  if (hints.deliver(uuid)) return;
+  const status = (await store.jobs.find(uuid))?.status;
+  if (status !== 'RUNNING' && status !== 'QUEUED') return;
+  await new Promise((resolve) => setTimeout(resolve, BEGINNING_MS));
+  if (!hints.deliver(uuid) && (await isStillWaiting(store, uuid))) await engine.hint(uuid, 'remoteHint');
 }
+
+const isStillWaiting = async (store: Deps['store'], uuid: string): Promise<boolean> =>
+  (await store.jobs.find(uuid))?.remoteOutcome === null;
 
 interface Channel {
   isAlive: () => boolean;

@@ -16,7 +16,7 @@ export const zip: Runtime = {
         (arg) =>
           `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
-  prepare: (plan) => [unpack(plan), findExecutable(plan)],
+  prepare: (plan) => [unpack(plan)],
   envFile: (_plan, env) =>
     Object.entries(env)
       .map(([key, value]) => `export ${key}=${quote(value)}\n`)
@@ -68,27 +68,25 @@ const unpack = (plan: JobPlan): RemoteCommand<void> => {
       `archive=${quote(archive)}`,
       '[ -r "$archive" ] || { echo "the application\'s archive $archive is not there or not readable" >&2; exit 66; }',
       ...(archive.endsWith('.zip') ? unzip : ['tar -xf "$archive"']),
+      '[ $? -eq 0 ] || exit 65',
+      ...findExecutable(plan),
     ].join('\n'),
     timeoutSeconds: 600,
-    parse: failsAs('The application could not be unpacked'),
+    parse: failsAs('The application could not be made ready'),
   };
 };
 
-const findExecutable = (plan: JobPlan): RemoteCommand<void> => ({
-  line: [
-    `cd ${quote(plan.paths.execDir)} || exit 73`,
-    'program=tapisjob_app.sh',
-    'if [ ! -f "$program" ]; then',
-    '  [ -f tapisjob.manifest ] || { echo "the archive has neither tapisjob_app.sh nor tapisjob.manifest" >&2; exit 66; }',
-    "  program=$(sed -n 's/^tapisjob_executable=//p' tapisjob.manifest | tail -n 1)",
-    '  case "/$program/" in //|*/../*|*\\;*) echo "tapisjob.manifest names no usable executable: \'$program\'" >&2; exit 65;; esac',
-    '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
-    'fi',
-    'chmod u+x "./$program" || exit 77',
-    `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(`${ledgerDir(plan)}/executable`)}`,
-  ].join('\n'),
-  parse: failsAs('The executable of the application was not found'),
-});
+const findExecutable = (plan: JobPlan): string[] => [
+  'program=tapisjob_app.sh',
+  'if [ ! -f "$program" ]; then',
+  '  [ -f tapisjob.manifest ] || { echo "the archive has neither tapisjob_app.sh nor tapisjob.manifest" >&2; exit 66; }',
+  "  program=$(sed -n 's/^tapisjob_executable=//p' tapisjob.manifest | tail -n 1)",
+  '  case "/$program/" in //|*/../*|*\\;*) echo "tapisjob.manifest names no usable executable: \'$program\'" >&2; exit 65;; esac',
+  '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
+  'fi',
+  'chmod u+x "./$program" || exit 77',
+  `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(`${ledgerDir(plan)}/executable`)}`,
+];
 
 /** After archiving: an archive that was downloaded goes, unless the user keeps it; one given by path always stays. */
 export const removesArchive = (plan: JobPlan): boolean =>

@@ -1,13 +1,17 @@
-import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import { isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 
 import type { Activities } from '../activities/index.js';
+import { meaningOf, type ErrorCode } from '../domain/errors.js';
+import type { StatusRecord } from '../domain/jobs/job.js';
+import type { Needs } from '../domain/jobs/ticket.js';
+import { failureOf } from './failure.js';
 
 /* All time-outs and retries of the engine, by risk class; nowhere else may one stand. */
 
 const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
 
 /** Short remote steps, and the launch, which is safe to repeat because it finds and adopts. */
-export const { admitJob, makeDirectories, stageJob, submitJob, holdRemote, releaseRemote } =
+export const { makeDirectories, stageJob, submitJob, holdRemote, releaseRemote } =
   proxyActivities<Activities>({
     startToCloseTimeout: '35 minutes', // a pull of a large image is part of stageJob
     scheduleToCloseTimeout: '2 hours',
@@ -51,18 +55,45 @@ export const { stopRemote } = proxyActivities<Activities>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 });
 
-/** A record is near and quick: inside the workflow task, one event. */
-export const { recordStatus: recordNearby } = proxyLocalActivities<Activities>({
+/** The store is near and quick: inside the workflow task, one event. */
+const local = proxyLocalActivities<Activities>({
   startToCloseTimeout: '5 seconds',
   scheduleToCloseTimeout: '8 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 seconds' },
 });
 
-/** Where the store is away for longer, the record waits without holding the workflow task. */
-export const { recordStatus } = proxyActivities<Activities>({
+/** Where it is away for longer, the step waits without holding the workflow task. */
+const remote = proxyActivities<Activities>({
   startToCloseTimeout: '10 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
+
+export const admitJob = (uuid: string): Promise<Needs> =>
+  nearby(
+    () => local.admitJob(uuid),
+    () => remote.admitJob(uuid),
+  );
+
+export const recordStatus = (record: StatusRecord): Promise<void> =>
+  nearby(
+    () => local.recordStatus(record),
+    () => remote.recordStatus(record),
+  );
+
+async function nearby<T>(here: () => Promise<T>, there: () => Promise<T>): Promise<T> {
+  try {
+    return await here();
+  } catch (error) {
+    if (isCancellation(error) || isForTheJob(failureOf(error).code)) throw error;
+    return there();
+  }
+}
+
+/** The job has to know of it: it waits or fails. Everything else is the store's trouble, and passes. */
+const isForTheJob = (code: ErrorCode): boolean => {
+  const { recover, condition, retry } = meaningOf(code);
+  return code !== 'INTERNAL' && !retry && (recover ?? condition) !== undefined;
+};
 
 export const { watchHost } = proxyActivities<Activities>({
   startToCloseTimeout: '6 hours',

@@ -21,7 +21,7 @@ import {
 import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
 import { CURE } from '../domain/jobs/waiting.js';
 import { meaningOf } from '../domain/errors.js';
-import { awaitHost, awaitRecovery, recordNearby, recordStatus } from './activities.js';
+import { awaitHost, awaitRecovery, recordStatus } from './activities.js';
 import { failureOf, type Failure } from './failure.js';
 import {
   BLOCKED_CODE,
@@ -71,12 +71,7 @@ export function beginJob(ticket: Ticket) {
     const written: StatusRecord = { ...more, uuid, rev: ++rev, status: next };
     upsertSearchAttributes([{ key: JOB_STATUS, value: next }]);
     describe(next, more.message);
-    try {
-      await recordNearby(written);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      await recordStatus(written);
-    }
+    await recordStatus(written);
   }
 
   function describe(now: JobStatus, message?: string): void {

@@ -9,9 +9,9 @@ export async function runJob(ticket: Ticket): Promise<JobEnd> {
   const { uuid } = ticket;
   const job = beginJob(ticket);
   try {
-    await job.phase('PENDING', () => admitJob(uuid));
+    const needs = await job.phase('PENDING', () => admitJob(uuid));
     await job.phase('PROCESSING_INPUTS', () => makeDirectories(uuid));
-    await job.phase('STAGING_INPUTS', () => stageInputs(uuid));
+    await job.phase('STAGING_INPUTS', async () => needs?.inputs !== false && stageInputs(uuid));
     await job.phase('STAGING_JOB', () => stageJob(uuid));
     const submitted = await job.phase('SUBMITTING_JOB', () =>
       job.uncancelled<Submitted>(() => submitJob(uuid)),

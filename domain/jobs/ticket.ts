@@ -15,6 +15,12 @@ export interface JobEnd {
   condition: JobCondition;
 }
 
+/** What the job needs of the steps to come, so that an empty one costs nothing. */
+export interface Needs {
+  /** There is something to bring to the execution system. */
+  inputs: boolean;
+}
+
 /** What the submit step tells the workflow. */
 export interface Submitted {
   remoteJobId: string;
