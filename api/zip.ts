@@ -35,7 +35,7 @@ export async function zipOf(host: Host, rootDir: string, path: string): Promise<
     ({ exitCode, stderr }) => {
       if (exitCode !== 0) out.destroy(fileFault({ exitCode, stderr, stdout: '' }, path));
     },
-    (error: Error) => out.destroy(error),
+    (error: unknown) => out.destroy(error instanceof Error ? error : new Error(String(error))),
   );
   return out;
 }

@@ -21,7 +21,7 @@ export async function checked({ stdout, done }: RemoteStream, path: string): Pro
   await Promise.race([first, fate]);
   fate.then(
     () => out.end(),
-    (error: Error) => out.destroy(error),
+    (error: unknown) => out.destroy(error instanceof Error ? error : new Error(String(error))),
   );
   out.on('close', () => {
     if (!out.readableEnded) stdout.destroy(new Error('the reader has gone'));

@@ -39,7 +39,7 @@ function openPostgres(url: string): Db {
     keepAlive: true,
   });
   pool.on('error', () => undefined); // an idle connection that broke is replaced at its next use
-  pg.types.setTypeParser(20, Number); // bigint: our counters stay far below 2^53
+  pg.types.setTypeParser(pg.types.builtins.INT8, Number); // our counters stay far below 2^53
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

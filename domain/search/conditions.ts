@@ -105,7 +105,7 @@ function splitAt(text: string, separator: string): string[] {
   for (let i = 0; i < text.length; i++) {
     const c = text.charAt(i);
     if (c === separator) parts.push('');
-    else parts[parts.length - 1] += c === '\\' ? c + text.charAt(++i) : c;
+    else parts.push(`${parts.pop() ?? ''}${c === '\\' ? c + text.charAt(++i) : c}`);
   }
   return parts;
 }

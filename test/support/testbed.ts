@@ -6,6 +6,7 @@ interface Part {
   home?: string;
   privateKeyFile?: string;
   DATABASE_URL?: string;
+  DOCKER_HOST?: string;
 }
 
 const parts =

@@ -35,7 +35,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     const [one = '', two = ''] = await someJobs(2);
     const limits = [{ key: `freed ${round}`, limit: 1 }];
     await store.jobs.reserve(one, limits);
-    const [{ freed } = { freed: [] }, refused] = await Promise.all([
+    const [{ freed }, refused] = await Promise.all([
       store.jobs.record({ uuid: one, rev: 1, status: 'CANCELLED' }),
       store.jobs.reserve(two, limits),
     ]);
