@@ -8,6 +8,7 @@ import { recoveryDelay } from '../domain/jobs/waiting.js';
 import { quote } from '../domain/shell.js';
 import { admitJob } from './admit-job.js';
 import type { Deps } from './deps.js';
+import { submitJob } from './submit-job.js';
 
 /**
  * Tests whether what blocked a job has passed; fails with NOT_YET (benign) until it has.
@@ -18,7 +19,11 @@ export async function awaitRecovery(deps: Deps, uuid: string, code: ErrorCode): 
   const { attempt } = Context.current().info;
   const delay = recoveryDelay(subject, attempt);
   const plan = await deps.store.jobs.getPlan(uuid);
-  const still = await stillBlocked(deps, plan, subject, delay);
+  // it has just been asked
+  const isEarly = subject === 'scheduler' && attempt === 1;
+  const still = isEarly
+    ? 'the scheduler is asked again soon'
+    : await stillBlocked(deps, plan, subject, delay);
   if (still === null) return;
   throw ApplicationFailure.create({
     type: 'NOT_YET',
@@ -45,6 +50,8 @@ async function stillBlocked(
   }
   try {
     if (subject === 'disk') await writeSomething(deps, plan);
+    else if (subject === 'scheduler')
+      await submitJob(deps, plan.uuid); // nothing else tells whether it takes the job; what it took is adopted
     else await admitJob(deps, plan.uuid);
     return null;
   } catch (error) {

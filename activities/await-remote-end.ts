@@ -2,15 +2,16 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import type { Job } from '../domain/jobs/job.js';
+import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { expired, outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
-import { watchKey, type RemoteEnd } from '../domain/jobs/remote.js';
-import { lookDelay } from '../domain/jobs/waiting.js';
+import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
+import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
 import { readTail } from '../hosts/files.js';
 import type { Deps } from './deps.js';
+import { isDue, isWatched, lastSeen, LISTEN_MS, lookAtHost } from './look-at-host.js';
 
-const HEALTHY_MS = 90_000;
-/** How long the first look stays to hear a short job's end without a signal. */
-const LISTEN_MS = 1_500;
+/** Minutes that a scheduler has to keep the limit itself before Kilim does (specification: jobs §6.9). */
+const GRACE_MINUTES = 10;
 
 /**
  * One look at a running job: at what the watcher saw, and where that does not settle it, at the host.
@@ -20,48 +21,41 @@ const LISTEN_MS = 1_500;
 export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome & { expired: boolean }> {
   const { store, hints } = deps;
   const context = Context.current();
+  const { attempt } = context.info;
   const job = await store.jobs.get(uuid);
-  const key = watchKey(job.tenant, job.plan.exec.host, job.plan.exec.port, job.plan.exec.loginUser);
 
   const listener = hints.listen(uuid, LISTEN_MS, context.cancellationSignal);
-  let end = await pushedEnd(deps, uuid);
-  if (!end && context.info.attempt === 1 && (await listener.heard)) end = await pushedEnd(deps, uuid);
+  let seen = await lastSeen(deps, uuid);
+  if (seen?.is !== 'over' && attempt === 1 && (await listener.heard)) seen = await lastSeen(deps, uuid);
   listener.stop();
-  const age = await store.watch.snapshotAge(key);
-  const isWatched = age !== null && age < HEALTHY_MS;
-  if (!end && (!isWatched || context.info.attempt === 1 || isDue(job))) end = await lookAtHost(deps, job);
+  let end = isTrueEnd(job, seen) ? seen : null;
+  const watched = await isWatched(deps, job);
+  // whom a scheduler's list tells of need not be asked for one by one
+  const isListed = watched && QUEUE_OF[job.plan.keeper] !== null && seen !== null;
+  const isOpen = !end && (seen?.is === 'over' || seen?.is === 'unknown');
+  if (!end && (isOpen || !watched || (attempt === 1 && !isListed) || isDue(job))) {
+    const state = await lookAtHost(deps, job);
+    end = state.is === 'over' ? state : null;
+  }
   if (end) return { ...(await withLastLines(deps, job, outcomeOf(job.plan, end))), expired: false };
 
   const left = timeLeft(job);
   if (left <= 0) return { ...expired(job.plan.maxMinutes), expired: true };
+  const delay = isOpen
+    ? settleDelay(attempt)
+    : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched);
   throw ApplicationFailure.create({
     type: 'NOT_YET',
     message: 'the application is running',
-    nextRetryDelay: Math.min(
-      lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, isWatched),
-      left + 50,
-    ),
+    nextRetryDelay: Math.min(delay, left + 50),
     category: ApplicationFailureCategory.BENIGN,
   });
 }
 
-async function pushedEnd({ store }: Deps, uuid: string): Promise<RemoteEnd | null> {
-  const seen = await store.watch.findState(uuid);
-  // an end without an exit code is settled at the host, never believed
-  return seen?.state.is === 'over' && seen.state.exitCode !== null ? seen.state : null;
-}
-
-async function lookAtHost(
-  { store, openHost, schedulers, installation }: Deps,
-  job: Job,
-): Promise<RemoteEnd | null> {
-  const host = await openHost(job.tenant, job.plan.exec);
-  const state = await host.run(
-    schedulers[job.plan.keeper].settle(job.plan, job.remoteJobId ?? '', installation),
-  );
-  await store.jobs.countCheck(job.uuid, state.is !== 'unknown');
-  return state.is === 'over' ? state : null;
-}
+/** An end without an exit code is settled at the host, never believed; of a bad one the scheduler may know the cause. */
+const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteEnd =>
+  state?.is === 'over' &&
+  (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
 
 /** A failure is told with the application's own last lines; that they cannot be had is no error. */
 async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
@@ -81,10 +75,8 @@ async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome
   return outcome;
 }
 
-const timeLeft = (job: Job): number =>
-  job.remoteStarted === null
-    ? job.plan.maxMinutes * 60_000
-    : Date.parse(job.remoteStarted) + job.plan.maxMinutes * 60_000 + job.pausedMs - Date.now();
-
-const isDue = (job: Job): boolean =>
-  job.remoteLastStatusCheck === null || Date.now() - Date.parse(job.remoteLastStatusCheck) > 9 * 60_000;
+const timeLeft = ({ plan, remoteStarted, pausedMs }: Job): number => {
+  const grace = QUEUE_OF[plan.keeper] === null ? 0 : GRACE_MINUTES;
+  const limit = (plan.maxMinutes + grace) * 60_000;
+  return remoteStarted === null ? limit : Date.parse(remoteStarted) + limit + pausedMs - Date.now();
+};

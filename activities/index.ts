@@ -4,6 +4,7 @@ import type { WatchTicket } from '../domain/jobs/ticket.js';
 import { admitJob } from './admit-job.js';
 import { archiveOutputs } from './archive-outputs.js';
 import { awaitRecovery } from './await-recovery.js';
+import { awaitRemoteStart } from './await-remote-start.js';
 import { awaitRemoteEnd } from './await-remote-end.js';
 import type { Deps } from './deps.js';
 import { holdRemote, releaseRemote } from './hold-remote.js';
@@ -22,6 +23,7 @@ export const createActivities = (deps: Deps) => ({
   stageInputs: (uuid: string) => stageInputs(deps, uuid),
   stageJob: (uuid: string) => stageJob(deps, uuid),
   submitJob: (uuid: string) => submitJob(deps, uuid),
+  awaitRemoteStart: (uuid: string) => awaitRemoteStart(deps, uuid),
   awaitRemoteEnd: (uuid: string) => awaitRemoteEnd(deps, uuid),
   holdRemote: (uuid: string) => holdRemote(deps, uuid),
   releaseRemote: (uuid: string) => releaseRemote(deps, uuid),

@@ -1,3 +1,4 @@
+import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import type { Submitted } from '../domain/jobs/ticket.js';
 import type { Deps } from './deps.js';
@@ -17,5 +18,5 @@ export async function submitJob(deps: Deps, uuid: string): Promise<Submitted> {
   const { remoteJobId, adopted } = await host.run(schedulers[plan.keeper].launch(plan, installation));
   if (adopted) metrics.adopted();
   await store.jobs.setRemoteJobId(uuid, remoteJobId);
-  return { remoteJobId, host: host.name };
+  return { remoteJobId, host: host.name, isQueued: QUEUE_OF[plan.keeper] !== null };
 }

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import { Context } from '@temporalio/activity';
 
 import type { SystemUse } from '../domain/jobs/job-plan.js';
-import type { Keeper } from '../domain/jobs/keeper.js';
-import type { Snapshot } from '../domain/jobs/remote.js';
+import { QUEUE_OF, type Keeper } from '../domain/jobs/keeper.js';
+import { queueMessage, type RemoteState, type Snapshot } from '../domain/jobs/remote.js';
 import { stateDir } from '../domain/jobs/ledger.js';
 import type { WatchTicket } from '../domain/jobs/ticket.js';
 import { followLines } from '../hosts/follow.js';
@@ -36,7 +38,7 @@ export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> 
   }
 }
 
-/** One look at all jobs; every job whose state changed, or that is not seen any more, gets a hint. */
+/** One look at all jobs; every job whose state may have changed, or that is not seen any more, gets a hint. */
 async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   const { store, log } = deps;
   const live = await store.watch.liveJobs(ticket.key);
@@ -44,23 +46,43 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   try {
     const host = await deps.openHost(ticket.tenant, useOf(ticket));
     const snapshot: Snapshot = {};
-    for (const keeper of new Set(live.map((job) => job.keeper as Keeper))) {
-      Object.assign(snapshot, await host.run(deps.schedulers[keeper].snapshot(deps.installation)));
-      break; // both FORK keepers share one ledger: one look serves them all
+    for (const list of listsOf(live)) {
+      const seen = await host.run(deps.schedulers[list].snapshot(deps.installation));
+      // who is missing in a queue is not over: the job looks for itself
+      for (const { uuid, remoteJobId, keeper } of live)
+        if (keeper === list && QUEUE_OF[list] && remoteJobId !== null)
+          seen[uuid] ??= { is: 'unknown', why: `${QUEUE_OF[list]} does not list the job` };
+      Object.assign(snapshot, seen);
     }
+    const known = await store.watch.findStates(live.map(({ uuid }) => uuid));
     await store.watch.saveSnapshot(ticket.key, snapshot, new Date().toISOString());
-    const settled = live.filter(({ uuid, remoteJobId }) => remoteJobId !== null && isOver(snapshot, uuid));
-    for (const { uuid } of settled) await wake(deps, uuid);
+    for (const job of live) {
+      if (job.remoteJobId === null) continue;
+      const now = snapshot[job.uuid];
+      const queue = QUEUE_OF[job.keeper as Keeper];
+      const says = queue ? queueMessage(queue, job.remoteJobId, now ?? null) : null;
+      if (says && !isDeepStrictEqual(known[job.uuid], now)) await store.watch.tellQueued(job.uuid, says);
+      if (isNews(now, known[job.uuid])) await wake(deps, job.uuid);
+    }
   } catch (error) {
     log.warn({ key: ticket.key, err: error }, 'a look at a host failed');
   }
   return live.length;
 }
 
-const isOver = (snapshot: Snapshot, uuid: string): boolean => {
-  const state = snapshot[uuid];
-  return state === undefined || state.is === 'over';
+/** The lists to read: one look serves both keepers of the ledger, another one all jobs of a queue. */
+const listsOf = (live: readonly { keeper: string }[]): Keeper[] => {
+  const keepers = new Set(live.map(({ keeper }) => keeper as Keeper));
+  const waiting = [...keepers].filter((keeper) => QUEUE_OF[keeper] !== null);
+  return [...[...keepers].filter((keeper) => QUEUE_OF[keeper] === null).slice(0, 1), ...waiting];
 };
+
+/** An end and an absence are told until the job has settled them; of the rest only the start of a run matters. */
+const isNews = (now: RemoteState | undefined, before: RemoteState | undefined): boolean =>
+  now === undefined ||
+  now.is === 'over' ||
+  now.is === 'unknown' ||
+  (now.is !== 'queued' && before?.is === 'queued');
 
 /** How long a look of this process may take to begin; a signal costs a job eleven events. */
 const BEGINNING_MS = 60;
@@ -132,9 +154,18 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
 
 async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<void> {
   const said = parseEvent(line);
-  if (said?.what !== 'END' || said.exitCode === null) return;
+  if (!said || said.what === 'REFUSED') return;
   try {
-    await deps.store.watch.saveState(ticket.key, said.uuid, endOf(said.exitCode), new Date().toISOString());
+    const isStart = said.what === 'START';
+    // only who waits in a queue waits for a start; all others were started by Kilim itself
+    const job = isStart ? await deps.store.jobs.find(said.uuid) : null;
+    if (isStart && (job?.status !== 'QUEUED' || QUEUE_OF[job.plan.keeper] === null)) return;
+    const state: RemoteState = isStart
+      ? { is: 'running' }
+      : said.exitCode === null
+        ? { is: 'unknown', why: 'the run ended and its keeper knows how' }
+        : endOf(said.exitCode);
+    await deps.store.watch.saveState(ticket.key, said.uuid, state, new Date().toISOString());
     await wake(deps, said.uuid);
   } catch (error) {
     deps.log.warn(

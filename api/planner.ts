@@ -71,7 +71,10 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const { plan: made } = planned;
   const faults = [
     ...(runtimes[made.runtime]?.faults(made.containerArgs.map(({ arg }) => arg)) ?? []),
-    ...schedulers[made.keeper].faults(made.schedulerOptions.map(({ arg }) => arg)),
+    ...schedulers[made.keeper].faults(
+      made.schedulerOptions.map(({ arg }) => arg),
+      made,
+    ),
   ];
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
   return planned;

@@ -13,7 +13,8 @@ export interface Meaning {
 }
 
 /** What is tested before a BLOCKED job goes on. */
-export type RecoverySubject = 'host' | 'login' | 'hostKey' | 'disk' | 'system' | 'app' | 'quota';
+export type RecoverySubject =
+  'host' | 'login' | 'hostKey' | 'disk' | 'system' | 'app' | 'quota' | 'scheduler';
 
 export const ERRORS = {
   // requests
@@ -62,6 +63,10 @@ export const ERRORS = {
   TRANSFER_FAILED: { http: 400, condition: 'JOB_TRANSFER_FAILED_OR_CANCELLED' },
   STAGE_JOB_FAILED: { condition: 'JOB_UNABLE_TO_STAGE_JOB' },
   LAUNCH_FAILED: { condition: 'JOB_LAUNCH_FAILURE' },
+  /** Slurm does not answer, or its answer is not clear: the job may be in the queue. */
+  SCHEDULER_UNAVAILABLE: { http: 503, recover: 'scheduler', condition: 'JOB_LAUNCH_FAILURE' },
+  /** Slurm takes no more jobs of this user or account for now. */
+  SCHEDULER_LIMIT: { http: 400, recover: 'scheduler', condition: 'JOB_LAUNCH_FAILURE' },
   REPLY_NOT_UNDERSTOOD: { condition: 'JOB_EXECUTION_MONITORING_ERROR' },
   REMOTE_JOB_LOST: { condition: 'JOB_EXECUTION_MONITORING_ERROR' },
   ARCHIVING_FAILED: { condition: 'JOB_ARCHIVING_FAILED' },

@@ -1,4 +1,4 @@
-import type { RemoteState, Snapshot, WrapperEvent } from '../domain/jobs/remote.js';
+import type { RemoteEnd, RemoteState, Snapshot, WrapperEvent } from '../domain/jobs/remote.js';
 import type { Reply } from '../domain/remote-command.js';
 
 /**
@@ -58,7 +58,7 @@ const toState = ([word, code, begin, end]: string[]): RemoteState => {
 };
 
 /** An exit code above 128 is how a shell tells of a signal. */
-export const endOf = (exitCode: number, elapsedMs?: number): RemoteState => ({
+export const endOf = (exitCode: number, elapsedMs?: number): RemoteEnd => ({
   is: 'over',
   exitCode,
   signal: exitCode > 128 && exitCode < 160 ? (SIGNALS[exitCode - 128] ?? `signal ${exitCode - 128}`) : null,

@@ -9,7 +9,7 @@ import type { RunPhrase } from '../domain/run-phrase.js';
  */
 export interface Scheduler {
   /** Faults of the user's scheduler options, one sentence each; checked at submit (jobs §6.8). */
-  faults: (schedulerOptions: readonly string[]) => string[];
+  faults: (schedulerOptions: readonly string[], plan: Pick<JobPlan, 'repeatable'>) => string[];
   /** The whole of `tapisjob.sh`: directives, module loads, the wrapper round the phrase. */
   script: (plan: JobPlan, phrase: RunPhrase, installation: string) => string;
   /** Find, adopt, else launch: one round trip, safe to repeat. */

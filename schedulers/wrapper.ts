@@ -11,6 +11,10 @@ export interface WrapperParts {
   directives: string[];
   /** Where the application's output goes; null where the scheduler takes it. */
   redirect: string | null;
+  /** Lines that run once the start is this script's own. */
+  onStart?: string[];
+  /** Lines that run where a second start is refused. */
+  onRefusal?: string[];
 }
 
 /**
@@ -18,7 +22,15 @@ export interface WrapperParts {
  * refuses a second start (`mkdir` is atomic, on NFS too), runs the application in its own process group and
  * waits for it, records the exit code (temporary file, rename), and only then tells the watcher.
  */
-export const wrapperScript = ({ plan, phrase, installation, directives, redirect }: WrapperParts): string =>
+export const wrapperScript = ({
+  plan,
+  phrase,
+  installation,
+  directives,
+  redirect,
+  onStart = [],
+  onRefusal = [],
+}: WrapperParts): string =>
   [
     '#!/bin/bash',
     ...directives,
@@ -28,7 +40,8 @@ export const wrapperScript = ({ plan, phrase, installation, directives, redirect
     'now() { if [ -n "$EPOCHREALTIME" ]; then local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; else date +%s%3N; fi; }',
     `tell() { echo "${plan.uuid} $attempt $1 $2 $(now)" >> "$state/events/\${HOSTNAME%%.*}.log"; } 2>/dev/null`,
     'attempt=1',
-    ...startGuard(plan.repeatable),
+    ...startGuard(plan.repeatable, onRefusal),
+    ...onStart,
     '[ -e "$ledger/cancelled" ] && exit 143',
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
     // pid and start time together are safe against a pid that is used again
@@ -38,7 +51,7 @@ export const wrapperScript = ({ plan, phrase, installation, directives, redirect
     `export KILIM_JOB=${quote(`${installation}:${plan.uuid}`)}`,
     `cd ${quote(plan.paths.execDir)} || exit 73`,
     ...moduleLines(plan),
-    'code=0',
+    'code=0 by=',
     ...phrase.before.map((line) => `[ $code -eq 0 ] && { ${line}; } || code=$?`),
     'if [ $code -eq 0 ]; then',
     '  set -m # the application gets a process group of its own',
@@ -46,7 +59,7 @@ export const wrapperScript = ({ plan, phrase, installation, directives, redirect
     `  bash -c ${quote(phrase.run)} < /dev/null${redirect ? ` ${redirect}` : ''} &`,
     '  app=$!',
     '  set +m',
-    '  trap \'kill -TERM -- "-$app" 2>/dev/null\' TERM INT',
+    '  trap \'by=TERM; kill -TERM -- "-$app" 2>/dev/null\' TERM INT',
     '  wait "$app"; code=$?',
     '  while kill -0 "$app" 2>/dev/null; do wait "$app"; code=$?; done # a trap ended the wait, not the application',
     'fi',
@@ -54,21 +67,24 @@ export const wrapperScript = ({ plan, phrase, installation, directives, redirect
     // the application may overrule its own exit code (specification: jobs §6.1)
     `own=; [ -r ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)} ] && read -r own < ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
-    'echo "$code $begin $(now)" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
+    'echo "$code $begin $(now)${by:+ $by}" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,
-    'tell END "$code"',
+    // a good end after a signal is for the keeper to judge: it may have been the time limit
+    '[ -n "$by" ] && tell END - || tell END "$code"',
     'exit "$((code & 255))"',
     '',
   ].join('\n');
 
-const startGuard = (repeatable: boolean): string[] =>
+const startGuard = (repeatable: boolean, onRefusal: string[]): string[] =>
   repeatable
     ? [
         'until mkdir "$ledger/started.$attempt" 2>/dev/null; do [ -d "$ledger" ] || exit 73; attempt=$((attempt + 1)); done',
+        'rm -f "$ledger/exit"', // of a run that was ended to be started again
       ]
     : [
         'if ! mkdir "$ledger/started.1" 2>/dev/null; then',
         '  tell REFUSED -',
+        ...onRefusal.map((line) => `  ${line}`),
         '  exit 0 # somebody started this job before: never twice',
         'fi',
       ];

@@ -98,6 +98,9 @@ export interface WatchStore {
   /** One job's state as pushed by its wrapper (END event) or the last snapshot, with the instant it was seen. */
   saveState: (key: string, uuid: string, state: RemoteState, seenAt: string) => Promise<void>;
   findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;
+  findStates: (uuids: string[]) => Promise<Record<string, RemoteState>>;
+  /** Why a job waits, as the message of its row; only while it is QUEUED. */
+  tellQueued: (uuid: string, message: string) => Promise<void>;
   snapshotAge: (key: string) => Promise<number | null>;
   /** Milliseconds since the last look at every host that has live jobs. */
   snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;

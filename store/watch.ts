@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 
-import type { RemoteState } from '../domain/jobs/remote.js';
+import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
 import { lock } from './dialects.js';
 import { now } from './now.js';
@@ -39,6 +39,27 @@ export const createWatchStore = (db: Db): WatchStore => ({
       .where('job_uuid', '=', uuid)
       .executeTakeFirst();
     return row ? { state: JSON.parse(row.state) as RemoteState, seenAt: row.seen_at } : null;
+  },
+  async findStates(uuids) {
+    const found: Snapshot = {};
+    for (let from = 0; from < uuids.length; from += BATCH) {
+      const rows = await db
+        .selectFrom('remote_states')
+        .select(['job_uuid', 'state'])
+        .where('job_uuid', 'in', uuids.slice(from, from + BATCH))
+        .execute();
+      for (const { job_uuid, state } of rows) found[job_uuid] = JSON.parse(state) as RemoteState;
+    }
+    return found;
+  },
+  async tellQueued(uuid, message) {
+    await db
+      .updateTable('jobs')
+      .set({ last_message: clip(message), last_updated: now() })
+      .where('uuid', '=', uuid)
+      .where('status', '=', 'QUEUED')
+      .where('last_message', '!=', clip(message))
+      .execute();
   },
   async snapshotAge(key) {
     const row = await db

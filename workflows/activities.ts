@@ -27,7 +27,7 @@ export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({
 });
 
 /** Waiting by failing: retries leave no events; the delay comes with the failure. */
-export const { awaitRemoteEnd } = proxyActivities<Activities>({
+export const { awaitRemoteStart, awaitRemoteEnd } = proxyActivities<Activities>({
   startToCloseTimeout: '2 minutes',
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,
@@ -42,7 +42,7 @@ export const { awaitRecovery: awaitHost } = proxyActivities<Activities>({
 
 /** Everything else that may pass has two days (design, how long BLOCKED). */
 export const { awaitRecovery } = proxyActivities<Activities>({
-  startToCloseTimeout: '1 minute',
+  startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '48 hours',
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,

@@ -119,7 +119,8 @@ export function beginJob(ticket: Ticket) {
     async phase<T>(next: ActiveStatus, work: () => Promise<T>, outcome?: Outcome): Promise<T | undefined> {
       if (ACTIVE.indexOf(next) < from) return undefined;
       for (;;) {
-        await pausePoint();
+        // on the host the run itself is held or told of: their own waiting does that
+        if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
         if (status !== next || rev === 0) await enter(next, outcome);
         try {
           return await work();

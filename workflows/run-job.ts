@@ -3,6 +3,7 @@ import { admitJob, archiveOutputs, makeDirectories, stageInputs, stageJob, submi
 import { giveUp } from './give-up.js';
 import { beginJob } from './job-control.js';
 import { untilOver } from './until-over.js';
+import { untilStarted } from './until-started.js';
 
 /** The life of one job: one line, one status. */
 export async function runJob(ticket: Ticket): Promise<JobEnd> {
@@ -16,7 +17,7 @@ export async function runJob(ticket: Ticket): Promise<JobEnd> {
     const submitted = await job.phase('SUBMITTING_JOB', () =>
       job.uncancelled<Submitted>(() => submitJob(uuid)),
     );
-    await job.phase('QUEUED', () => job.tellRemoteId(submitted)); // nobody queues a FORK job: it has started
+    await job.phase('QUEUED', () => untilStarted(job, submitted));
     const outcome = await job.phase('RUNNING', () => untilOver(job));
     await job.phase(
       'ARCHIVING',

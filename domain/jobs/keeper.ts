@@ -1,11 +1,18 @@
 import type { RuntimeType } from '../systems/system.js';
 
-/** Who keeps a running job: the host's process table, or the container engine's daemon. */
-export type Keeper = 'process' | 'docker';
+/** Who keeps a running job: the host's process table, the container engine's daemon, or Slurm. */
+export type Keeper = 'process' | 'docker' | 'slurm';
+
+/** The name of the scheduler that lets jobs wait; null where a launched job runs at once. */
+export const QUEUE_OF: Readonly<Record<Keeper, string | null>> = {
+  process: null,
+  docker: null,
+  slurm: 'Slurm',
+};
 
 /** Which pair of runtime and job type is served, and by whom (specification: jobs §6.1). Absent: refused at submit. */
 export const KEEPER: Readonly<Record<RuntimeType, { FORK?: Keeper; BATCH?: Keeper }>> = {
   DOCKER: { FORK: 'docker' },
   SINGULARITY: {},
-  ZIP: { FORK: 'process' },
+  ZIP: { FORK: 'process', BATCH: 'slurm' },
 };

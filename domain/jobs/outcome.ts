@@ -14,14 +14,19 @@ export interface Outcome {
   message?: string;
 }
 
-export const outcomeOf = (plan: Pick<JobPlan, 'archiveMode'>, end: RemoteEnd): Outcome => {
+export const outcomeOf = (plan: Pick<JobPlan, 'archiveMode' | 'jobType'>, end: RemoteEnd): Outcome => {
   if (end.exitCode === 0 && !end.condition) {
-    return { remoteOutcome: 'FINISHED', remoteResultInfo: '0', archive: plan.archiveMode !== 'NEVER' };
+    return {
+      remoteOutcome: 'FINISHED',
+      remoteResultInfo: infoOf(plan, 0),
+      archive: plan.archiveMode !== 'NEVER',
+    };
   }
-  const archive = plan.archiveMode === 'ALWAYS' && end.exitCode !== null;
+  // that it ended must be known for certain before its files are moved
+  const archive = plan.archiveMode === 'ALWAYS' && (end.exitCode !== null || end.condition !== undefined);
   return {
     remoteOutcome: archive ? 'FAILED' : 'FAILED_SKIP_ARCHIVE',
-    remoteResultInfo: end.exitCode === null ? 'unknown' : String(end.exitCode),
+    remoteResultInfo: end.exitCode === null ? 'unknown' : infoOf(plan, end.exitCode),
     archive,
     condition:
       end.condition ??
@@ -30,8 +35,13 @@ export const outcomeOf = (plan: Pick<JobPlan, 'archiveMode'>, end: RemoteEnd): O
   };
 };
 
-const inWords = ({ exitCode, signal, word }: RemoteEnd): string => {
+/** A plain number, or `code:signal` as Slurm writes it (jobs §5.6). */
+const infoOf = ({ jobType }: Pick<JobPlan, 'jobType'>, code: number): string =>
+  jobType === 'BATCH' ? `${code}:0` : String(code);
+
+const inWords = ({ exitCode, signal, word, condition }: RemoteEnd): string => {
   if (exitCode === null) {
+    if (condition) return `The scheduler ended the application: ${word ?? condition}.`;
     return word === 'WRAPPER_LOST'
       ? 'The application ended without a record: its wrapper was killed or the host was restarted.'
       : `The application ended and nobody knows how (${word ?? 'no word from the host'}).`;

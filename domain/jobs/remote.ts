@@ -37,6 +37,14 @@ export interface WrapperEvent {
   hostMs: number;
 }
 
+/** What a person reads while the job waits in a queue; null where nothing was said. */
+export const queueMessage = (
+  queue: string,
+  remoteJobId: string | null,
+  state: RemoteState | null,
+): string | null =>
+  state?.is === 'queued' && state.reason ? `${queue} job ${remoteJobId ?? ''} is ${state.reason}` : null;
+
 /** How a host and login user are watched together: one watcher per key. */
 export const watchKey = (tenant: string, host: string, port: number, loginUser: string): string =>
   `watch:${tenant}:${host}:${port}:${loginUser}`;

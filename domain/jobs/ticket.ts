@@ -25,6 +25,8 @@ export interface Needs {
 export interface Submitted {
   remoteJobId: string;
   host: string;
+  /** A scheduler may let it wait. */
+  isQueued: boolean;
 }
 
 export interface WatchTicket {

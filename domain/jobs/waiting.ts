@@ -21,6 +21,10 @@ const LOOKS: Steps = [[1, SECOND], [5, 10 * SECOND], [10, MINUTE], [Infinity, 10
 export const lookDelay = (looksSoFar: number, isWatched: boolean): number =>
   isWatched ? 10 * MINUTE : at(LOOKS, looksSoFar);
 
+/** How long until a job asks again whose keeper gave no clear answer yet. */
+export const settleDelay = (attempt: number): number =>
+  at([[5, SECOND], [5, 5 * SECOND], [Infinity, 20 * SECOND]], attempt - 1); // prettier-ignore
+
 /** How long until a cause of BLOCKED is tested again. All jobs of a host share one probe, so the first steps may be short. */
 const RECOVERY: Record<RecoverySubject, Steps> = {
   host: [[6, 10 * SECOND], [10, 30 * SECOND], [30, MINUTE], [Infinity, 5 * MINUTE]],
@@ -30,6 +34,7 @@ const RECOVERY: Record<RecoverySubject, Steps> = {
   system: [[60, 10 * SECOND], [Infinity, MINUTE]],
   app: [[60, 10 * SECOND], [Infinity, MINUTE]],
   quota: [[Infinity, MINUTE]],
+  scheduler: [[6, 10 * SECOND], [10, 30 * SECOND], [Infinity, MINUTE]],
 }; // prettier-ignore
 
 export const recoveryDelay = (subject: RecoverySubject, attempt: number): number =>
@@ -45,4 +50,5 @@ export const CURE: Record<RecoverySubject, string> = {
   system: 'Enable the system; the job then goes on by itself.',
   app: 'Enable the application; the job then goes on by itself.',
   quota: 'The job starts when another one ends.',
+  scheduler: 'Kilim submits it again by itself, and never twice.',
 };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { seedOfClusters } from './clusters.js';
 import { part } from './testbed.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -53,17 +54,19 @@ export function seedOf(home: string): unknown {
   };
   const vm = ssh('vm', 'vm-ssh');
   const store = ssh('store', 'store-ssh');
+  const clusters = seedOfClusters(`${home}/apps/shell.tar`);
   const here = { id: 'here', owner: 'alice', systemType: 'LINUX', host: 'localhost', defaultAuthnMethod: 'PASSWORD', rootDir: `${home}/data/here`,
     canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }] }; // prettier-ignore
   return {
     tenant: 'dev',
     users: [{ username: 'alice', password: 'alice' }, { username: 'bob', password: 'bob' }],
-    systems: [here, ...vm.systems, ...store.systems],
-    credentials: [...vm.credentials, ...store.credentials],
+    systems: [here, ...vm.systems, ...store.systems, ...clusters.systems],
+    credentials: [...vm.credentials, ...store.credentials, ...clusters.credentials],
     apps: [
       { id: 'zip-app', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/shell.tar` },
       { id: 'docker-app', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/busybox:test' },
       { id: 'docker-missing', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/not-there:1' },
+      ...clusters.apps,
     ],
     profiles: [],
   }; // prettier-ignore

@@ -12,6 +12,22 @@ interface Part {
 const parts =
   (JSON.parse(process.env['KILIM_TESTBED'] ?? '{}') as { parts?: Record<string, Part> }).parts ?? {};
 
+/** A cluster's login node, its people and its Slurm. */
+export interface Cluster extends Part {
+  port: number;
+  users: Record<
+    string,
+    { home: string; homeOnThisMachine: string; privateKeyFile: string; publicKeyFile: string }
+  >;
+  slurm: { accounting: boolean; memoryLimit: 'kernel' | 'polling'; node: string };
+  images: { busybox: string };
+}
+
+export const cluster = (name: 'hpc-slurm' | 'hpc-noacct'): Cluster | null => {
+  const found = parts[name] as Cluster | undefined;
+  return found?.state === 'up' ? found : null;
+};
+
 export const part = (name: 'vm-ssh' | 'store-ssh' | 'docker' | 'postgres'): Part | null => {
   const found = parts[name];
   return found?.state === 'up' ? found : null;

@@ -1,0 +1,44 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+
+import { QUEUE_OF } from '../domain/jobs/keeper.js';
+import { queueMessage, type RemoteState } from '../domain/jobs/remote.js';
+import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
+import type { Deps } from './deps.js';
+import { isDue, isWatched, lastSeen, LISTEN_MS, lookAtHost } from './look-at-host.js';
+
+/**
+ * One look at a job in a scheduler's queue: at what the watcher saw, and where that says nothing, at the host.
+ * Fails with NOT_YET (benign, no history event) until the job has started or is over. Safe to repeat: it only looks.
+ * @throws KilimError HOST_* (recovered)
+ */
+export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> {
+  const { store, hints } = deps;
+  const { info, cancellationSignal } = Context.current();
+  const job = await store.jobs.get(uuid);
+
+  const listener = hints.listen(uuid, LISTEN_MS, cancellationSignal);
+  let state = await lastSeen(deps, uuid);
+  if (!hasStarted(state) && info.attempt === 1 && (await listener.heard)) state = await lastSeen(deps, uuid);
+  listener.stop();
+  if (hasStarted(state)) return;
+  const watched = await isWatched(deps, job);
+  if (!watched || state?.is === 'unknown' || isDue(job)) state = await lookAtHost(deps, job);
+  if (hasStarted(state)) return;
+
+  const queue = QUEUE_OF[job.plan.keeper] ?? 'The host';
+  const says = queueMessage(queue, job.remoteJobId, state);
+  if (says) await store.watch.tellQueued(uuid, says);
+  throw ApplicationFailure.create({
+    type: 'NOT_YET',
+    message: says ?? 'the scheduler has not said anything about the job yet',
+    nextRetryDelay:
+      state?.is === 'unknown'
+        ? settleDelay(info.attempt)
+        : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched),
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
+
+const hasStarted = (state: RemoteState | null): boolean =>
+  state?.is === 'running' || state?.is === 'suspended' || state?.is === 'over';

@@ -1,0 +1,37 @@
+import type { Job } from '../domain/jobs/job.js';
+import { watchKey, type RemoteState } from '../domain/jobs/remote.js';
+import type { Deps } from './deps.js';
+
+const HEALTHY_MS = 90_000;
+const DUE_MS = 9 * 60_000;
+
+/** How long a first look stays to hear of a change without a signal. */
+export const LISTEN_MS = 1_500;
+
+/** Has the job's host been looked at lately for all of its jobs? */
+export async function isWatched({ store }: Deps, job: Job): Promise<boolean> {
+  const { host, port, loginUser } = job.plan.exec;
+  const age = await store.watch.snapshotAge(watchKey(job.tenant, host, port, loginUser));
+  return age !== null && age < HEALTHY_MS;
+}
+
+/** Nobody looked at this very job for long: a look of its own, whatever the watcher says. */
+export const isDue = ({ remoteLastStatusCheck: last }: Job): boolean =>
+  last === null || Date.now() - Date.parse(last) > DUE_MS;
+
+/** What was last seen of the job, by its events or by a look at all jobs. */
+export const lastSeen = async ({ store }: Deps, uuid: string): Promise<RemoteState | null> =>
+  (await store.watch.findState(uuid))?.state ?? null;
+
+/** Asks the host about this one job, and counts the look. */
+export async function lookAtHost(
+  { store, openHost, schedulers, installation }: Deps,
+  job: Job,
+): Promise<RemoteState> {
+  const host = await openHost(job.tenant, job.plan.exec);
+  const state = await host.run(
+    schedulers[job.plan.keeper].settle(job.plan, job.remoteJobId ?? '', installation),
+  );
+  await store.jobs.countCheck(job.uuid, state.is !== 'unknown');
+  return state;
+}

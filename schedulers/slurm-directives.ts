@@ -1,0 +1,53 @@
+import { tagOf } from '../domain/jobs/ledger.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { parseSlurmOption } from './slurm-options.js';
+
+/** What a job's Slurm comment starts with: by this it is found again. */
+export const commentOf = (installation: string, uuid: string): string => `kilim:${tagOf(installation, uuid)}`;
+
+/** The `#SBATCH` lines, long names, sorted (specification: jobs §6.8). */
+export function slurmDirectives(plan: JobPlan, installation: string): string[] {
+  const asked = new Map(
+    plan.schedulerOptions
+      .map(({ arg }) => parseSlurmOption(arg))
+      .filter(({ name }) => name !== '--tapis-profile')
+      .map(({ name, value }) => [name, value] as const),
+  );
+  const note = asked.get('--comment');
+  const all = new Map<string, string | null>([
+    ...ownOptions(plan, asked),
+    ...asked,
+    ['--job-name', (asked.get('--job-name') ?? 'tapisjob.sh').replaceAll(':', '-')],
+    ['--comment', [commentOf(installation, plan.uuid), note].filter(Boolean).join(' ')],
+  ]);
+  // a second start is refused anyway; without this Slurm would try it after the loss of a node
+  if (!plan.repeatable) all.set('--no-requeue', null);
+  return [
+    '# Slurm directives.',
+    ...[...all]
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, value]) => `#SBATCH ${name}${value === null ? '' : `=${escape(value)}`}`),
+  ];
+}
+
+function ownOptions(plan: JobPlan, asked: ReadonlyMap<string, string | null>): [string, string][] {
+  const { logConfig, paths, hiddenOptions } = plan;
+  const own: [string, string][] = [
+    ['--nodes', String(plan.nodeCount)],
+    ['--ntasks', String(plan.coresPerNode * plan.nodeCount)],
+    ['--time', String(plan.maxMinutes)],
+  ];
+  const isPerUnit = asked.has('--mem-per-cpu') || asked.has('--mem-per-gpu'); // Slurm knows one of the three
+  if (!hiddenOptions.includes('MEM') && !isPerUnit) own.push(['--mem', String(plan.memoryMB)]);
+  if (!hiddenOptions.includes('PARTITION') && plan.hpcQueue) own.push(['--partition', plan.hpcQueue]);
+  if (!asked.has('--output')) own.push(['--output', file(`${paths.outputDir}/${logConfig.stdoutFilename}`)]);
+  if (logConfig.stderrFilename !== logConfig.stdoutFilename && !asked.has('--error'))
+    own.push(['--error', file(`${paths.outputDir}/${logConfig.stderrFilename}`)]);
+  return own;
+}
+
+/** Slurm replaces `%j` and others in file names. */
+const file = (path: string): string => path.replaceAll('%', '%%');
+
+/** In a directive a backslash keeps any character from ending or changing the value. */
+const escape = (value: string): string => value.replace(/[^\p{L}\p{N}_/.:=@%+,~^*[\]{}()-]/gu, '\\$&');

@@ -1,0 +1,162 @@
+import type { JobCondition } from '../domain/jobs/condition.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import type { RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import type { RemoteCommand, Reply } from '../domain/remote-command.js';
+import { endOf } from './ledger-states.js';
+import { idLine } from './slurm-launch.js';
+import { meaningOfState, OVER_WORDS } from './slurm-states.js';
+
+/** Seconds that the scheduler's word is waited for when our own record says that the run ended with an error. */
+const WORD_SECONDS = 30;
+/** Seconds that a job may be known to nobody: our record may come late over a shared file system. */
+const LOST_SECONDS = 120;
+
+/** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
+export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
+  line: "timeout -k 2 20 squeue --me --states=all --noheader --format='%T|%r|%k'",
+  parse: (reply) => parseSnapshot(reply, installation),
+});
+
+function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string): Snapshot {
+  if (exitCode !== 0) throw new Error(`squeue ended with ${exitCode ?? 'a signal'}: ${stderr.slice(0, 300)}`);
+  const snapshot: Snapshot = {};
+  for (const line of stdout.split('\n')) {
+    const [word = '', reason = '', ...comment] = line.split('|');
+    const [tag = ''] = comment.join('|').split(' ');
+    if (!tag.startsWith(`kilim:${installation}:`)) continue;
+    snapshot[tag.slice(`kilim:${installation}:`.length)] = stateOf(word, reason);
+  }
+  return snapshot;
+}
+
+const stateOf = (word: string, reason: string): RemoteState => {
+  const meaning = meaningOfState(word);
+  if (!meaning) return { is: 'unknown', why: `Slurm says ${word}, which is no state that is known` };
+  if (meaning.is === 'queued') return { is: 'queued', reason: queueWords(word, reason) };
+  // how it ended is settled from its record; the queue only tells that it did
+  return meaning.is === 'over' ? { is: 'over', exitCode: null, word } : { is: meaning.is };
+};
+
+const queueWords = (word: string, reason: string): string =>
+  reason === '' || reason === 'None' ? word : `${word}: ${reason}`;
+
+/**
+ * The last word on one job. Our own record gives the exit code, and an end with 0 needs nobody else; for the condition
+ * the scheduler is asked, and its accounting where that works. Who is in no list is unknown, for a while.
+ */
+export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<RemoteState> => ({
+  line: [
+    `${idLine(plan, remoteJobId)}; now=$(date +%s)`,
+    'age() { [ -e "$1" ] || : > "$1"; echo $((now - $(stat -c %Y "$1"))); } 2>/dev/null',
+    'if [ -s "$ledger/exit" ]; then',
+    '  read -r code begin end by < "$ledger/exit"; echo "exit $code $begin $end $(age "$ledger/exit")"',
+    '  [ "$code" = 0 ] && [ -z "$by" ] && exit 0',
+    'fi',
+    '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
+    'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
+    'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); state=$(word JobState); }',
+    'ask',
+    // the wrapper ends right after its record
+    `[ -s "$ledger/exit" ] && for _ in {1..8}; do case $state in RUNNING|COMPLETING) sleep 0.25; ask ;; *) break ;; esac; done`,
+    'if [ -n "$state" ]; then echo "slurm $state $(word Reason) $(word ExitCode)"',
+    'elif [[ "$said" == *"Invalid job id"* ]]; then echo gone; state=gone',
+    'else echo "silent ${said//$\'\\n\'/ }"; exit 0; fi',
+    `case $state in ${OVER_WORDS.join('|')}|gone) ;; *) rm -f "$ledger/lost"; exit 0 ;; esac`,
+    '[ -s "$ledger/exit" ] || echo "lost $(age "$ledger/lost")"',
+    // accounting remembers longer and says who cancelled; slurmdbd needs a moment, and some sites have none
+    'case $state in CANCELLED*|gone)',
+    '  acct=$(timeout -k 2 10 sacct -X -n -P -j "$id" -o State,ExitCode 2>/dev/null | tail -n 1) && [ -n "$acct" ] && echo "acct $acct" ;;',
+    'esac',
+    'exit 0',
+  ].join('\n'),
+  timeoutSeconds: 45,
+  parse: parseSettled(plan.repeatable),
+});
+
+/** What the script said, each part absent where it was not said. */
+interface Said {
+  exit?: { code: number; elapsedMs: number; age: number };
+  refused?: string;
+  slurm?: { word: string; reason: string; exit: string };
+  gone?: true;
+  /** Seconds since the run was first seen to be over without a record of ours. */
+  lost?: number;
+  silent?: string;
+  acct?: { word: string; exit: string };
+}
+
+function read(stdout: string): Said {
+  const said: Said = {};
+  for (const line of stdout.split('\n')) {
+    const [what, ...words] = line.split(' ');
+    const [one = '', two = '', three = '', four = ''] = words;
+    if (what === 'exit')
+      said.exit = { code: Number(one), elapsedMs: Number(three) - Number(two), age: Number(four) };
+    else if (what === 'refused') said.refused = one;
+    else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three };
+    else if (what === 'gone') said.gone = true;
+    else if (what === 'lost') said.lost = Number(one);
+    else if (what === 'silent') said.silent = words.join(' ');
+    else if (what === 'acct') {
+      const [word = '', exit = ''] = words.join(' ').split('|');
+      said.acct = { word, exit };
+    }
+  }
+  return said;
+}
+
+const parseSettled =
+  (isRepeatable: boolean) =>
+  ({ stdout, exitCode, stderr }: Reply): RemoteState => {
+    const said = read(stdout);
+    if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
+    if (!said.slurm && !said.gone)
+      return said.exit?.code === 0
+        ? endOf(0, said.exit.elapsedMs)
+        : unknown(`the host said nothing about the job (${exitCode ?? 'signal'}): ${stderr.slice(0, 300)}`);
+    const now = said.slurm ? meaningOfState(said.slurm.word) : null;
+    if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
+    if (now && now.is !== 'over') {
+      // a requeued run leaves a record behind; without a second start nothing more can come
+      const isRequeued = now.is === 'queued' && isRepeatable;
+      if (said.exit && !isRequeued && said.exit.age >= WORD_SECONDS) return ended(said, null);
+      return now.is === 'queued'
+        ? { is: 'queued', reason: queueWords(said.slurm?.word ?? '', said.slurm?.reason ?? '') }
+        : now;
+    }
+    const acct = said.acct ? meaningOfState(said.acct.word) : null;
+    if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);
+    return ended(said, now?.condition ?? null, said.slurm?.word);
+  };
+
+const unknown = (why: string): RemoteState => ({ is: 'unknown', why });
+
+/** Our own record beats the scheduler's numbers; `condition` is null where the scheduler has nothing bad to say. */
+function ended(said: Said, condition: JobCondition | null, word?: string): RemoteState {
+  const worded = word ? { word } : {};
+  if (said.exit) {
+    const end = endOf(said.exit.code, said.exit.elapsedMs);
+    if (said.exit.code === 0 && !condition) return end;
+    return { ...end, ...worded, condition: condition ?? 'SCHEDULER_TERMINATED' };
+  }
+  if (said.refused !== undefined)
+    return { is: 'over', exitCode: null, word: REFUSED_START, condition: 'SCHEDULER_TERMINATED' };
+  if (condition) return { ...endOfSlurm(said.acct?.exit || said.slurm?.exit || ''), ...worded, condition };
+  if ((said.lost ?? 0) >= LOST_SECONDS)
+    return { is: 'over', exitCode: null, word: word ? `Slurm only says ${word}` : 'no record is left' };
+  return unknown(
+    word
+      ? `Slurm says ${word}, and the job's own record is not there yet`
+      : 'Slurm does not know the job any more, and it left no record yet',
+  );
+}
+
+/** Slurm's `code:signal`; `0:0` of a run that failed says nothing. */
+function endOfSlurm(text: string): RemoteEnd {
+  const [code = 0, signal = 0] = text.split(':').map(Number);
+  if (code > 0) return endOf(code);
+  return signal > 0 ? endOf(128 + signal) : { is: 'over', exitCode: null };
+}
+
+const REFUSED_START =
+  'it started the job a second time, and that was refused because the application is not repeatable';

@@ -1,0 +1,93 @@
+import { quote } from '../domain/shell.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
+import type { RemoteCommand } from '../domain/remote-command.js';
+import { parseLeft } from './process-table.js';
+import type { Held, Scheduler } from './scheduler.js';
+import { slurmDirectives } from './slurm-directives.js';
+import { findFunction, idLine, launchSlurm } from './slurm-launch.js';
+import { slurmFaults } from './slurm-options.js';
+import { settleSlurm, slurmSnapshot } from './slurm-settle.js';
+import { OVER_WORDS } from './slurm-states.js';
+import { wrapperScript } from './wrapper.js';
+
+/** Slurm keeps the job: BATCH of everything (specification: jobs §6.8). */
+export const slurm: Scheduler = {
+  faults: (options, plan) => slurmFaults(options, plan.repeatable),
+  script: (plan, phrase, installation) =>
+    wrapperScript({
+      plan,
+      phrase,
+      installation,
+      directives: slurmDirectives(plan, installation),
+      redirect: null, // --output and --error do it
+      onStart: ['echo "$SLURM_JOB_ID" > "$ledger/slurm.tmp" && mv "$ledger/slurm.tmp" "$ledger/slurm"'],
+      // a second Slurm job is refused as well; only a requeue is news about this one
+      onRefusal: ['[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && echo "$SLURM_RESTART_COUNT" > "$ledger/refused"'],
+    }),
+  launch: launchSlurm,
+  snapshot: slurmSnapshot,
+  settle: settleSlurm,
+  hold: (plan, remoteJobId) => ordering(plan, remoteJobId, HOLD),
+  release: (plan, remoteJobId) => ordering(plan, remoteJobId, RELEASE),
+  cancel: cancelSlurm,
+};
+
+const HOLD = [
+  'case $state in',
+  'PENDING) word=hold; done="Slurm job $id held in the queue (scontrol hold)" ;;',
+  'RUNNING) word=suspend; done="Slurm job $id suspended (scontrol suspend)" ;;',
+  'SUSPENDED) echo "yes Slurm job $id is suspended"; exit 0 ;;',
+  '*) echo "no Slurm job $id is ${state:-not known to Slurm}"; exit 0 ;;',
+  'esac',
+];
+
+const RELEASE = [
+  'case $state in',
+  'PENDING) word=release; done="Slurm job $id released (scontrol release)" ;;',
+  'SUSPENDED) word=resume; done="Slurm job $id resumed (scontrol resume)" ;;',
+  '*) echo "yes Slurm job $id is ${state:-not known to Slurm}"; exit 0 ;;',
+  'esac',
+];
+
+/** Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so. */
+const ordering = (plan: JobPlan, remoteJobId: string, choice: string[]): RemoteCommand<Held> => ({
+  line: [
+    idLine(plan, remoteJobId),
+    'state=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || { echo "no Slurm does not answer: $state"; exit 0; }',
+    '[[ "$state" =~ JobState=([A-Z_]+) ]] && state=${BASH_REMATCH[1]} || state=',
+    ...choice,
+    'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1) && { echo "yes $done"; exit 0; }',
+    '[ $word = suspend ] && echo "no Slurm job $id goes on running, because this site lets only operators suspend it; only the steps of Kilim are paused" || echo "no $said"',
+  ].join('\n'),
+  parse: ({ stdout, stderr }) => {
+    const [, word, said] = /^(yes|no) (.*)/s.exec(stdout.trim()) ?? [];
+    return { done: word === 'yes', said: (said ?? stderr).trim().slice(0, 400) };
+  },
+});
+
+/** Ends every Slurm job that carries the tag and waits until Slurm says so; a later start is refused by the mark. */
+function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: string) {
+  return {
+    timeoutSeconds: 58,
+    line: [
+      ...findFunction(plan, installation),
+      `mkdir -p "$ledger/cancelled" 2>/dev/null`,
+      `ids=$({ echo ${quote(remoteJobId ?? '')}; known; } | sort -nu | grep .)`,
+      // only an attempt to submit can have left a job whose number nobody wrote down
+      'if [ -z "$ids" ] && [ -e "$ledger/intent" ]; then ids=$(queue) || { echo "nobody knows: Slurm does not answer"; exit 0; }; fi',
+      '[ -n "$ids" ] || exit 0',
+      'left() {',
+      '  local said; for id in $ids; do',
+      '    said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1)',
+      '    if [[ "$said" =~ JobState=([A-Z_]+) ]]; then',
+      `      case \${BASH_REMATCH[1]} in ${OVER_WORDS.join('|')}) ;; *) echo "Slurm job $id is \${BASH_REMATCH[1]}" ;; esac`,
+      '    elif [[ "$said" != *"Invalid job id"* ]]; then echo "Slurm job $id: $said"; fi',
+      '  done',
+      '}',
+      'timeout -k 2 10 scancel $ids 2> /dev/null',
+      'for _ in {1..40}; do all=$(left); [ -z "$all" ] && exit 0; sleep 0.5; done',
+      'echo "$all"',
+    ].join('\n'),
+    parse: parseLeft,
+  };
+}

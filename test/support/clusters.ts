@@ -1,0 +1,53 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { cluster, type Cluster } from './testbed.js';
+
+/** How the tests call the clusters of the test bed. */
+const CLUSTERS = { slurm: 'hpc-slurm', noacct: 'hpc-noacct' } as const;
+/** Carol's start-up files are slow and print, Dave's login shell is tcsh. */
+const PEOPLE = ['alice', 'carol', 'dave'];
+const ARCHIVE = 'kilim-shell.tar';
+
+const limits = { maxMinutes: 2880 };
+const queues = [
+  { name: 'normal', hpcQueueName: 'normal', ...limits },
+  { name: 'short', hpcQueueName: 'normal', maxMinutes: 5, maxNodeCount: 1, maxCoresPerNode: 4, maxMemoryMB: 1000 },
+  { name: 'closed', hpcQueueName: 'closed', ...limits },
+  { name: 'wrong', hpcQueueName: 'nosuchpartition', ...limits },
+]; // prettier-ignore
+
+const system = (id: string, user: string, bed: Cluster) => ({
+  id, owner: 'alice', systemType: 'LINUX', host: '127.0.0.1', port: bed.port, defaultAuthnMethod: 'PKI_KEYS', effectiveUserId: user,
+  rootDir: bed.users[user]?.home ?? '/', canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'SINGULARITY' }],
+  canRunBatch: true, batchScheduler: 'SLURM', batchLogicalQueues: queues, batchDefaultLogicalQueue: 'normal',
+}); // prettier-ignore
+
+/** Systems `slurm` and `noacct`, `slurm-carol`, `slurm-dave`, …; application `zip-USER`, whose archive lies in each home. */
+export function seedOfClusters(shellArchive: string) {
+  const found = Object.entries(CLUSTERS).flatMap(([id, name]) => {
+    const bed = cluster(name);
+    return bed ? [{ id, bed }] : [];
+  });
+  const each = found.flatMap(({ id, bed }) =>
+    PEOPLE.map((user) => ({ id: user === 'alice' ? id : `${id}-${user}`, user, bed })),
+  );
+  for (const { user, bed } of each) {
+    const target = join(bed.users[user]?.homeOnThisMachine ?? '', ARCHIVE);
+    rmSync(target, { force: true });
+    copyFileSync(shellArchive, target);
+  }
+  return {
+    systems: each.map(({ id, user, bed }) => system(id, user, bed)),
+    credentials: each.map(({ id, user, bed }) => ({
+      systemId: id,
+      userName: user,
+      privateKeyFile: bed.users[user]?.privateKeyFile,
+    })),
+    apps: PEOPLE.flatMap((user) => [
+      { id: `zip-${user}`, version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `/home/${user}/${ARCHIVE}` },
+      { id: `again-${user}`, version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `/home/${user}/${ARCHIVE}`,
+        notes: { kilim: { repeatable: true } } },
+    ]), // prettier-ignore
+  };
+}
