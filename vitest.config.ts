@@ -9,6 +9,8 @@ const project = (name: string, testTimeout: number) => ({
 export default defineConfig({
   test: {
     pool: 'forks',
+    // tests that wait for a scheduler may wait together
+    maxConcurrency: 24,
     maxWorkers: 2,
     // whole installations are started; two at once would measure each other
     fileParallelism: false,

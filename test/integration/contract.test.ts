@@ -1,30 +1,43 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { KEEPER } from '../../domain/jobs/keeper.js';
 import { aKilim, type Kilim } from '../support/kilim.js';
 import { cluster, part } from '../support/testbed.js';
 
 /*
- * One suite for every pair of runtime and keeper that the table in domain/jobs/keeper.ts allows, on the real parts.
- * A pair whose part is not there is skipped by name.
+ * One suite for every pair of runtime and keeper that the table in domain/jobs/keeper.ts allows, on the real parts and
+ * on every kind of host. A pair whose part is not there is skipped by name. Tests run at once: most of them wait.
  */
 
 interface Pair {
+  runtime: keyof typeof KEEPER;
+  jobType: 'FORK' | 'BATCH';
   app: string;
   system: string;
-  jobType: 'FORK' | 'BATCH';
   isHere: boolean;
+  /** The word for a job over its memory: the kernel's limit is known to Slurm, a polled one kills. */
+  outOfMemory?: string;
 }
 
-const onCluster = (system: string, name: 'hpc-slurm' | 'hpc-noacct', user = 'alice'): Pair[] =>
-  (['FORK', 'BATCH'] as const).map((jobType) => ({ app: `zip-${user}`, system, jobType, isHere: cluster(name) !== null })); // prettier-ignore
+const onCluster = (system: string, name: 'hpc-slurm' | 'hpc-noacct', outOfMemory: string): Pair[] =>
+  (['ZIP', 'SINGULARITY'] as const).flatMap((runtime) =>
+    (['FORK', 'BATCH'] as const).map((jobType) => ({
+      runtime,
+      jobType,
+      app: runtime === 'ZIP' ? 'zip-alice' : 'singularity-app',
+      system,
+      isHere: cluster(name) !== null,
+      ...(jobType === 'BATCH' ? { outOfMemory } : {}),
+    })),
+  );
 
 const PAIRS: Pair[] = [
-  { app: 'zip-app', system: 'here', jobType: 'FORK', isHere: true },
-  { app: 'zip-app', system: 'vm', jobType: 'FORK', isHere: part('vm-ssh') !== null },
-  { app: 'docker-app', system: 'vm', jobType: 'FORK', isHere: (part('vm-ssh') && part('docker')) !== null },
-  ...onCluster('slurm', 'hpc-slurm'),
-  ...onCluster('noacct', 'hpc-noacct'),
-];
+  { runtime: 'ZIP', jobType: 'FORK', app: 'zip-app', system: 'here', isHere: true } as const,
+  { runtime: 'ZIP', jobType: 'FORK', app: 'zip-app', system: 'vm', isHere: part('vm-ssh') !== null } as const,
+  { runtime: 'DOCKER', jobType: 'FORK', app: 'docker-app', system: 'vm', isHere: part('vm-ssh') !== null && part('docker') !== null } as const,
+  ...onCluster('slurm', 'hpc-slurm', 'SCHEDULER_OUT_OF_MEMORY'),
+  ...onCluster('noacct', 'hpc-noacct', 'SCHEDULER_TERMINATED'),
+].filter(({ runtime, jobType }) => KEEPER[runtime][jobType] !== undefined); // prettier-ignore
 
 let kilim: Kilim;
 beforeAll(async () => {
@@ -34,7 +47,7 @@ afterAll(() => kilim.stop());
 
 const run = (pair: Pair, script: string, more: Record<string, unknown> = {}): Promise<string> => {
   const { parameterSet, ...rest } = more as { parameterSet?: Record<string, unknown[]> };
-  const args = pair.app.startsWith('docker') ? ['sh', '-c', `'eval "$SCRIPT"'`] : [`'eval "$SCRIPT"'`];
+  const args = pair.runtime === 'ZIP' ? [`'eval "$SCRIPT"'`] : ['sh', '-c', `'eval "$SCRIPT"'`];
   return kilim.submit({
     appId: pair.app,
     execSystemId: pair.system,
@@ -48,26 +61,119 @@ const run = (pair: Pair, script: string, more: Record<string, unknown> = {}): Pr
   });
 };
 
+const order = (uuid: string, word: string): Promise<unknown> =>
+  kilim.call('POST', `/v3/jobs/${uuid}/${word}`);
+
+it('knows a pair for every line of the table', () => {
+  const tested = new Set(PAIRS.map(({ runtime, jobType }) => `${runtime} ${jobType}`));
+  const allowed = Object.entries(KEEPER).flatMap(([runtime, types]) =>
+    Object.keys(types).map((jobType) => `${runtime} ${jobType}`),
+  );
+  expect([...tested].sort()).toEqual(allowed.sort());
+});
+
 for (const pair of PAIRS) {
-  describe.runIf(pair.isHere)(`${pair.app} as ${pair.jobType} on ${pair.system}`, () => {
-    const isBatch = pair.jobType === 'BATCH';
+  const isBatch = pair.jobType === 'BATCH';
+  describe.runIf(pair.isHere)(
+    `${pair.app} as ${pair.jobType} on ${pair.system}`,
+    { concurrent: true },
+    () => {
+      it('runs, and its output can be had', async () => {
+        const uuid = await run(pair, 'echo hello');
+        const job = await kilim.until(uuid, 'FINISHED', 110);
+        expect(job).toMatchObject({
+          condition: 'NORMAL_COMPLETION',
+          remoteResultInfo: isBatch ? '0:0' : '0',
+        });
+        expect(await kilim.output(uuid)).toBe('hello\n');
+      }, 120_000);
 
-    it('runs, and its output can be had', async () => {
-      const uuid = await run(pair, 'echo hello');
-      const job = await kilim.until(uuid, 'FINISHED', 60);
-      expect(job).toMatchObject({ condition: 'NORMAL_COMPLETION', remoteResultInfo: isBatch ? '0:0' : '0' });
-      expect(await kilim.output(uuid)).toBe('hello\n');
-    });
+      it('fails with the true exit code and its last lines', async () => {
+        const uuid = await run(pair, 'echo oops; exit 3');
+        const job = await kilim.until(uuid, 'FAILED', 110);
+        expect(job).toMatchObject({
+          condition: isBatch ? 'SCHEDULER_TERMINATED' : 'JOB_REMOTE_OUTCOME_ERROR',
+          remoteResultInfo: isBatch ? '3:0' : '3',
+        });
+        expect(job.lastMessage).toContain('exit code 3');
+        expect(job.lastMessage).toContain('oops');
+      }, 120_000);
 
-    it('fails with the true exit code and its last lines', async () => {
-      const uuid = await run(pair, 'echo oops; exit 3');
-      const job = await kilim.until(uuid, 'FAILED', 60);
-      expect(job).toMatchObject({
-        condition: isBatch ? 'SCHEDULER_TERMINATED' : 'JOB_REMOTE_OUTCOME_ERROR',
-        remoteResultInfo: isBatch ? '3:0' : '3',
-      });
-      expect(job.lastMessage).toContain('exit code 3');
-      expect(job.lastMessage).toContain('oops');
-    });
-  });
+      it('brings inputs and archives what the filter leaves', async () => {
+        const first = await run(pair, 'echo one > output/a.txt; echo two > output/b.log');
+        await kilim.until(first, 'FINISHED', 110);
+        const uuid = await run(pair, 'cat in/a.txt in/b.log > output/both.txt; echo x > output/skip.me', {
+          fileInputs: [
+            {
+              name: 'tree',
+              sourceUrl: `tapis://${pair.system}/workdir/jobs/${first}/output`,
+              targetPath: 'in',
+            },
+          ],
+          archiveSystemDir: `archived-${first}`,
+          parameterSet: { archiveFilter: { excludes: ['*.me'] } },
+        });
+        await kilim.until(uuid, 'FINISHED', 110);
+        expect(await kilim.output(uuid, 'both.txt')).toBe('one\ntwo\n');
+        const { result } = await kilim.call('GET', `/v3/jobs/${uuid}/output/list/`);
+        expect((result as { name: string }[]).map(({ name }) => name)).not.toContain('skip.me');
+      }, 240_000);
+
+      it('leaves nothing behind when it is cancelled while it runs', async () => {
+        const uuid = await run(pair, 'echo $$ > output/pid; sleep 600 & sleep 601');
+        await kilim.until(uuid, 'RUNNING', 110);
+        await order(uuid, 'cancel');
+        const job = await kilim.until(uuid, 'CANCELLED', 110);
+        expect(job.condition).toBe('CANCELLED_BY_USER');
+        expect(job.lastMessage).not.toContain('Warning');
+      }, 240_000);
+
+      it('says what a pause did, and goes on when it is resumed', async () => {
+        const uuid = await run(pair, 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
+        await kilim.until(uuid, 'RUNNING', 110);
+        await order(uuid, 'pause');
+        const paused = await kilim.until(uuid, 'PAUSED', 110);
+        expect(paused.lastMessage).toMatch(isBatch ? /goes on running|suspended/ : /SIGSTOP|paused \(docker/);
+        await order(uuid, 'resume');
+        await kilim.until(uuid, 'FINISHED', 110);
+        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('40');
+      }, 240_000);
+
+      it('is ended when its time is over', async () => {
+        const uuid = await run(pair, 'sleep 600', { maxMinutes: 1 });
+        const job = await kilim.until(uuid, 'FAILED', 200);
+        expect(job.condition).toBe(isBatch ? 'SCHEDULER_TIMEOUT' : 'JOB_EXECUTION_MONITORING_TIMEOUT');
+        if (isBatch) expect(job.lastMessage).toContain('TIMEOUT');
+      }, 240_000);
+
+      it.runIf(pair.outOfMemory)(
+        'is ended when it takes more memory than it asked for',
+        async () => {
+          const uuid = await run(pair, 'x=$(head -c 400000000 /dev/zero | tail -c 400000000 | tr "\\0" x); echo ${#x}; sleep 20', { memoryMB: 60 }); // prettier-ignore
+          const job = await kilim.until(uuid, 'FAILED', 150);
+          expect(job.condition).toBe(pair.outOfMemory);
+        },
+        200_000,
+      );
+
+      it.runIf(isBatch)(
+        'is held in the queue by a pause and leaves it by a cancel',
+        async () => {
+          const uuid = await run(pair, 'echo never', { execSystemLogicalQueue: 'closed' });
+          await expect
+            .poll(async () => (await kilim.get(uuid)).lastMessage, { timeout: 110_000 })
+            .toMatch(/Slurm job \d+ is PENDING: \w+/);
+          expect((await kilim.get(uuid)).status).toBe('QUEUED');
+          await order(uuid, 'pause');
+          expect((await kilim.until(uuid, 'PAUSED', 110)).lastMessage).toContain('held in the queue');
+          await order(uuid, 'resume');
+          await kilim.until(uuid, 'QUEUED', 110);
+          await order(uuid, 'cancel');
+          const job = await kilim.until(uuid, 'CANCELLED', 110);
+          expect(job.lastMessage).not.toContain('Warning');
+        },
+        300_000,
+      );
+    },
+  );
 }
