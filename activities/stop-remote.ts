@@ -1,19 +1,27 @@
+import { ApplicationFailure } from '@temporalio/common';
+
 import { KilimError } from '../domain/errors.js';
 import type { Deps } from './deps.js';
 
 /**
  * Ends everything of the job on its host and verifies that nothing is left. Safe to repeat.
- * @throws KilimError HOST_* and REMOTE_COMMAND_FAILED naming what is left: the caller tries again
+ * @throws ApplicationFailure HOST_* and REMOTE_COMMAND_FAILED naming what is left: the caller tries again
  */
 export async function stopRemote(
   { store, openHost, schedulers, installation }: Deps,
   uuid: string,
 ): Promise<void> {
   const job = await store.jobs.get(uuid);
-  const host = await openHost(job.tenant, job.plan.exec);
-  const { left } = await host.run(
-    schedulers[job.plan.keeper].cancel(job.plan, job.remoteJobId, installation),
-  );
-  if (left.length > 0)
-    throw new KilimError('REMOTE_COMMAND_FAILED', `Still running on ${host.name}: ${left.join(', ')}`);
+  try {
+    const host = await openHost(job.tenant, job.plan.exec);
+    const { left } = await host.run(
+      schedulers[job.plan.keeper].cancel(job.plan, job.remoteJobId, installation),
+    );
+    if (left.length > 0)
+      throw new KilimError('REMOTE_COMMAND_FAILED', `Still running on ${host.name}: ${left.join(', ')}`);
+  } catch (error) {
+    if (!(error instanceof KilimError)) throw error;
+    // to clean up is never given up at the first failure, whatever it means elsewhere
+    throw ApplicationFailure.create({ type: error.code, message: error.message });
+  }
 }

@@ -1,6 +1,7 @@
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import type { Submitted } from '../domain/jobs/ticket.js';
+import { runTogether } from '../hosts/run-together.js';
 import type { Deps } from './deps.js';
 
 /**
@@ -15,7 +16,10 @@ export async function submitJob(deps: Deps, uuid: string): Promise<Submitted> {
   const { systemId, host: name, port, loginUser, asUser } = plan.exec;
   const key = watchKey(plan.tenant, name, port, loginUser);
   await engine.ensureWatcher({ key, tenant: plan.tenant, systemId, host: name, port, loginUser, asUser });
-  const { remoteJobId, adopted } = await host.run(schedulers[plan.keeper].launch(plan, installation));
+  const { remoteJobId, adopted } = await runTogether(
+    host,
+    schedulers[plan.keeper].launch(plan, installation),
+  );
   if (adopted) metrics.adopted();
   await store.jobs.setRemoteJobId(uuid, remoteJobId);
   return { remoteJobId, host: host.name, isQueued: QUEUE_OF[plan.keeper] !== null };

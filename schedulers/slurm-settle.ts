@@ -155,7 +155,8 @@ function ended(said: Said, condition: JobCondition | null, word?: string): Remot
 function endOfSlurm(text: string): RemoteEnd {
   const [code = 0, signal = 0] = text.split(':').map(Number);
   if (code > 0) return endOf(code);
-  return signal > 0 ? endOf(128 + signal) : { is: 'over', exitCode: null };
+  // above the signals of the kernel are marks of Slurm's own, as 125 for memory
+  return signal > 0 && signal <= 64 ? endOf(128 + signal) : { is: 'over', exitCode: null };
 }
 
 const REFUSED_START =

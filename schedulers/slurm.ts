@@ -16,7 +16,7 @@ export const slurm: Scheduler = {
   script: (plan, phrase, installation) =>
     wrapperScript({
       plan,
-      phrase,
+      phrase: { ...phrase, after: [...phrase.after, ...MEMORY_WATCH] },
       installation,
       directives: slurmDirectives(plan, installation),
       redirect: null, // --output and --error do it
@@ -31,6 +31,19 @@ export const slurm: Scheduler = {
   release: (plan, remoteJobId) => ordering(plan, remoteJobId, RELEASE),
   cancel: cancelSlurm,
 };
+
+/**
+ * An application may end well although the kernel killed a part of it; Slurm then says OUT_OF_MEMORY. With `by` set the
+ * end is not taken for good before Slurm was asked. Cgroup v1 and v2; elsewhere nothing is found and nothing is lost.
+ */
+const MEMORY_WATCH = [
+  '{ while IFS=: read -r _ kind group; do',
+  '  for file in /sys/fs/cgroup/memory"$group"/memory.oom_control /sys/fs/cgroup"$group"/memory.events; do',
+  '    [ "$kind" = memory ] || [ -z "$kind" ] || continue; [ -r "$file" ] || continue',
+  '    while read -r word times; do [ "$word" = oom_kill ] && [ "$times" -gt 0 ] && by=OOM; done < "$file"',
+  '  done',
+  'done < /proc/self/cgroup; } 2> /dev/null',
+];
 
 const HOLD = [
   'case $state in',

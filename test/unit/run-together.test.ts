@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+
+import { expect, it } from 'vitest';
+
+import type { Host } from '../../hosts/host.js';
+import { runTogether } from '../../hosts/run-together.js';
+import type { Reply } from '../../domain/remote-command.js';
+
+/** This machine's bash; counts the scripts. */
+function aHost(): Host & { scripts: string[] } {
+  const scripts: string[] = [];
+  return {
+    name: 'here',
+    scripts,
+    run: async (command) => {
+      scripts.push(command.line);
+      const child = spawn('bash', ['--noprofile', '--norc', '-c', command.line]);
+      const said: Reply = { stdout: '', stderr: '', exitCode: null };
+      child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+      said.exitCode = await new Promise((resolve) => child.on('close', resolve));
+      return command.parse(said);
+    },
+    stream: () => Promise.reject(new Error('not used')),
+  };
+}
+
+const saying = (line: string) => ({ line, parse: (reply: Reply) => reply });
+
+it('sends a single command at once and as it is', async () => {
+  const host = aHost();
+  expect(await runTogether(host, saying('echo one; echo two >&2; exit 3'))).toEqual({
+    stdout: 'one\n',
+    stderr: 'two\n',
+    exitCode: 3,
+  });
+  expect(host.scripts).toEqual(['echo one; echo two >&2; exit 3']);
+});
+
+it('sends a crowd as few scripts, and each keeps its own outcome', async () => {
+  const host = aHost();
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      runTogether(host, saying(`printf 'it’s "${n}"\\n\\nlast'; echo 'err ${n}' >&2; exit ${n}`)),
+    ),
+  );
+  replies.forEach((reply, n) =>
+    expect(reply).toEqual({ stdout: `it’s "${n}"\n\nlast`, stderr: `err ${n}\n`, exitCode: n }),
+  );
+  expect(host.scripts.length).toBeLessThanOrEqual(5);
+});
+
+it('keeps a command that breaks its shell away from the others', async () => {
+  const host = aHost();
+  const [, , broken, fine] = await Promise.all(
+    ['sleep 0.1', 'sleep 0.1', 'if then', 'echo fine'].map((line) => runTogether(host, saying(line))),
+  );
+  expect(broken?.exitCode).not.toBe(0);
+  expect(fine?.stdout).toBe('fine\n');
+});
+
+it('gives the failure of the way to all who were on it', async () => {
+  const host = { ...aHost(), run: () => Promise.reject(new Error('the link broke')) };
+  const all = await Promise.allSettled(['a', 'b', 'c', 'd'].map((line) => runTogether(host, saying(line))));
+  expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+});
