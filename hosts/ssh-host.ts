@@ -5,7 +5,7 @@ import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { collect, silence, tail } from './collect.js';
 import type { Host } from './host.js';
 import { MAX_SCRIPT_BYTES } from './shell-channel.js';
-import { endChannel } from './ssh.js';
+import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
 const STDERR_BYTES = 16_384;
@@ -128,12 +128,15 @@ function exitOf(channel: ClientChannel, name: string): End {
   let close: () => void;
   const closed = new Promise<void>((resolve) => (close = resolve));
   const exit = new Promise<number | null>((resolve, reject) => {
-    channel.on('exit', (exitCode: number | null) => resolve(exitCode));
+    void exitCodeOf(channel).then(resolve);
     channel.on('error', () => undefined);
     channel.on('close', () => {
       isClosed = true;
       close();
-      reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
+      // after an exit that was noted before
+      setImmediate(() =>
+        reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`)),
+      );
     });
   });
   exit.catch(() => undefined);

@@ -117,6 +117,13 @@ function faultOf(
   return new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${why}`);
 }
 
+/** Noted as the channel opens: the answer of a quick command comes in one packet with its exit, before anybody else listens. */
+const exits = new WeakMap<ClientChannel, Promise<number | null>>();
+
+/** The exit code of the command on a channel, null for a signal; never resolves where the channel ended without one. */
+export const exitCodeOf = (channel: ClientChannel): Promise<number | null> =>
+  exits.get(channel) ?? new Promise((ended) => channel.once('exit', ended));
+
 /**
  * Opens a channel and starts a command on it.
  * @throws KilimError HOST_UNREACHABLE (not sent), OUTCOME_UNKNOWN (the link broke meanwhile), REMOTE_ACCESS_DENIED
@@ -134,7 +141,10 @@ const exec = (
     client.once('close', lost);
     client.exec(line, (error, channel) => {
       client.off('close', lost);
-      if (!error) return resolve(channel);
+      if (!error) {
+        exits.set(channel, new Promise((ended) => channel.once('exit', ended)));
+        return resolve(channel);
+      }
       if (/Channel open failure/i.test(error.message)) return resolve(null);
       // ssh2 answers waiting calls before it says that the link is lost
       if (/Unable to exec/i.test(error.message))

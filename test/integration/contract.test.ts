@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { KEEPER } from '../../domain/jobs/keeper.js';
 import { aKilim, type Kilim } from '../support/kilim.js';
@@ -65,15 +65,6 @@ const run = (pair: Pair, script: string, more: Record<string, unknown> = {}): Pr
 const dirs = ({ runtime }: Pair): { input: string; output: string } =>
   runtime === 'DOCKER' ? { input: '/TapisInput', output: '/TapisOutput' } : { input: '.', output: 'output' };
 
-/** A host of the test bed that is asked for many things at once may have no room for a moment (503). */
-const output = async (uuid: string, path?: string): Promise<string> => {
-  let text = '';
-  await expect
-    .poll(async () => (text = await kilim.output(uuid, path)), { timeout: 60_000, interval: 500 })
-    .not.toMatch(/"message":"(OUTCOME_UNKNOWN|HOST_)/);
-  return text;
-};
-
 const order = (uuid: string, word: string): Promise<unknown> =>
   kilim.call('POST', `/v3/jobs/${uuid}/${word}`);
 
@@ -98,7 +89,7 @@ for (const pair of PAIRS) {
           condition: 'NORMAL_COMPLETION',
           remoteResultInfo: isBatch ? '0:0' : '0',
         });
-        expect(await output(uuid)).toBe('hello\n');
+        expect(await kilim.output(uuid)).toBe('hello\n');
       }, 120_000);
 
       it('fails with the true exit code and its last lines', async () => {
@@ -132,7 +123,7 @@ for (const pair of PAIRS) {
           },
         );
         await kilim.until(uuid, 'FINISHED', 110);
-        expect(await output(uuid, 'both.txt')).toBe('one\ntwo\n');
+        expect(await kilim.output(uuid, 'both.txt')).toBe('one\ntwo\n');
         const { result } = await kilim.call('GET', `/v3/jobs/${uuid}/output/list/`);
         expect((result as { name: string }[]).map(({ name }) => name)).not.toContain('skip.me');
       }, 240_000);
@@ -154,7 +145,7 @@ for (const pair of PAIRS) {
         expect(paused.lastMessage).toMatch(isBatch ? /goes on running|suspended/ : /SIGSTOP|paused \(docker/);
         await order(uuid, 'resume');
         await kilim.until(uuid, 'FINISHED', 110);
-        expect((await output(uuid)).trim().split('\n').at(-1)).toBe('40');
+        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('40');
       }, 240_000);
 
       it('is ended when its time is over', async () => {
@@ -178,9 +169,10 @@ for (const pair of PAIRS) {
         'is held in the queue by a pause and leaves it by a cancel',
         async () => {
           const uuid = await run(pair, 'echo never', { execSystemLogicalQueue: 'closed' });
-          await expect
-            .poll(async () => (await kilim.get(uuid)).lastMessage, { timeout: 110_000 })
-            .toMatch(/Slurm job \d+ is PENDING: \w+/);
+          await vi.waitFor(
+            async () => expect((await kilim.get(uuid)).lastMessage).toMatch(/Slurm job \d+ is PENDING: \w+/),
+            { timeout: 110_000, interval: 200 },
+          );
           expect((await kilim.get(uuid)).status).toBe('QUEUED');
           await order(uuid, 'pause');
           expect((await kilim.until(uuid, 'PAUSED', 110)).lastMessage).toContain('held in the queue');
