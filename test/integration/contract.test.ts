@@ -155,19 +155,15 @@ for (const pair of PAIRS) {
         if (isBatch) expect(job.lastMessage).toContain('TIMEOUT');
       }, 240_000);
 
-      it.runIf(pair.outOfMemory)(
-        'is ended when it takes more memory than it asked for',
-        async () => {
+      if (pair.outOfMemory)
+        it('is ended when it takes more memory than it asked for', async () => {
           const uuid = await run(pair, 'x=$(head -c 400000000 /dev/zero | tail -c 400000000 | tr "\\0" x); echo ${#x}; sleep 20', { memoryMB: 60 }); // prettier-ignore
           const job = await kilim.until(uuid, 'FAILED', 150);
           expect(job.condition).toBe(pair.outOfMemory);
-        },
-        200_000,
-      );
+        }, 200_000);
 
-      it.runIf(isBatch)(
-        'is held in the queue by a pause and leaves it by a cancel',
-        async () => {
+      if (isBatch)
+        it('is held in the queue by a pause and leaves it by a cancel', async () => {
           const uuid = await run(pair, 'echo never', { execSystemLogicalQueue: 'closed' });
           await vi.waitFor(
             async () => expect((await kilim.get(uuid)).lastMessage).toMatch(/Slurm job \d+ is PENDING: \w+/),
@@ -181,9 +177,29 @@ for (const pair of PAIRS) {
           await order(uuid, 'cancel');
           const job = await kilim.until(uuid, 'CANCELLED', 110);
           expect(job.lastMessage).not.toContain('Warning');
-        },
-        300_000,
-      );
+        }, 300_000);
     },
   );
 }
+
+describe.runIf(cluster('hpc-slurm'))('whatever the login shell does', { concurrent: true }, () => {
+  it.each([
+    ['carol', 'a slow .bashrc that prints'],
+    ['dave', 'tcsh'],
+  ])(
+    '%s, with %s, runs BATCH jobs',
+    async (user) => {
+      const pair: Pair = {
+        runtime: 'ZIP',
+        jobType: 'BATCH',
+        app: `zip-${user}`,
+        system: `slurm-${user}`,
+        isHere: true,
+      };
+      const uuid = await run(pair, 'echo hello');
+      await kilim.until(uuid, 'FINISHED', 110);
+      expect(await kilim.output(uuid)).toBe('hello\n');
+    },
+    120_000,
+  );
+});

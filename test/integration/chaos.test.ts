@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { control } from '../support/cluster-host.js';
+import { aKilim, type Kilim } from '../support/kilim.js';
+import { cluster } from '../support/testbed.js';
+
+/*
+ * Jobs while programs, sshd and slurmctld are killed at random. The whole of it:
+ * KILIM_CHAOS_JOBS=500 KILIM_CHAOS_SECONDS=300 npx vitest run test/integration/chaos.test.ts
+ * KILIM_CHAOS_SEED repeats the order of the blows.
+ */
+const JOBS = Number(process.env['KILIM_CHAOS_JOBS'] ?? 12);
+const SECONDS = Number(process.env['KILIM_CHAOS_SECONDS'] ?? 25);
+const SEED = Number(process.env['KILIM_CHAOS_SEED'] ?? Date.now() % 1_000_000);
+
+/** The same numbers for the same seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+describe.runIf(cluster('hpc-slurm'))(`chaos with the seed ${SEED}`, () => {
+  let kilim: Kilim;
+  beforeAll(async () => {
+    kilim = await aKilim();
+  });
+  afterAll(() => kilim.stop());
+
+  const blows: Record<string, () => void> = {
+    worker: () => void kilim.kill('worker'),
+    api: () => void kilim.kill('api'),
+    temporal: () => void kilim.kill('temporal'),
+    sshd: () => {
+      control('stop', 'hpc-slurm:sshd');
+      control('start', 'hpc-slurm:sshd');
+    },
+    slurmctld: () => {
+      control('stop', 'hpc-slurm:slurmctld');
+      control('start', 'hpc-slurm:slurmctld');
+    },
+  };
+
+  it(
+    'every job ends FINISHED with its true code, started once',
+    async () => {
+      const random = randomOf(SEED);
+      const uuids: string[] = [];
+      for (let n = 0; n < JOBS; n++) {
+        const more = {
+          jobType: n % 2 === 0 ? 'BATCH' : 'FORK',
+          parameterSet: {
+            appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+            // the start is counted by the application itself
+            envVariables: [{ key: 'SCRIPT', value: 'echo once >> starts; sleep 2; cat starts' }],
+          },
+        };
+        uuids.push(await kilim.submit({ appId: 'zip-alice', execSystemId: 'slurm', ...more }));
+      }
+      for (const deadline = Date.now() + SECONDS * 1000; Date.now() < deadline;) {
+        const names = Object.keys(blows);
+        const name = names[Math.floor(random() * names.length)] ?? 'worker';
+        // a program that is not up again yet cannot be killed
+        try {
+          blows[name]?.();
+        } catch (error) {
+          process.stdout.write(`chaos: ${name} could not be hit: ${String(error).slice(0, 200)}\n`);
+        }
+        await sleep(1_000 + random() * 6_000);
+      }
+      for (const uuid of uuids) {
+        const job = await kilim.until(uuid, 'FINISHED', 300);
+        expect(job.remoteResultInfo).toMatch(/^0(:0)?$/);
+        await expect.poll(() => kilim.output(uuid), { timeout: 60_000, interval: 500 }).toBe('once\n');
+      }
+    },
+    (SECONDS + 300 + JOBS) * 1000,
+  );
+});
