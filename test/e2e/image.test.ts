@@ -71,7 +71,7 @@ describe.runIf(bed && isWanted)('the image of the Dockerfile', () => {
       ...['build', '--network=host', '--build-arg', `BASE=${BASE}`, '--build-arg', `BUILD_BASE=${BASE}`],
       ...['-t', IMAGE, ROOT],
     );
-  }, 900_000);
+  }, 1_500_000);
   afterAll(() => {
     spawnSync('docker', ['rm', '-f', container], { env: { ...process.env, DOCKER_HOST: bed?.DOCKER_HOST } });
   });
