@@ -64,7 +64,8 @@ export function sshHost(name: string, pool: SshPool): Host {
       const end = exitOf(opened, name);
       // ssh2's own would free nothing while output is waiting
       opened.destroy = () => {
-        endChannel(opened);
+        // both ways are through: this is the stream's own tidying up, and the command is about to tell its exit code
+        if (!(opened.readableEnded && opened.writableFinished)) endChannel(opened);
         return opened;
       };
       const abort = (): void => endChannel(opened);

@@ -84,13 +84,17 @@ const PACK_FILE = [
   `exec tar -h --transform 's,.*,file,' -cf - -- "./$(basename -- "$path")"`,
 ];
 
-const UNPACK_DIR = ['mkdir -p -- "$path" && exec tar --no-same-owner -xf - -C "$path"'];
+// tar ends at the archive's end mark; the padding behind it must still be taken, or the sender's pipe breaks
+const DRAIN = 'cat > /dev/null';
+
+const UNPACK_DIR = ['mkdir -p -- "$path" && tar --no-same-owner -xf - -C "$path" || exit', DRAIN];
 
 const UNPACK_FILE = [
   '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
   'dir=$(dirname -- "$path"); mkdir -p -- "$dir" || exit',
   'tmp=$(mktemp -d -- "$dir/.kilim-XXXXXX") || exit; trap \'rm -rf -- "$tmp"\' EXIT',
   'tar --no-same-owner -xf - -C "$tmp" || exit',
+  DRAIN,
   '[ -e "$tmp/file" ] || { echo "nothing came" >&2; exit 1; }',
   'mv -fT -- "$tmp/file" "$path"',
 ];
@@ -129,7 +133,7 @@ const COPY_ALL = ['  cp -a -- . "$target/" || exit', `  find . -type f -printf '
 
 const COPY_LISTED = [
   "  mapfile -d '' -t list",
-  '  printf \'%s\\0\' "${list[@]}" | tar --null --no-recursion -cf - -T - | tar -xf - -C "$target"',
+  '  printf \'%s\\0\' "${list[@]}" | tar --null --no-recursion -cf - -T - | { tar -xf - -C "$target" && cat > /dev/null; }',
   '  for code in "${PIPESTATUS[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
   `  printf '%s\\0' "\${list[@]}" | xargs -0 -r stat -c %s -- | ${COUNT}`,
 ];
