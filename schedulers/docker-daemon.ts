@@ -36,7 +36,10 @@ export const dockerDaemon: Scheduler = {
     ].join('\n'),
     parse: parseState(plan.uuid),
   }),
-  hold: (plan) => pausing(plan, 'pause', 'container paused'),
+  hold: (plan) => {
+    const { line, parse } = pausing(plan, 'pause', 'container paused');
+    return { line: `${untilStarted(plan)}\n${line}`, parse };
+  },
   release: (plan) => pausing(plan, 'unpause', 'container continued'),
   cancel: (plan, _id, installation) => ({
     line: [
@@ -48,6 +51,11 @@ export const dockerDaemon: Scheduler = {
     parse: parseLeft,
   }),
 };
+
+/** The wrapper tells of its start before the container runs, and only a running one can be paused; 10 s at most. */
+const untilStarted = (plan: JobPlan): string =>
+  `for _ in {1..50}; do case $(${engineOf(plan)} inspect --format '{{.State.Status}}' ${plan.uuid} 2>/dev/null) in ` +
+  `created|'') sleep 0.2 ;; *) break ;; esac; done`;
 
 const pausing = (plan: JobPlan, verb: string, done: string): RemoteCommand<Held> => ({
   line: `${engineOf(plan)} ${verb} ${plan.uuid} 2>&1`,

@@ -79,7 +79,7 @@ describe.each(PAIRS)('$app on $system', (pair) => {
     await kilim.until(uuid, 'RUNNING');
     await kilim.call('POST', `/v3/jobs/${uuid}/pause`);
     const paused = await kilim.until(uuid, 'PAUSED');
-    expect(paused.lastMessage).toMatch(/alice.*(SIGSTOP|paused)/);
+    expect(paused.lastMessage).toMatch(/alice.*(SIGSTOP|container paused)/);
     // a container's log reaches the file a moment later: paused means that it comes to rest
     let last = '';
     const isAtRest = async (): Promise<boolean> => {
