@@ -7,60 +7,58 @@ import type { Host } from '../hosts/host.js';
 import { copyTree } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
-import { heartbeating } from './progress.js';
+import type { Progress } from './progress.js';
 
 /**
  * Copies what the filters select, and the launch script, to the archive system (specification: jobs §8).
  * Safe to repeat: files are replaced. `tapisjob.env` is never archived: it holds secrets.
  * @throws KilimError HOST_*, DISK_FULL (recovered); ARCHIVING_FAILED
  */
-export async function archiveOutputs(deps: Deps, uuid: string): Promise<void> {
+export async function archiveOutputs(deps: Deps, uuid: string, { signal, report }: Progress): Promise<void> {
   const plan = await deps.store.jobs.getPlan(uuid);
   const from = await deps.openHost(plan.tenant, plan.exec);
-  await heartbeating(async ({ signal, report }) => {
-    const sameHost = plan.archive.systemId === plan.exec.systemId;
-    const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
-    const common = {
-      from,
-      fromRoot: plan.exec.rootDir,
-      to,
-      toRoot: plan.archive.rootDir,
-      sameHost,
-      signal,
-      onProgress: report,
-    };
-    try {
-      if (!plan.archivesInPlace) {
-        const filter = await selected(from, plan);
-        if (filter?.length !== 0) {
-          await copyTree({
-            ...common,
-            fromPath: plan.execSystemOutputDir,
-            toPath: plan.archiveSystemDir,
-            ...(filter ? { filter } : {}),
-          });
-        }
-      }
-      if (
-        plan.archiveFilter.includeLaunchFiles &&
-        !(sameHost && plan.archiveSystemDir === plan.execSystemExecDir)
-      ) {
+  const sameHost = plan.archive.systemId === plan.exec.systemId;
+  const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
+  const common = {
+    from,
+    fromRoot: plan.exec.rootDir,
+    to,
+    toRoot: plan.archive.rootDir,
+    sameHost,
+    signal,
+    onProgress: report,
+  };
+  try {
+    if (!plan.archivesInPlace) {
+      const filter = await selected(from, plan);
+      if (filter?.length !== 0) {
         await copyTree({
           ...common,
-          fromPath: `${plan.execSystemExecDir}/tapisjob.sh`,
-          toPath: `${plan.archiveSystemDir}/tapisjob.sh`,
+          fromPath: plan.execSystemOutputDir,
+          toPath: plan.archiveSystemDir,
+          ...(filter ? { filter } : {}),
         });
       }
-    } catch (error) {
-      if (
-        error instanceof KilimError &&
-        ['PATH_NOT_FOUND', 'TRANSFER_FAILED', 'REMOTE_COMMAND_FAILED'].includes(error.code)
-      ) {
-        throw new KilimError('ARCHIVING_FAILED', `The outputs could not be archived: ${error.message}`);
-      }
-      throw error;
     }
-  });
+    if (
+      plan.archiveFilter.includeLaunchFiles &&
+      !(sameHost && plan.archiveSystemDir === plan.execSystemExecDir)
+    ) {
+      await copyTree({
+        ...common,
+        fromPath: `${plan.execSystemExecDir}/tapisjob.sh`,
+        toPath: `${plan.archiveSystemDir}/tapisjob.sh`,
+      });
+    }
+  } catch (error) {
+    if (
+      error instanceof KilimError &&
+      ['PATH_NOT_FOUND', 'TRANSFER_FAILED', 'REMOTE_COMMAND_FAILED'].includes(error.code)
+    ) {
+      throw new KilimError('ARCHIVING_FAILED', `The outputs could not be archived: ${error.message}`);
+    }
+    throw error;
+  }
   if (plan.runtime === 'ZIP' && removesArchive(plan)) {
     await from.run({ line: `rm -f ${quote(archivePath(plan))}`, parse: () => undefined });
   }

@@ -18,7 +18,7 @@ export interface Deps {
   openHost: (tenant: string, use: SystemUse) => Promise<Host>;
   /** Really connects, past any pooled connection. */
   probeHost: (tenant: string, use: SystemUse) => Promise<void>;
-  runtimes: Readonly<Partial<Record<RuntimeType, Runtime>>>;
+  runtimes: Readonly<Record<RuntimeType, Runtime>>;
   schedulers: Readonly<Record<Keeper, Scheduler>>;
   /** Sent to workflows; failures are only logged: hints are never truth. */
   engine: {

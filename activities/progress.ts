@@ -6,12 +6,11 @@ export interface Progress {
   report: (bytes: number, files: number) => void;
 }
 
-/** Runs long work with a heartbeat every few seconds round all of it: without one, neither cancel nor a lost worker is noticed. */
+/** Runs a step with a heartbeat every few seconds round all of it: without one, neither cancel nor a lost worker is noticed. */
 export async function heartbeating<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
   const context = Context.current();
   let moved = { bytes: 0, files: 0 };
   const beat = setInterval(() => context.heartbeat(moved), 2_000);
-  context.heartbeat(moved);
   try {
     return await work({
       signal: context.cancellationSignal,
@@ -19,6 +18,10 @@ export async function heartbeating<T>(work: (progress: Progress) => Promise<T>):
         moved = { bytes, files };
       },
     });
+  } catch (error) {
+    // what an aborted command says of itself would block the job; it was aborted because nobody wants it any more
+    if (context.cancellationSignal.aborted) await context.cancelled;
+    throw error;
   } finally {
     clearInterval(beat);
   }

@@ -2,7 +2,7 @@ import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
-import { heartbeating, type Progress } from './progress.js';
+import type { Progress } from './progress.js';
 import { systemOf } from './source-system.js';
 import { copyTree, fetchHttp } from '../hosts/transfer.js';
 
@@ -11,13 +11,11 @@ import { copyTree, fetchHttp } from '../hosts/transfer.js';
  * Safe to repeat: a file that arrived is written again under a temporary name and renamed.
  * @throws KilimError HOST_*, DISK_FULL (recovered); TRANSFER_FAILED with the source in words
  */
-export async function stageInputs(deps: Deps, uuid: string): Promise<void> {
+export async function stageInputs(deps: Deps, uuid: string, progress: Progress): Promise<void> {
   const plan = await deps.store.jobs.getPlan(uuid);
   const inputs = inputsToStage(plan);
   if (inputs.length === 0) return;
-  await heartbeating(async (progress) => {
-    for (const input of inputs) await bring(deps, plan, input, progress);
-  });
+  for (const input of inputs) await bring(deps, plan, input, progress);
   await deps.store.jobs.addEvent(uuid, 'JOB_INPUT_TRANSACTION_ID', 'COMPLETED', {
     transferStatus: 'COMPLETED',
     inputs: inputs.length,

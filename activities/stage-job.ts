@@ -1,7 +1,10 @@
 import { KilimError } from '../domain/errors.js';
 import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import type { Host } from '../hosts/host.js';
+import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
+import type { Progress } from './progress.js';
 
 /**
  * Makes the exec dir ready: unpacks or pulls the application, writes `tapisjob.env` and `tapisjob.sh`.
@@ -11,12 +14,12 @@ import type { Deps } from './deps.js';
 export async function stageJob(
   { store, openHost, runtimes, schedulers, installation }: Deps,
   uuid: string,
+  { signal }: Progress,
 ): Promise<void> {
   const plan = await store.jobs.getPlan(uuid);
   const runtime = runtimes[plan.runtime];
-  if (!runtime) throw new KilimError('NOT_SUPPORTED', `The runtime ${plan.runtime} is not served.`);
   const host = await openHost(plan.tenant, plan.exec);
-  for (const command of runtime.prepare(plan)) await host.run(command);
+  for (const preparation of runtime.prepare(plan)) await prepare(store, host, uuid, preparation, signal);
 
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
   const envFile = Buffer.from(runtime.envFile(plan, env));
@@ -39,4 +42,28 @@ export async function stageJob(
       );
     },
   });
+}
+
+const TELL_MS = 5_000;
+
+/** Runs one preparation; while it takes long, the job's record says what is done and how far it is. */
+async function prepare(
+  store: Deps['store'],
+  host: Host,
+  uuid: string,
+  { command, says, progress }: Preparation,
+  signal: AbortSignal,
+): Promise<void> {
+  const tell = async (): Promise<void> => {
+    const words = progress ? await host.run(progress, { signal }) : '';
+    await store.jobs.setMessage(uuid, `${says} on ${host.name}${words ? `: ${words}` : ''}`);
+  };
+  // that it cannot be told is no reason to end it
+  const timer = setInterval(() => void tell().catch(() => undefined), TELL_MS);
+  if (!says) clearInterval(timer);
+  try {
+    await host.run(command, { signal });
+  } finally {
+    clearInterval(timer);
+  }
 }

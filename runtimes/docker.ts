@@ -1,10 +1,9 @@
-import { KilimError } from '../domain/errors.js';
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { failsAs } from './fails-as.js';
 import { optionFaults, parseOption, type OptionTable } from './options.js';
-import type { Runtime } from './runtime.js';
+import { PULL_SECONDS, type Runtime } from './runtime.js';
 
 /** What users may pass to the engine (specification: jobs §6.3); short names on the left. */
 const OPTIONS: OptionTable = {
@@ -24,20 +23,20 @@ const OPTIONS: OptionTable = {
 /** A container of Docker or Podman (specification: jobs §6.3). */
 export const docker: Runtime = {
   faults: (containerArgs) => optionFaults('containerArgs', OPTIONS, containerArgs),
-  prepare: (plan) => [
-    {
-      // an image that is there is used as it is; one that cannot be had is a hard failure in the host's own words
-      line: `${engineOf(plan)} image inspect ${quote(plan.containerImage)} > /dev/null 2>&1 || ${engineOf(plan)} pull -q ${quote(plan.containerImage)}`,
-      timeoutSeconds: 1800,
-      parse: (reply) => {
-        if (reply.exitCode === 0) return;
-        throw new KilimError(
-          'STAGE_JOB_FAILED',
-          `The image ${plan.containerImage} cannot be had: ${lastWords(reply)}`,
-        );
+  prepare: (plan) => {
+    const [engine, image] = [engineOf(plan), quote(plan.containerImage)];
+    return [
+      {
+        says: `The image ${plan.containerImage} is made ready`,
+        command: {
+          // an image that is there is used as it is; one that cannot be had is a hard failure in the host's own words
+          line: `${engine} image inspect ${image} > /dev/null 2>&1 || ${engine} pull -q ${image}`,
+          timeoutSeconds: PULL_SECONDS,
+          parse: failsAs(`The image ${plan.containerImage} cannot be had`),
+        },
       },
-    },
-  ],
+    ];
+  },
   // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
   envFile: (_plan, env) =>
     Object.entries(env)

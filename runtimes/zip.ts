@@ -1,8 +1,8 @@
-import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { ledgerDir } from '../domain/jobs/ledger.js';
-import { lastWords, type RemoteCommand } from '../domain/remote-command.js';
+import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { failsAs } from './fails-as.js';
 import type { Runtime } from './runtime.js';
 
 const KEEP_ARCHIVE = '--tapis-zip-save';
@@ -16,7 +16,7 @@ export const zip: Runtime = {
         (arg) =>
           `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
-  prepare: (plan) => [unpack(plan)],
+  prepare: (plan) => [{ command: unpack(plan) }],
   envFile: (_plan, env) =>
     Object.entries(env)
       .map(([key, value]) => `export ${key}=${quote(value)}\n`)
@@ -40,13 +40,6 @@ export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): st
           .filter(Boolean)
           .at(-1) ?? 'app.zip'
       }`;
-
-const failsAs = (what: string) => (reply: Parameters<RemoteCommand<void>['parse']>[0]) => {
-  if (reply.exitCode === 0) return;
-  const words = lastWords(reply);
-  if (/No space left|quota exceeded/i.test(words)) throw new KilimError('DISK_FULL', words);
-  throw new KilimError('STAGE_JOB_FAILED', `${what}: ${words}`);
-};
 
 const unpack = (plan: JobPlan): RemoteCommand<void> => {
   const archive = archivePath(plan);

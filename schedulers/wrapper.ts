@@ -1,5 +1,6 @@
 import { ledgerDir, stateDir } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { moduleLines } from '../domain/jobs/module-lines.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 import { quote } from '../domain/shell.js';
 
@@ -88,11 +89,3 @@ const startGuard = (repeatable: boolean, onRefusal: string[]): string[] =>
         '  exit 0 # somebody started this job before: never twice',
         'fi',
       ];
-
-// a host without `module` must not fail the job (platform §9): the line is skipped there
-const moduleLines = ({ moduleLoads }: JobPlan): string[] =>
-  moduleLoads.flatMap(({ moduleLoadCommand, modulesToLoad }) => {
-    const command = moduleLoadCommand.split(/\s+/)[0] ?? '';
-    const loads = modulesToLoad.length === 0 ? [''] : modulesToLoad.map((name) => ` ${quote(name)}`);
-    return loads.map((load) => `command -v ${quote(command)} > /dev/null && ${moduleLoadCommand}${load}`);
-  });

@@ -10,11 +10,15 @@ import { failureOf } from './failure.js';
 
 const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
 
+/** No heartbeat for so long: its worker is lost, and another one takes the step. */
+const LOST = '20 seconds';
+
 /** Short remote steps, and the launch, which is safe to repeat because it finds and adopts. */
 export const { makeDirectories, stageJob, submitJob, holdRemote, releaseRemote } =
   proxyActivities<Activities>({
     startToCloseTimeout: '35 minutes', // a pull of a large image is part of stageJob
     scheduleToCloseTimeout: '2 hours',
+    heartbeatTimeout: LOST,
     retry: BRIEF,
   });
 
@@ -29,6 +33,7 @@ export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({
 /** Waiting by failing: retries leave no events; the delay comes with the failure. */
 export const { awaitRemoteStart, awaitRemoteEnd } = proxyActivities<Activities>({
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: LOST,
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,
 });
@@ -36,6 +41,7 @@ export const { awaitRemoteStart, awaitRemoteEnd } = proxyActivities<Activities>(
 /** A host that does not answer blocks without limit. */
 export const { awaitRecovery: awaitHost } = proxyActivities<Activities>({
   startToCloseTimeout: '1 minute',
+  heartbeatTimeout: LOST,
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,
 });
@@ -44,6 +50,7 @@ export const { awaitRecovery: awaitHost } = proxyActivities<Activities>({
 export const { awaitRecovery } = proxyActivities<Activities>({
   startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '48 hours',
+  heartbeatTimeout: LOST,
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,
 });
@@ -52,6 +59,7 @@ export const { awaitRecovery } = proxyActivities<Activities>({
 export const { stopRemote } = proxyActivities<Activities>({
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '24 hours',
+  heartbeatTimeout: LOST,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 });
 

@@ -55,8 +55,8 @@ const submitJob = route({
 /** The resolved job and the very script that would run; touches nothing but HOST_EVAL. */
 async function dryRun(body: unknown, caller: Caller, deps: ApiDeps): Promise<Answer> {
   const { plan: made, env } = await plan(parseBody(JobRequest, body), caller, deps);
-  const phrase = runtimes[made.runtime]?.phrase(made);
-  const script = phrase ? schedulers[made.keeper].script(made, phrase, deps.installation) : '';
+  const phrase = runtimes[made.runtime].phrase(made);
+  const script = schedulers[made.keeper].script(made, phrase, deps.installation);
   return { says: 'JOBS_DRY_RUN Nothing was started.', result: { plan: made, envVariables: env, script } };
 }
 

@@ -3,19 +3,14 @@ import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { aKilim, type Kilim } from '../support/kilim.js';
+import { cluster, seedFile } from '../support/testbed.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-let kilim: Kilim;
-
-beforeAll(async () => {
-  kilim = await aKilim({ seedFile: join(ROOT, 'examples/seed.json') });
-  cpSync(join(ROOT, 'examples/img-classify/pictures/star.png'), join(kilim.home, 'apps/star.png'));
-  chmodSync(join(kilim.home, 'apps/star.png'), 0o644);
-});
-afterAll(() => kilim.stop());
+const PICTURE = join(ROOT, 'examples/img-classify/pictures/star.png');
+const VERSIONS = ['25.4.0', '1.9.1'];
 
 /** The unmodified client from PyPI, in a virtual environment that is made once per version. */
 function pythonWith(version: string): string {
@@ -31,35 +26,83 @@ function pythonWith(version: string): string {
   return join(venv, 'bin/python');
 }
 
-it('runs the tutorial with the official TypeScript client', () => {
+function inPython(version: string, url: string, args: string[]): string {
+  return execFileSync(
+    pythonWith(version),
+    [join(ROOT, 'examples/tutorial.py'), url, '--expect', 'star', ...args],
+    { encoding: 'utf8', env: { ...process.env, NO_PROXY: 'localhost,127.0.0.1' } },
+  );
+}
+
+function inTypeScript(url: string, args: string[]): string {
   execFileSync(process.execPath, [
     join(ROOT, 'node_modules/typescript/bin/tsc'),
     '-p',
     join(ROOT, 'examples'),
   ]);
-  const image = join(kilim.home, 'apps/star.png');
-  const said = execFileSync(
+  return execFileSync(
     process.execPath,
-    [join(ROOT, 'dist/examples/tutorial.js'), kilim.url, '--image', image],
+    [join(ROOT, 'dist/examples/tutorial.js'), url, '--expect', 'star', ...args],
     { encoding: 'utf8' },
   );
-  expect(said).toContain('star (score = ');
-}, 120_000);
+}
 
-it.each(['25.4.0', '1.9.1'])(
-  'runs the published tutorial with tapipy %s',
-  (version) => {
-    const python = pythonWith(version);
+describe('the tutorial on this machine', () => {
+  let kilim: Kilim;
+  let args: string[];
+  beforeAll(async () => {
+    kilim = await aKilim({ seedFile: join(ROOT, 'examples/seed.json') });
     const image = join(kilim.home, 'apps/star.png');
-    const said = execFileSync(
-      python,
-      [join(ROOT, 'examples/tutorial.py'), kilim.url, '--image', image, '--expect', 'star'],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, NO_PROXY: 'localhost,127.0.0.1' },
-      },
-    );
-    expect(said).toContain('star (score = ');
-  },
-  300_000,
-);
+    cpSync(PICTURE, image);
+    chmodSync(image, 0o644);
+    args = ['--image', image];
+  });
+  afterAll(() => kilim.stop());
+
+  it('runs with the official TypeScript client', () => {
+    expect(inTypeScript(kilim.url, args)).toContain('star (score = ');
+  }, 120_000);
+
+  it.each(VERSIONS)(
+    'runs as it was published with tapipy %s',
+    (version) => {
+      expect(inPython(version, kilim.url, args)).toContain('star (score = ');
+    },
+    300_000,
+  );
+});
+
+const clusters = [cluster('hpc-slurm'), cluster('hpc-noacct')];
+
+describe.runIf(clusters[0] && clusters[1])('the tutorial on a VM, then on an HPC machine', () => {
+  let kilim: Kilim;
+  beforeAll(async () => {
+    kilim = await aKilim({ seedFile: seedFile() });
+    for (const bed of clusters)
+      cpSync(PICTURE, join(bed?.users['alice']?.homeOnThisMachine ?? '', 'star.png'));
+  });
+  afterAll(() => kilim.stop());
+
+  /** One application, two systems: Singularity by itself, and under Slurm with the profile `tacc`. */
+  const both = (hpc: string): string[] => [
+    ...['--exec-system', 'vm-singularity', '--hpc-system', hpc],
+    ...['--image', '/home/alice/star.png'],
+  ];
+  const scores = (said: string): number => said.match(/star \(score = /g)?.length ?? 0;
+
+  it.each(['hpc-slurm', 'hpc-noacct'])(
+    'runs with the official TypeScript client on %s',
+    (hpc) => {
+      expect(scores(inTypeScript(kilim.url, both(hpc)))).toBe(2);
+    },
+    180_000,
+  );
+
+  it.each(VERSIONS)(
+    'runs as it was published with tapipy %s',
+    (version) => {
+      expect(scores(inPython(version, kilim.url, both('hpc-slurm')))).toBe(2);
+    },
+    300_000,
+  );
+});

@@ -103,6 +103,24 @@ for (const pair of PAIRS) {
         expect(job.lastMessage).toContain('oops');
       }, 120_000);
 
+      it('tells which signal ended a part of the application', async () => {
+        const job = await kilim.until(await run(pair, "sh -c 'kill -9 $$'; exit $?"), 'FAILED', 110);
+        expect(job.lastMessage).toContain('SIGKILL');
+      }, 120_000);
+
+      it('takes the exit code that the application wrote down for itself', async () => {
+        const uuid = await run(pair, `echo 7 > ${dirs(pair).output}/tapisjob.exitcode`);
+        const job = await kilim.until(uuid, 'FAILED', 110);
+        expect(job.remoteResultInfo).toBe(isBatch ? '7:0' : '7');
+      }, 120_000);
+
+      it("fails in the host's own words where the application cannot be had", async () => {
+        const uuid = await run({ ...pair, app: `${pair.runtime.toLowerCase()}-missing` }, 'echo never');
+        const job = await kilim.until(uuid, 'FAILED', 110);
+        expect(job.condition).toBe('JOB_UNABLE_TO_STAGE_JOB');
+        expect(job.lastMessage).toMatch(/not there|cannot be had/);
+      }, 120_000);
+
       it('brings inputs and archives what the filter leaves', async () => {
         const { input, output: into } = dirs(pair);
         const first = await run(pair, `echo one > ${into}/a.txt; echo two > ${into}/b.log`);
@@ -138,14 +156,14 @@ for (const pair of PAIRS) {
       }, 240_000);
 
       it('says what a pause did, and goes on when it is resumed', async () => {
-        const uuid = await run(pair, 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
+        const uuid = await run(pair, 'i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
         await kilim.until(uuid, 'RUNNING', 110);
         await order(uuid, 'pause');
         const paused = await kilim.until(uuid, 'PAUSED', 110);
         expect(paused.lastMessage).toMatch(isBatch ? /goes on running|suspended/ : /SIGSTOP|paused \(docker/);
         await order(uuid, 'resume');
         await kilim.until(uuid, 'FINISHED', 110);
-        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('40');
+        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('100');
       }, 240_000);
 
       it('is ended when its time is over', async () => {

@@ -23,7 +23,17 @@ const system = (id: string, user: string, bed: Cluster) => ({
   canRunBatch: true, batchScheduler: 'SLURM', batchLogicalQueues: queues, batchDefaultLogicalQueue: 'normal',
 }); // prettier-ignore
 
-/** Systems `slurm` and `noacct`, `slurm-carol`, `slurm-dave`, …; application `zip-USER`, whose archive lies in each home. */
+/** The applications run the words of their arguments. */
+const containers = (bed: Cluster | undefined) =>
+  bed === undefined
+    ? []
+    : Object.entries({
+        'singularity-app': { containerImage: bed.images.busybox },
+        'instance-app': { containerImage: bed.images.busybox, runtimeOptions: ['SINGULARITY_START'] },
+        'singularity-missing': { containerImage: '/opt/images/not-there.sif' },
+      }).map(([id, more]) => ({ id, version: '1', owner: 'alice', runtime: 'SINGULARITY', ...more }));
+
+/** Systems `slurm` and `noacct`, `slurm-carol`, `slurm-dave`, …; applications `zip-USER`, whose archive lies in each home, and those of Singularity. */
 export function seedOfClusters(shellArchive: string) {
   const found = Object.entries(CLUSTERS).flatMap(([id, name]) => {
     const bed = cluster(name);
@@ -44,10 +54,10 @@ export function seedOfClusters(shellArchive: string) {
       userName: user,
       privateKeyFile: bed.users[user]?.privateKeyFile,
     })),
-    apps: PEOPLE.flatMap((user) => [
+    apps: [...containers(found[0]?.bed), ...PEOPLE.flatMap((user) => [
       { id: `zip-${user}`, version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `/home/${user}/${ARCHIVE}` },
       { id: `again-${user}`, version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `/home/${user}/${ARCHIVE}`,
         notes: { kilim: { repeatable: true } } },
-    ]), // prettier-ignore
+    ])], // prettier-ignore
   };
 }

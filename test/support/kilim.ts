@@ -65,6 +65,7 @@ export function seedOf(home: string): unknown {
     apps: [
       { id: 'zip-app', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/shell.tar` },
       { id: 'docker-app', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/busybox:test' },
+      { id: 'zip-missing', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/not-there.tar` },
       { id: 'docker-missing', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/not-there:1' },
       ...clusters.apps,
     ],

@@ -9,8 +9,14 @@ interface Part {
   DOCKER_HOST?: string;
 }
 
-const parts =
-  (JSON.parse(process.env['KILIM_TESTBED'] ?? '{}') as { parts?: Record<string, Part> }).parts ?? {};
+const bed = JSON.parse(process.env['KILIM_TESTBED'] ?? '{}') as {
+  parts?: Record<string, Part>;
+  seedFile?: string;
+};
+const parts = bed.parts ?? {};
+
+/** The systems and applications of the test bed, for `kilim up --seed`. */
+export const seedFile = (): string => bed.seedFile ?? '';
 
 /** A cluster's login node, its people and its Slurm. */
 export interface Cluster extends Part {
@@ -20,7 +26,7 @@ export interface Cluster extends Part {
     { home: string; homeOnThisMachine: string; privateKeyFile: string; publicKeyFile: string }
   >;
   slurm: { accounting: boolean; memoryLimit: 'kernel' | 'polling'; node: string };
-  images: { busybox: string };
+  images: { busybox: string; busyboxOnThisMachine: string };
 }
 
 export const cluster = (name: 'hpc-slurm' | 'hpc-noacct'): Cluster | null => {

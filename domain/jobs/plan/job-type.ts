@@ -1,3 +1,4 @@
+import type { App } from '../../apps/app.js';
 import { KEEPER, type Keeper } from '../keeper.js';
 import type { Faults } from './faults.js';
 import type { Named } from './plan-input.js';
@@ -6,6 +7,10 @@ type Chosen = Pick<Named, 'request' | 'app'> & { systems: Pick<Named['systems'],
 
 export const jobTypeOf = ({ request, app, systems: { exec } }: Chosen): 'FORK' | 'BATCH' =>
   request.jobType ?? app.jobType ?? (exec.canRunBatch ? 'BATCH' : 'FORK');
+
+/** The legacy kind of a Singularity application (jobs §6.5). */
+const startsInstance = ({ runtime, runtimeOptions }: App): boolean =>
+  runtime === 'SINGULARITY' && runtimeOptions.includes('SINGULARITY_START');
 
 /** The job type and who keeps the running job; pairs that are not served are refused at submit (jobs §6.1). */
 export function settleJobType(faults: Faults, chosen: Chosen): { jobType: 'FORK' | 'BATCH'; keeper: Keeper } {
@@ -21,11 +26,8 @@ export function settleJobType(faults: Faults, chosen: Chosen): { jobType: 'FORK'
     faults.add('jobType', jobType, `needs a batch system, and ${exec.id} is none (canRunBatch is false)`);
   if (jobType === 'BATCH' && exec.batchScheduler && exec.batchScheduler !== 'SLURM')
     faults.add('jobType', jobType, `is only served with SLURM, and ${exec.id} has ${exec.batchScheduler}`);
-  if (app.runtime === 'SINGULARITY' && app.runtimeOptions.includes('SINGULARITY_START'))
-    faults.add(
-      'runtimeOptions',
-      app.runtimeOptions,
-      'has SINGULARITY_START, which is not supported; use SINGULARITY_RUN',
-    );
-  return { jobType, keeper: keeper ?? 'process' };
+  if (!startsInstance(app)) return { jobType, keeper: keeper ?? 'process' };
+  if (jobType === 'BATCH')
+    faults.add('jobType', jobType, 'is not served for SINGULARITY_START, which runs as FORK only');
+  return { jobType, keeper: 'instance' };
 }

@@ -184,7 +184,7 @@ const whatRuns = ({ input: { app, systems }, jobType, counts, queue, prefix }: S
   ...jobType,
   runtime: app.runtime,
   runtimeOptions:
-    app.runtime === 'SINGULARITY'
+    app.runtime === 'SINGULARITY' && !app.runtimeOptions.includes('SINGULARITY_START')
       ? (['SINGULARITY_RUN'] satisfies JobPlan['runtimeOptions'])
       : app.runtimeOptions,
   containerImage: app.containerImage,

@@ -14,10 +14,11 @@ const stampOf = (image) =>
 /** Where the images are inside the clusters. */
 export const imagePaths = () => ({
   busybox: existsSync(file('busybox')) ? '/opt/images/busybox.sif' : null,
+  busyboxOnThisMachine: existsSync(file('busybox')) ? file('busybox') : null,
   imgClassify: existsSync(file('img-classify')) ? '/opt/images/img-classify.sif' : null,
 });
 
-/** Builds an image as alice, an ordinary user, from a tar; `start` is the shell text of what `singularity run` executes. */
+/** Builds an image as alice, an ordinary user, from a tar; `start` is the shell text of what `run` and `instance start` execute. */
 async function build(machine, image, madeFrom, { tar, start }) {
   say(`building the Singularity image ${image} (seconds)`);
   const work = at('cluster', machine, 'home/alice/building');
@@ -35,8 +36,10 @@ mkdir root
 tar -xf root.tar -C root --exclude='dev/*' --exclude='./dev/*' --no-same-owner --no-same-permissions
 chmod -R u+rwX root
 mkdir -p root/.singularity.d
-printf '%s\\n' '#!/bin/sh' ${quote(start)} > root/.singularity.d/runscript
-chmod 755 root/.singularity.d/runscript
+for script in runscript startscript; do
+  printf '%s\\n' '#!/bin/sh' ${quote(start)} > root/.singularity.d/$script
+  chmod 755 root/.singularity.d/$script
+done
 singularity build image.sif root`;
   try {
     await inside(machine, ['su', '-', 'alice', '-c', script], { log: `singularity-${image}` });
@@ -53,8 +56,8 @@ const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Makes the images that are missing or whose source changed. */
 export async function singularityImages(machine) {
-  if (stampOf('busybox') !== 'busybox-1')
-    await build(machine, 'busybox', 'busybox-1', { tar: await busyboxTar(), start: 'exec "$@"' });
+  if (stampOf('busybox') !== 'busybox-2')
+    await build(machine, 'busybox', 'busybox-2', { tar: await busyboxTar(), start: 'exec "$@"' });
   const example = exampleFiles();
   if (!example) return say('no examples/img-classify/Dockerfile yet: no Singularity image of it');
   if (stampOf('img-classify') === example.hash) return;
