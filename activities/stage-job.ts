@@ -1,8 +1,10 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+
 import { KilimError } from '../domain/errors.js';
+import { busyDelay } from '../domain/jobs/waiting.js';
 import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
-import type { Host } from '../hosts/host.js';
-import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
 
@@ -19,7 +21,10 @@ export async function stageJob(
   const plan = await store.jobs.getPlan(uuid);
   const runtime = runtimes[plan.runtime];
   const host = await openHost(plan.tenant, plan.exec);
-  for (const preparation of runtime.prepare(plan)) await prepare(store, host, uuid, preparation, signal);
+  for (const preparation of runtime.prepare(plan)) {
+    const busy = await host.run(preparation, { signal });
+    if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
+  }
 
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
   const envFile = Buffer.from(runtime.envFile(plan, env));
@@ -44,26 +49,13 @@ export async function stageJob(
   });
 }
 
-const TELL_MS = 5_000;
-
-/** Runs one preparation; while it takes long, the job's record says what is done and how far it is. */
-async function prepare(
-  store: Deps['store'],
-  host: Host,
-  uuid: string,
-  { command, says, progress }: Preparation,
-  signal: AbortSignal,
-): Promise<void> {
-  const tell = async (): Promise<void> => {
-    const words = progress ? await host.run(progress, { signal }) : '';
-    await store.jobs.setMessage(uuid, `${says} on ${host.name}${words ? `: ${words}` : ''}`);
-  };
-  // that it cannot be told is no reason to end it
-  const timer = setInterval(() => void tell().catch(() => undefined), TELL_MS);
-  if (!says) clearInterval(timer);
-  try {
-    await host.run(command, { signal });
-  } finally {
-    clearInterval(timer);
-  }
+/** Waits by failing, without an event in the history: who waits for an image takes no room from others. */
+async function askAgain(store: Deps['store'], uuid: string, says: string): Promise<never> {
+  await store.jobs.setMessage(uuid, says);
+  throw ApplicationFailure.create({
+    type: 'NOT_YET',
+    message: says,
+    nextRetryDelay: busyDelay(Context.current().info.attempt),
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }

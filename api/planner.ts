@@ -70,7 +70,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const planned = planJob(input);
   const { plan: made } = planned;
   const faults = [
-    ...runtimes[made.runtime].faults(made.containerArgs.map(({ arg }) => arg)),
+    ...runtimes[made.runtime].faults(made),
     ...schedulers[made.keeper].faults(
       made.schedulerOptions.map(({ arg }) => arg),
       made,

@@ -1,9 +1,9 @@
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
-import { failsAs } from './fails-as.js';
-import { optionFaults, parseOption, type OptionTable } from './options.js';
-import { PULL_SECONDS, type Runtime } from './runtime.js';
+import { optionFaults, phraseOptions, type OptionTable } from './options.js';
+import { ABSENT, getOnce, plainName, type Image } from './get-once.js';
+import type { Runtime } from './runtime.js';
 
 /** What users may pass to the engine (specification: jobs §6.3); short names on the left. */
 const OPTIONS: OptionTable = {
@@ -22,21 +22,8 @@ const OPTIONS: OptionTable = {
 
 /** A container of Docker or Podman (specification: jobs §6.3). */
 export const docker: Runtime = {
-  faults: (containerArgs) => optionFaults('containerArgs', OPTIONS, containerArgs),
-  prepare: (plan) => {
-    const [engine, image] = [engineOf(plan), quote(plan.containerImage)];
-    return [
-      {
-        says: `The image ${plan.containerImage} is made ready`,
-        command: {
-          // an image that is there is used as it is; one that cannot be had is a hard failure in the host's own words
-          line: `${engine} image inspect ${image} > /dev/null 2>&1 || ${engine} pull -q ${image}`,
-          timeoutSeconds: PULL_SECONDS,
-          parse: failsAs(`The image ${plan.containerImage} cannot be had`),
-        },
-      },
-    ];
-  },
+  faults: ({ containerArgs }) => optionFaults(OPTIONS, containerArgs),
+  prepare: (plan) => [getOnce(plan, imageOf(plan))],
   // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
   envFile: (_plan, env) =>
     Object.entries(env)
@@ -49,14 +36,14 @@ export const docker: Runtime = {
       engine,
       'create',
       ...fixedOptions(plan),
-      ...userOptions(plan),
+      // --rm would take the exit code and the log with it
+      ...phraseOptions(OPTIONS, plan.containerArgs).filter((option) => option !== '--rm'),
       ...mounts(plan),
     ];
     return {
       before: [],
       run: [
         `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
-        // no --rm: it would take the exit code and the log with it
         `${[...create, quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} > /dev/null || exit 125`,
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
@@ -70,6 +57,21 @@ export const docker: Runtime = {
   },
 };
 
+/** An image that is there is used as it is. */
+const imageOf = (plan: JobPlan): Image => {
+  const [engine, image] = [engineOf(plan), quote(plan.containerImage)];
+  return {
+    name: plan.containerImage,
+    work: `"$HOME/.kilim/images/${plainName(plan.containerImage)}.${plan.containerEngine}"`,
+    isThere: `${engine} image inspect ${image} > /dev/null 2>&1`,
+    find: [
+      `command -v ${plan.containerEngine} > /dev/null || { echo "${plan.containerEngine} is not installed on this host" >&2; return ${ABSENT}; }`,
+    ],
+    get: `${engine} pull ${image}`,
+    clean: ':',
+  };
+};
+
 const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
   `--name ${uuid}`,
   '--label kilim.job=$KILIM_JOB',
@@ -78,12 +80,6 @@ const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
   '--user $(id -u):$(id -g)',
   `--env-file ${quote(`${paths.execDir}/tapisjob.env`)}`,
 ];
-
-const userOptions = (plan: JobPlan): string[] =>
-  plan.containerArgs
-    .map(({ arg }) => parseOption(OPTIONS, arg))
-    .filter(({ name }) => name !== '--rm')
-    .map(({ name, value }) => (value === null ? name : `${name} ${quote(value)}`));
 
 const mounts = ({ paths, inputs }: JobPlan): string[] => {
   const bind = (source: string, target: string, readonly = false): string =>

@@ -4,8 +4,8 @@ import type { RunPhrase } from '../domain/run-phrase.js';
 
 /** How an application is phrased. A new runtime is one file like `zip.ts` and one line in `index.ts`. */
 export interface Runtime {
-  /** Faults of the user's container arguments, one sentence each; checked at submit (jobs §6.3–6.7). */
-  faults: (containerArgs: readonly string[]) => string[];
+  /** Faults of the image's name and of the user's container arguments, one sentence each; checked at submit (jobs §6.3–6.7). */
+  faults: (plan: Pick<JobPlan, 'containerArgs' | 'containerImage' | 'runtimeOptions'>) => string[];
   /** What makes the exec dir ready before the script is written (unpack, pull). Safe to repeat. */
   prepare: (plan: JobPlan) => Preparation[];
   /** The text of `tapisjob.env` from resolved values. */
@@ -14,13 +14,8 @@ export interface Runtime {
   phrase: (plan: JobPlan) => RunPhrase;
 }
 
-export interface Preparation {
-  command: RemoteCommand<void>;
-  /** What the job's record says while it takes long. */
-  says?: string;
-  /** Asked now and then while the command runs: how far it is, in the host's words. */
-  progress?: RemoteCommand<string>;
-}
-
-/** How long the pull of an image may take; below the time of the activity that does it. */
-export const PULL_SECONDS = 1800;
+/**
+ * A step of making ready. Null when it is done; else what the host is busy with, in words for the user, and it is to be
+ * sent again later.
+ */
+export type Preparation = RemoteCommand<string | null>;

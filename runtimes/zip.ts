@@ -1,22 +1,21 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { ledgerDir } from '../domain/jobs/ledger.js';
-import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { failsAs } from './fails-as.js';
-import type { Runtime } from './runtime.js';
+import type { Preparation, Runtime } from './runtime.js';
 
 const KEEP_ARCHIVE = '--tapis-zip-save';
 
 /** An archive that is unpacked into the exec dir and brings its own executable (specification: jobs §6.7). */
 export const zip: Runtime = {
-  faults: (containerArgs) =>
+  faults: ({ containerArgs }) =>
     containerArgs
-      .filter((arg) => arg.trim() !== KEEP_ARCHIVE)
+      .filter(({ arg }) => arg.trim() !== KEEP_ARCHIVE)
       .map(
-        (arg) =>
+        ({ arg }) =>
           `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
-  prepare: (plan) => [{ command: unpack(plan) }],
+  prepare: (plan) => [unpack(plan)],
   envFile: (_plan, env) =>
     Object.entries(env)
       .map(([key, value]) => `export ${key}=${quote(value)}\n`)
@@ -41,7 +40,7 @@ export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): st
           .at(-1) ?? 'app.zip'
       }`;
 
-const unpack = (plan: JobPlan): RemoteCommand<void> => {
+const unpack = (plan: JobPlan): Preparation => {
   const archive = archivePath(plan);
   const unzip = [
     'if command -v unzip > /dev/null; then unzip -qo "$archive"',

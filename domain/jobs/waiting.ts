@@ -25,6 +25,10 @@ export const lookDelay = (looksSoFar: number, isWatched: boolean): number =>
 export const settleDelay = (attempt: number): number =>
   at([[5, SECOND], [5, 5 * SECOND], [Infinity, 20 * SECOND]], attempt - 1); // prettier-ignore
 
+/** How long until a job asks again whose host is busy with its image. */
+export const busyDelay = (attempt: number): number =>
+  at([[5, SECOND / 2], [10, SECOND], [Infinity, 5 * SECOND]], attempt - 1); // prettier-ignore
+
 /** How long until a cause of BLOCKED is tested again. All jobs of a host share one probe, so the first steps may be short. */
 const RECOVERY: Record<RecoverySubject, Steps> = {
   host: [[6, 10 * SECOND], [10, 30 * SECOND], [30, MINUTE], [Infinity, 5 * MINUTE]],

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { aKilim, type Kilim } from '../support/kilim.js';
+import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { aRegistry, type Registry } from '../support/registry.js';
 import { cluster } from '../support/testbed.js';
 
 /* What only Singularity has: named images, its environment, its instances. What every runtime must do is in contract.test.ts. */
@@ -12,26 +13,28 @@ import { cluster } from '../support/testbed.js';
 const bed = cluster('hpc-slurm');
 
 const until = (holds: () => boolean | Promise<boolean>): Promise<void> =>
-  vi.waitFor(async () => expect(await holds()).toBe(true), { timeout: 40_000, interval: 100 });
+  vi.waitFor(async () => expect(await holds()).toBe(true), { timeout: 90_000, interval: 100 });
 
 describe.runIf(bed)('Singularity', { concurrent: true }, () => {
   let kilim: Kilim;
   let images: Server;
+  let registry: Registry;
   const asked: string[] = [];
 
   beforeAll(async () => {
     kilim = await aKilim();
+    registry = await aRegistry(1_500); // slow enough for other jobs to come while the first one pulls
     const image = readFileSync(bed?.images.busyboxOnThisMachine ?? '');
     images = createServer((request, response) => {
       asked.push(`${request.method} ${request.url}`);
       if (request.url?.startsWith('/missing')) response.writeHead(404).end('no such image');
-      // slow enough for the second job to come while the first one pulls
-      else setTimeout(() => response.end(image), 1_500);
+      else response.end(image);
     });
     await new Promise<void>((resolve) => images.listen(0, '127.0.0.1', resolve));
   });
   afterAll(async () => {
     images.close();
+    registry.close();
     await kilim.stop();
   });
 
@@ -57,17 +60,37 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
     });
   };
 
-  it('keeps every value of the environment as it is, as FORK and as BATCH', async () => {
-    const value = `a,b "c" 'd' $HOME \`id\` $(id) \\ ü; e & f | g > h`;
-    for (const jobType of ['FORK', 'BATCH']) {
-      const uuid = await run('singularity-app', 'printf %s "$ODD"', {
+  it.each([
+    ['FORK', []],
+    ['BATCH', []],
+    ['FORK', ['--cleanenv']],
+    ['FORK', ['--compat', '--bind /home']],
+  ])(
+    'keeps every value of the environment as it is: %s %j',
+    async (jobType, options) => {
+      const value = `a,b "c" 'd' $HOME \`id\` $(id) \\\\ \\" ü; e & f | g > h\\`;
+      const uuid = await run('singularity-app', 'printf "%s" "$ODD"', {
         jobType,
+        containerArgs: options.map((arg) => ({ arg })),
         envVariables: [{ key: 'ODD', value }],
       });
       await kilim.until(uuid, 'FINISHED', 110);
       expect(await kilim.output(uuid)).toBe(value);
-    }
-  }, 240_000);
+    },
+    240_000,
+  );
+
+  it('leaves nothing of a container behind that hides what runs in it', async () => {
+    const uuid = await run('singularity-app', 'setsid sleep 611 & sleep 612', {
+      containerArgs: [{ arg: '--containall' }, { arg: '--pid' }],
+    });
+    await kilim.until(uuid, 'RUNNING', 110);
+    await until(() => processesOf(uuid).length >= 3);
+    await kilim.call('POST', `/v3/jobs/${uuid}/cancel`);
+    const job = await kilim.until(uuid, 'CANCELLED', 110);
+    expect(job.lastMessage).not.toContain('Warning');
+    expect(processesOf(uuid)).toEqual([]);
+  }, 120_000);
 
   it('binds what it is told, and refuses what is set by Kilim itself', async () => {
     const uuid = await run('singularity-app', 'ls /somewhere', {
@@ -87,23 +110,69 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
     expect(refused.message).toMatch(/--bindd.*not an option/);
   }, 120_000);
 
-  it('pulls a named image once for all jobs of a host', async () => {
-    const app = await register('pulled', served(`/${Date.now()}/busybox.sif`));
-    const jobs = await Promise.all([1, 2, 3].map(() => run(app, 'echo pulled')));
+  const plainHttp = { containerArgs: [{ arg: '--nohttps' }] };
+
+  it('pulls an image of a registry once for all jobs of a host, and says so meanwhile', async () => {
+    const app = await register('pulled', `docker://${registry.address}/busybox:${Date.now()}`);
+    const jobs = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        run(app, 'echo pulled', { jobType: i % 2 === 0 ? 'FORK' : 'BATCH', ...plainHttp }),
+      ),
+    );
+    const says = async (): Promise<string> => (await kilim.get(jobs[0] ?? '')).lastMessage;
+    await until(async () => (await says()).startsWith(`The image docker://${registry.address}`));
     for (const uuid of jobs) {
       await kilim.until(uuid, 'FINISHED', 110);
-      expect(await kilim.output(uuid)).toBe('pulled\n');
+      expect(await kilim.output(uuid)).toMatch(/^pulled$/m);
     }
-    const wanted = asked.filter((line) => line.startsWith('GET') && line.includes('busybox.sif'));
-    expect(wanted).toHaveLength(1);
-  }, 120_000);
+    const layers = registry.asked.filter((line) => /^GET .*busybox\/blobs/.test(line));
+    expect(layers).toHaveLength(new Set(layers).size);
+  }, 240_000);
 
-  it('fails in the words of Singularity where a named image cannot be had', async () => {
-    const app = await register('unpullable', served('/missing.sif'));
-    const job = await kilim.until(await run(app, 'echo never'), 'FAILED', 110);
-    expect(job.condition).toBe('JOB_UNABLE_TO_STAGE_JOB');
-    expect(job.lastMessage).toMatch(/cannot be had:.*the requested image was not found/s);
-  }, 120_000);
+  it('takes an image from a web server, and a folder', async () => {
+    const web = await run(await register('served', served(`/${Date.now()}/busybox.sif`)), 'echo served');
+    await kilim.until(web, 'FINISHED', 110);
+    expect(await kilim.output(web)).toBe('served\n');
+    const folder = await run(
+      'singularity-app',
+      'mkdir -p ../box/bin && cp /bin/busybox ../box/bin/sh && cd ../box && pwd',
+    );
+    await kilim.until(folder, 'FINISHED', 110);
+    const path = (await kilim.output(folder)).trim();
+    const uuid = await kilim.submit({
+      appId: await register('folder', path),
+      execSystemId: 'slurm',
+      jobType: 'FORK',
+      parameterSet: { appArgs: [{ arg: "-c 'echo from a folder'" }] },
+    });
+    await kilim.until(uuid, 'FINISHED', 110);
+  }, 240_000);
+
+  it.each([
+    ['https', () => served('/missing.sif'), /cannot be had:.*the requested image was not found/s],
+    ['docker', () => `docker://${registry.address}/missing:1`, /cannot be had:.*manifest unknown/s],
+  ])(
+    'fails in the words of Singularity where an image cannot be had by %s',
+    async (kind, image, words) => {
+      const app = await register(`unpullable-${kind}`, image());
+      const job = await kilim.until(await run(app, 'echo never', plainHttp), 'FAILED', 110);
+      expect(job.condition).toBe('JOB_UNABLE_TO_STAGE_JOB');
+      expect(job.lastMessage).toMatch(words);
+    },
+    120_000,
+  );
+
+  it('refuses at submit what is no image of a run', async () => {
+    const app = await register('wrong', 'instance://other');
+    const { status, message } = await kilim.call('POST', '/v3/jobs/submit', {
+      name: 'x',
+      appId: app,
+      appVersion: '1',
+      execSystemId: 'slurm',
+    });
+    expect(status).toBe(400);
+    expect(message).toContain('containerImage: "instance://other" must be a path');
+  });
 
   it('leaves no pull behind when a job is cancelled while its image is pulled', async () => {
     const hanging = createServer((request) => asked.push(`${request.method} ${request.url}`));
