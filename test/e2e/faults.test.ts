@@ -1,38 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { aGate, type Gate } from '../support/gate.js';
 import { aKilim, startsOf, type Kilim } from '../support/kilim.js';
+import { part } from '../support/testbed.js';
 
-let kilim: Kilim;
-beforeAll(async () => {
-  kilim = await aKilim();
+const script = (text: string) => ({
+  appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+  envVariables: [{ key: 'SCRIPT', value: text }],
 });
-afterAll(() => kilim.stop());
 
-const submit = (script: string): Promise<string> =>
-  kilim.submit({
-    appId: 'zip-app',
-    execSystemId: 'here',
-    parameterSet: {
-      appArgs: [{ arg: `'eval "$SCRIPT"'` }],
-      envVariables: [{ key: 'SCRIPT', value: script }],
-    },
+describe('on this machine', () => {
+  let kilim: Kilim;
+  beforeAll(async () => {
+    kilim = await aKilim();
+  });
+  afterAll(() => kilim.stop());
+
+  describe.each(['worker', 'api', 'temporal'] as const)('kill -9 of the %s', (program) => {
+    it.each(['PENDING', 'RUNNING'])(
+      'while a job is %s: it ends FINISHED, started once, with its true exit code',
+      async (status) => {
+        const uuid = await kilim.submit({
+          appId: 'zip-app',
+          execSystemId: 'here',
+          parameterSet: script('sleep 1; echo done'),
+        });
+        if (status === 'RUNNING') await kilim.until(uuid, 'RUNNING');
+        kilim.kill(program);
+        const job = await kilim.until(uuid, 'FINISHED', 80);
+        expect(job.remoteResultInfo).toBe('0');
+        expect(await kilim.output(uuid)).toBe('done\n');
+        expect(startsOf(`${kilim.home}/data/here/workdir/jobs/${uuid}`, uuid)).toBe(1);
+      },
+      100_000,
+    );
+  });
+});
+
+/** One way: a phase then takes long enough to be seen. */
+const DELAY_MS = 80;
+
+const PHASES = [
+  'PROCESSING_INPUTS',
+  'STAGING_INPUTS',
+  'STAGING_JOB',
+  'SUBMITTING_JOB',
+  'RUNNING',
+  'ARCHIVING',
+] as const;
+
+/*
+ * Each job has a network of its own, slow enough that the test sees it in each phase and then holds it there. With one
+ * job held in every phase, one fault hits them all.
+ */
+describe.runIf(part('vm-ssh') && part('store-ssh'))('over SSH, with a job in every phase', () => {
+  let kilim: Kilim;
+  let input: string;
+  const gates = new Map<string, Gate>();
+
+  beforeAll(async () => {
+    kilim = await aKilim();
+    for (const phase of PHASES) gates.set(phase, await aGate(kilim, `gate-${phase}`));
+    // an input for the others
+    const first = await kilim.submit({
+      appId: 'zip-app',
+      execSystemId: 'store',
+      parameterSet: script('echo in'),
+    });
+    await kilim.until(first, 'FINISHED');
+    await Promise.all(
+      [...gates.values()].map(async ({ systemId: execSystemId }) => {
+        const uuid = await kilim.submit({ appId: 'zip-app', execSystemId, parameterSet: script('true') });
+        await kilim.until(uuid, 'FINISHED');
+      }),
+    );
+    input = `tapis://store/workdir/jobs/${first}/output/tapisjob.out`;
+  }, 120_000);
+  afterAll(async () => {
+    for (const gate of gates.values()) await gate.close();
+    await kilim.stop();
   });
 
-const startedOnce = (uuid: string): void =>
-  expect(startsOf(`${kilim.home}/data/here/workdir/jobs/${uuid}`, uuid)).toBe(1);
+  /** Submits a job and holds its host as soon as it is seen in the phase. */
+  const held = async (phase: string): Promise<string> => {
+    const gate = gates.get(phase);
+    const uuid = await kilim.submit({
+      appId: 'zip-app',
+      execSystemId: `gate-${phase}`,
+      archiveSystemId: 'store',
+      fileInputs: [{ name: 'in', sourceUrl: input, targetPath: 'in.txt' }],
+      parameterSet: script(`sleep ${phase === 'RUNNING' ? 12 : 1}; cat in.txt`),
+    });
+    for (const deadline = Date.now() + 60_000; (await kilim.get(uuid)).status !== phase; await sleep(20))
+      if (Date.now() > deadline) throw new Error(`${uuid} was never seen in ${phase}`);
+    gate?.hold();
+    return uuid;
+  };
 
-describe.each(['worker', 'api', 'temporal'] as const)('kill -9 of the %s', (program) => {
-  it.each(['PENDING', 'RUNNING'])(
-    'while a job is %s: it ends FINISHED, started once, with its true exit code',
-    async (status) => {
-      const uuid = await submit('sleep 1; echo done');
-      if (status === 'RUNNING') await kilim.until(uuid, 'RUNNING');
-      kilim.kill(program);
-      const job = await kilim.until(uuid, 'FINISHED', 80);
-      expect(job.remoteResultInfo).toBe('0');
-      expect(await kilim.output(uuid)).toBe('done\n');
-      startedOnce(uuid);
+  it.each(['worker', 'api', 'temporal', 'connections'] as const)(
+    'kill -9 of the %s: every job ends FINISHED, started once, with its true exit code',
+    async (fault) => {
+      for (const gate of gates.values()) {
+        gate.release();
+        gate.setDelay(DELAY_MS);
+      }
+      const jobs = await Promise.all(PHASES.map(async (phase) => [phase, await held(phase)] as const));
+      for (const [phase, uuid] of jobs) expect(await kilim.get(uuid)).toMatchObject({ uuid, status: phase });
+      if (fault === 'connections') for (const gate of gates.values()) gate.drop();
+      else kilim.kill(fault);
+      for (const gate of gates.values()) {
+        gate.setDelay(0);
+        gate.release();
+      }
+      await Promise.all(
+        jobs.map(async ([phase, uuid]) => {
+          const job = await kilim.until(uuid, 'FINISHED', 150);
+          expect([phase, job.remoteResultInfo]).toEqual([phase, '0']);
+          expect([phase, await kilim.output(uuid)]).toEqual([phase, 'in\n']);
+          expect([phase, startsOf(`${part('vm-ssh')?.home}/workdir/jobs/${uuid}`, uuid)]).toEqual([phase, 1]);
+        }),
+      );
     },
-    100_000,
+    240_000,
   );
 });

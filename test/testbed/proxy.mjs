@@ -3,21 +3,27 @@ import { connect, createServer } from 'node:net';
 /**
  * A loopback port that leads to another one, for tests of bad networks: `delayMs` each way, and a cable to pull.
  * cut(): open connections hang and new ones are not answered, as when a host vanishes; restore(): as before, the old
- * connections broken; drop(): breaks what is open; close(): ends it.
+ * connections broken; hold(): everything waits where it is; release(): and goes on; drop(): breaks what is open; close(): ends it.
  */
 export async function openProxy(target, { delayMs = 0 } = {}) {
   const pairs = new Set();
   let delay = delayMs;
   let isCut = false;
+  let isHeld = false;
+  const held = [];
 
   const pump = (from, to) =>
     from.on('data', (chunk) => {
       if (isCut) return; // swallowed: what was sent into a cut cable is gone
+      if (isHeld) return held.push(() => to.writable && to.write(chunk));
       if (delay === 0) {
         if (!to.write(chunk)) from.pause();
         return;
       }
-      setTimeout(() => to.writable && to.write(chunk), delay);
+      setTimeout(() => {
+        if (isHeld) held.push(() => to.writable && to.write(chunk));
+        else if (to.writable) to.write(chunk);
+      }, delay);
     }) && to.on('drain', () => from.resume());
 
   const server = createServer({ noDelay: true }, (near) => {
@@ -47,6 +53,11 @@ export async function openProxy(target, { delayMs = 0 } = {}) {
     restore: () => {
       drop();
       isCut = false;
+    },
+    hold: () => (isHeld = true),
+    release: () => {
+      isHeld = false;
+      for (const send of held.splice(0)) send();
     },
     drop,
     close: () => {
