@@ -16,6 +16,7 @@ export async function admitJob({ store }: Deps, uuid: string): Promise<Needs> {
     throw new KilimError(
       'SYSTEM_NOT_AVAILABLE',
       `The execution system ${plan.exec.systemId} is not enabled.`,
+      { systemId: plan.exec.systemId },
     );
   }
   const app = await store.apps.find(plan.tenant, plan.appId, plan.appVersion);

@@ -8,23 +8,39 @@ import { recoveryDelay } from '../domain/jobs/waiting.js';
 import { quote } from '../domain/shell.js';
 import { admitJob } from './admit-job.js';
 import type { Deps } from './deps.js';
+import { systemOf } from './source-system.js';
 import { submitJob } from './submit-job.js';
+
+/** What a job waits for. */
+export interface BlockedBy {
+  code: ErrorCode;
+  /** How often the same step was blocked before. */
+  round: number;
+  /** Where it failed; by default every host of the job is tested. */
+  systemId?: string;
+}
 
 /**
  * Tests whether what blocked a job has passed; fails with NOT_YET (benign) until it has.
  * All jobs that wait for one host share one probe, whatever worker asks.
+ * @throws KilimError RECOVERY_TIMEOUT
  */
-export async function awaitRecovery(deps: Deps, uuid: string, code: ErrorCode): Promise<void> {
-  const subject = meaningOf(code).recover ?? 'host';
-  const { attempt } = Context.current().info;
-  const delay = recoveryDelay(subject, attempt);
+export async function awaitRecovery(deps: Deps, uuid: string, cause: BlockedBy): Promise<void> {
+  const subject = meaningOf(cause.code).recover ?? 'host';
+  const { attempt, scheduledTimestampMs } = Context.current().info;
+  const delay = recoveryDelay(subject, attempt + cause.round);
   const plan = await deps.store.jobs.getPlan(uuid);
-  // it has just been asked
-  const isEarly = subject === 'scheduler' && attempt === 1;
+  // a scheduler has just been asked; what seemed to have passed and came again is not asked at once
+  const isEarly = attempt === 1 && (subject === 'scheduler' || cause.round > 0);
   const still = isEarly
-    ? 'the scheduler is asked again soon'
-    : await stillBlocked(deps, plan, subject, delay);
+    ? 'it is looked at again soon'
+    : await stillBlocked(deps, plan, subject, cause, delay);
   if (still === null) return;
+  const waited = Date.now() - scheduledTimestampMs;
+  if (waited > deps.blockedLimitMs(subject)) {
+    const minutes = Math.round(waited / 60_000);
+    throw new KilimError('RECOVERY_TIMEOUT', `The job was BLOCKED for ${minutes} minutes. ${still}`);
+  }
   throw ApplicationFailure.create({
     type: 'NOT_YET',
     message: still.slice(0, 1000),
@@ -38,26 +54,55 @@ async function stillBlocked(
   deps: Deps,
   plan: JobPlan,
   subject: RecoverySubject,
+  { systemId }: BlockedBy,
   everyMs: number,
 ): Promise<string | null> {
-  if (subject === 'host' || subject === 'login' || subject === 'hostKey') {
-    const both = plan.archive.systemId === plan.exec.systemId ? [plan.exec] : [plan.exec, plan.archive];
-    for (const use of both) {
-      const said = await probe(deps, plan.tenant, use, everyMs);
-      if (said !== null) return said;
-    }
-    return null;
-  }
   try {
-    if (subject === 'disk') await writeSomething(deps, plan);
-    else if (subject === 'scheduler')
-      await submitJob(deps, plan.uuid); // nothing else tells whether it takes the job; what it took is adopted
-    else await admitJob(deps, plan.uuid);
-    return null;
+    const places = await placesOf(deps, plan, systemId);
+    switch (subject) {
+      case 'host':
+      case 'login':
+      case 'hostKey':
+        for (const { use } of places) {
+          const said = await probe(deps, plan.tenant, use, everyMs);
+          if (said !== null) return said;
+        }
+        return null;
+      case 'disk':
+        for (const { use, dir } of places) await writeSomething(deps, plan, use, dir);
+        return null;
+      case 'system':
+        for (const { use } of places) await deps.openHost(plan.tenant, use);
+        return null;
+      case 'scheduler':
+        await submitJob(deps, plan.uuid); // nothing else tells whether it takes the job; what it took is adopted
+        return null;
+      default:
+        await admitJob(deps, plan.uuid);
+        return null;
+    }
   } catch (error) {
     if (error instanceof KilimError && meaningOf(error.code).recover) return error.message;
     throw error;
   }
+}
+
+interface Place {
+  use: SystemUse;
+  /** Where the job writes there. */
+  dir: string;
+}
+
+/** The system that failed, else all that the job writes to. */
+async function placesOf(deps: Deps, plan: JobPlan, systemId: string | undefined): Promise<Place[]> {
+  const exec = { use: plan.exec, dir: plan.execSystemExecDir };
+  if (systemId === undefined && plan.archive.systemId === plan.exec.systemId) return [exec];
+  const both = [exec, { use: plan.archive, dir: plan.archiveSystemDir }];
+  if (systemId === undefined) return both;
+  const known = both.find(({ use }) => use.systemId === systemId);
+  if (known) return [known];
+  const input = plan.inputs.find(({ sourceUrl }) => sourceUrl.startsWith(`tapis://${systemId}/`));
+  return input ? [{ use: (await systemOf(deps, plan, input)).use, dir: '' }] : both;
 }
 
 async function probe(
@@ -80,11 +125,16 @@ async function probe(
   }
 }
 
-async function writeSomething({ openHost }: Deps, plan: JobPlan): Promise<void> {
-  const host = await openHost(plan.tenant, plan.exec);
-  const file = quote(`${plan.paths.rootDir}/.kilim-space-${plan.uuid}`);
+/** A job's directory may lie on a file system of its own, and need not be there yet. */
+async function writeSomething({ openHost }: Deps, plan: JobPlan, use: SystemUse, dir: string): Promise<void> {
+  const host = await openHost(plan.tenant, use);
   await host.run({
-    line: `head -c 1048576 /dev/zero > ${file}; code=$?; rm -f ${file}; exit $code`,
+    line: [
+      `dir=${quote(`${use.rootDir}/${dir}`)}`,
+      'until [ -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || exit 0; done',
+      `file="$dir/.kilim-space-${plan.uuid}"`,
+      'head -c 1048576 /dev/zero > "$file"; code=$?; rm -f "$file"; exit $code',
+    ].join('\n'),
     parse: ({ exitCode, stderr }) => {
       if (exitCode !== 0) throw new KilimError('DISK_FULL', stderr.trim() || 'no space is left on the host');
     },

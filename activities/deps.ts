@@ -1,3 +1,4 @@
+import type { RecoverySubject } from '../domain/errors.js';
 import type { WatchTicket } from '../domain/jobs/ticket.js';
 import type { SystemUse } from '../domain/jobs/job-plan.js';
 import type { Keeper } from '../domain/jobs/keeper.js';
@@ -30,6 +31,8 @@ export interface Deps {
   installation: string;
   /** May private addresses be fetched by http inputs? Given by configuration. */
   allowPrivateFetch: boolean;
+  /** How long a job may stay BLOCKED by such a cause. */
+  blockedLimitMs: (subject: RecoverySubject) => number;
   log: { info: (fields: object, message: string) => void; warn: (fields: object, message: string) => void };
   metrics: { adopted: () => void; phase: (name: string, seconds: number) => void };
 }

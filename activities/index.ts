@@ -1,9 +1,8 @@
-import type { ErrorCode } from '../domain/errors.js';
 import type { StatusRecord } from '../domain/jobs/job.js';
 import type { WatchTicket } from '../domain/jobs/ticket.js';
 import { admitJob } from './admit-job.js';
 import { archiveOutputs } from './archive-outputs.js';
-import { awaitRecovery } from './await-recovery.js';
+import { awaitRecovery, type BlockedBy } from './await-recovery.js';
 import { awaitRemoteStart } from './await-remote-start.js';
 import { awaitRemoteEnd } from './await-remote-end.js';
 import type { Deps } from './deps.js';
@@ -31,7 +30,7 @@ export const createActivities = (deps: Deps) => ({
   stopRemote: (uuid: string) => heartbeating(() => stopRemote(deps, uuid)),
   archiveOutputs: (uuid: string) => heartbeating((progress) => archiveOutputs(deps, uuid, progress)),
   recordStatus: (record: StatusRecord) => recordStatus(deps, record),
-  awaitRecovery: (uuid: string, code: ErrorCode) => heartbeating(() => awaitRecovery(deps, uuid, code)),
+  awaitRecovery: (uuid: string, cause: BlockedBy) => heartbeating(() => awaitRecovery(deps, uuid, cause)),
   watchHost: (ticket: WatchTicket) => watchHost(deps, ticket),
 });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
 import { createGate, type Gate } from './gate.js';
 import type { Host, HostAddress } from './host.js';
@@ -65,7 +66,7 @@ export function createHosts(options: HostsOptions): Hosts {
         const name = nameOf(address);
         const limits = { ...LIMITS, ...options.limits };
         const pool = createPool(name, () => connect(address, credential, hostKeys), limits);
-        pools.set(key, (kept = { pool, host: sshHost(name, pool) }));
+        pools.set(key, (kept = { pool, host: tellingWhere(sshHost(name, pool), address.systemId) }));
       }
       return kept.host;
     },
@@ -81,6 +82,24 @@ export function createHosts(options: HostsOptions): Hosts {
     },
     sessions: () => [...pools.values()].reduce((sum, { pool }) => sum + pool.sessions(), 0),
     close: () => pools.forEach(({ pool }) => pool.close()),
+  };
+}
+
+/** A failure says at which system it happened: that one is tested before a job goes on. */
+function tellingWhere(host: Host, systemId: string): Host {
+  const tell = (error: unknown): never => {
+    if (error instanceof KilimError) error.detail['systemId'] ??= systemId;
+    throw error;
+  };
+  return {
+    name: host.name,
+    run: (command, options) => host.run(command, options).catch(tell),
+    stream: async (line, options) => {
+      const opened = await host.stream(line, options).catch(tell);
+      const done = opened.done.catch(tell);
+      done.catch(() => undefined);
+      return { ...opened, done };
+    },
   };
 }
 

@@ -8,6 +8,7 @@ const flag = z
   .transform((text) => text === 'true');
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
 const seconds = z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).max(63_072_000);
+const minutes = z.coerce.number({ error: 'must be a number of minutes' }).positive().max(1_000_000);
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -88,6 +89,12 @@ export const Config = z
       .describe('JSON file: `[{issuer, jwksUrl or publicKey, audience?, usernameClaim?}]`'),
     KILIM_ACCESS_TOKEN_SECONDS: seconds.default(14_400).describe('how long an access token is valid'),
     KILIM_REFRESH_TOKEN_SECONDS: seconds.default(31_536_000).describe('how long a refresh token is valid'),
+    KILIM_BLOCKED_LIMIT_MINUTES: minutes
+      .default(2880)
+      .describe('how long a job stays BLOCKED by a refused login, a full disk, a disabled system, a quota …'),
+    KILIM_HOST_DOWN_LIMIT_MINUTES: minutes
+      .optional()
+      .describe('how long by a host that does not answer; unset: without limit'),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
     KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),
     KILIM_WORKFLOW_BUNDLE: z

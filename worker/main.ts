@@ -102,10 +102,17 @@ function worldOf(
     schedulers,
     hints: createHints(),
     allowPrivateFetch: config.KILIM_ALLOW_PRIVATE_FETCH,
+    blockedLimitMs: (subject) => {
+      const minutes =
+        subject === 'host' ? config.KILIM_HOST_DOWN_LIMIT_MINUTES : config.KILIM_BLOCKED_LIMIT_MINUTES;
+      return minutes === undefined ? Infinity : minutes * 60_000;
+    },
     openHost: async (tenant, use) => {
       const system = await store.systems.find(tenant, use.systemId);
       if (!system || system.deleted || !system.enabled)
-        throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`);
+        throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`, {
+          systemId: use.systemId,
+        });
       return hosts.open({ tenant, ...use, host: system.host, port: system.port });
     },
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),

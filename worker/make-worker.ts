@@ -66,6 +66,7 @@ const errorsAsFailures = ({ metrics, log }: Deps, activityType: string): Activit
         type: error.code,
         message: error.message.slice(0, 3000),
         nonRetryable: !meaning.retry,
+        details: [{ systemId: error.detail['systemId'] }],
         category: meaning.recover ? ApplicationFailureCategory.BENIGN : undefined,
       });
     } finally {

@@ -6,7 +6,10 @@ import type { StatusRecord } from '../domain/jobs/job.js';
 import type { Needs } from '../domain/jobs/ticket.js';
 import { failureOf } from './failure.js';
 
-/* All time-outs and retries of the engine, by risk class; nowhere else may one stand. */
+/*
+ * All time-outs and retries of the engine, by risk class; nowhere else may one stand. Tries are counted, not hours:
+ * a job must not fail because nobody worked over a weekend.
+ */
 
 const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
 
@@ -17,17 +20,20 @@ const LOST = '20 seconds';
 export const { makeDirectories, stageJob, submitJob, holdRemote, releaseRemote } =
   proxyActivities<Activities>({
     startToCloseTimeout: '35 minutes', // a pull of a large image is part of stageJob
-    scheduleToCloseTimeout: '2 hours',
     heartbeatTimeout: LOST,
-    retry: BRIEF,
+    retry: { ...BRIEF, maximumAttempts: 240 },
   });
 
 /** Bytes on their way: heartbeats tell of a lost worker, cancelling waits for the end of the file. */
 export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({
   startToCloseTimeout: '12 hours',
-  scheduleToCloseTimeout: '48 hours',
-  heartbeatTimeout: '60 seconds',
-  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+  heartbeatTimeout: LOST,
+  retry: {
+    initialInterval: '2 seconds',
+    backoffCoefficient: 2,
+    maximumInterval: '5 minutes',
+    maximumAttempts: 100,
+  },
 });
 
 /** Waiting by failing: retries leave no events; the delay comes with the failure. */
@@ -38,18 +44,9 @@ export const { awaitRemoteStart, awaitRemoteEnd } = proxyActivities<Activities>(
   retry: BRIEF,
 });
 
-/** A host that does not answer blocks without limit. */
-export const { awaitRecovery: awaitHost } = proxyActivities<Activities>({
-  startToCloseTimeout: '1 minute',
-  heartbeatTimeout: LOST,
-  cancellationType: 'TRY_CANCEL',
-  retry: BRIEF,
-});
-
-/** Everything else that may pass has two days (design, how long BLOCKED). */
+/** The same for what blocks a job; how long it may is the activity's to say. */
 export const { awaitRecovery } = proxyActivities<Activities>({
   startToCloseTimeout: '2 minutes',
-  scheduleToCloseTimeout: '48 hours',
   heartbeatTimeout: LOST,
   cancellationType: 'TRY_CANCEL',
   retry: BRIEF,
@@ -58,9 +55,13 @@ export const { awaitRecovery } = proxyActivities<Activities>({
 /** Cleaning up after a cancel goes on for a day. */
 export const { stopRemote } = proxyActivities<Activities>({
   startToCloseTimeout: '1 minute',
-  scheduleToCloseTimeout: '24 hours',
   heartbeatTimeout: LOST,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '5 minutes',
+    maximumAttempts: 300,
+  },
 });
 
 /** The store is near and quick: inside the workflow task, one event. */

@@ -6,6 +6,8 @@ import { isErrorCode, type ErrorCode } from '../domain/errors.js';
 export interface Failure {
   code: ErrorCode;
   message: string;
+  /** The system at which it happened, where that is known. */
+  systemId?: string;
 }
 
 /** Reads an activity's failure; what nobody foresaw is INTERNAL. */
@@ -13,10 +15,16 @@ export const failureOf = (error: unknown): Failure => {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const code = cause.type ?? '';
-    return { code: isErrorCode(code) ? code : 'INTERNAL', message: cause.message };
+    const { systemId } = (cause.details?.[0] ?? {}) as { systemId?: string };
+    return {
+      code: isErrorCode(code) ? code : 'INTERNAL',
+      message: cause.message,
+      ...(systemId ? { systemId } : {}),
+    };
   }
   if (cause instanceof TimeoutFailure) {
-    return { code: 'RECOVERY_TIMEOUT', message: 'The time for this step or for its recovery is over.' };
+    const step = error instanceof ActivityFailure ? error.activityType : 'a step';
+    return { code: 'INTERNAL', message: `${step} did not end, however often it was tried.` };
   }
   return { code: 'INTERNAL', message: cause instanceof Error ? cause.message : String(cause) };
 };

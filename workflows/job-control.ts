@@ -21,7 +21,7 @@ import {
 import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
 import { CURE } from '../domain/jobs/waiting.js';
 import { meaningOf } from '../domain/errors.js';
-import { awaitHost, awaitRecovery, recordStatus } from './activities.js';
+import { awaitRecovery, recordStatus } from './activities.js';
 import { failureOf, type Failure } from './failure.js';
 import {
   BLOCKED_CODE,
@@ -61,7 +61,10 @@ export function beginJob(ticket: Ticket) {
     state.wantsPause = true;
     state.pausedBy = [order?.by ?? 'an operator', order?.reason].filter(Boolean).join(': ');
   });
-  setHandler(resume, () => void (state.wantsPause = false));
+  setHandler(resume, () => {
+    state.wantsPause = false;
+    state.freed++; // who is BLOCKED tries at once
+  });
 
   /** Writes a status with its event; returns when it is in the store. */
   async function record(next: JobStatus, more: Partial<StatusRecord> = {}): Promise<void> {
@@ -90,13 +93,14 @@ export function beginJob(ticket: Ticket) {
     return true;
   }
 
-  async function blockOn(failure: Failure): Promise<void> {
+  async function blockOn(failure: Failure, round: number): Promise<void> {
     const subject = meaningOf(failure.code).recover ?? 'host';
     await record('BLOCKED', { message: `${failure.message} ${CURE[subject]}` });
     upsertSearchAttributes([{ key: BLOCKED_CODE, value: failure.code }]);
     const seen = state.freed;
     const scope = new CancellationScope();
-    const test = scope.run(() => (subject === 'host' ? awaitHost : awaitRecovery)(uuid, failure.code));
+    const { code, systemId } = failure;
+    const test = scope.run(() => awaitRecovery(uuid, { code, round, ...(systemId ? { systemId } : {}) }));
     const passed = test.then(
       () => true,
       (error: unknown) => {
@@ -118,7 +122,7 @@ export function beginJob(ticket: Ticket) {
     /** One line of the job's life: moves to the status, does the work, and waits in BLOCKED while a failure may pass. */
     async phase<T>(next: ActiveStatus, work: () => Promise<T>, outcome?: Outcome): Promise<T | undefined> {
       if (ACTIVE.indexOf(next) < from) return undefined;
-      for (;;) {
+      for (let round = 0; ; round++) {
         // on the host the run itself is held or told of: their own waiting does that
         if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
         if (status !== next || rev === 0) await enter(next, outcome);
@@ -127,7 +131,7 @@ export function beginJob(ticket: Ticket) {
         } catch (error) {
           const failure = isCancellation(error) ? null : failureOf(error);
           if (!failure || !meaningOf(failure.code).recover) throw error;
-          await blockOn(failure);
+          await blockOn(failure, round);
         }
       }
       async function enter(to: ActiveStatus, known?: Outcome): Promise<void> {

@@ -47,10 +47,11 @@ export const recoveryDelay = (subject: RecoverySubject, attempt: number): number
 /** What a person can do about it; part of the BLOCKED message. */
 export const CURE: Record<RecoverySubject, string> = {
   host: 'Kilim looks again by itself; the job goes on when the host answers.',
-  login: 'Register a working credential for the system; the job goes on by itself.',
+  login:
+    'Register a working credential for the system; the job goes on by itself within minutes, or at once by a resume.',
   hostKey:
     'The owner of the system must accept the new host key (POST /v3/systems/{id}/hostKey); the job then goes on.',
-  disk: 'Free space on the host; the job then goes on by itself.',
+  disk: 'Free space on the host; the job then goes on by itself, or at once by a resume.',
   system: 'Enable the system; the job then goes on by itself.',
   app: 'Enable the application; the job then goes on by itself.',
   quota: 'The job starts when another one ends.',

@@ -7,6 +7,7 @@ const PROXY = new URL('../testbed/proxy.mjs', import.meta.url).href;
 
 interface Proxy {
   port: number;
+  opened: () => number;
   hold: () => void;
   release: () => void;
   cut: () => void;

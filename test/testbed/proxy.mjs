@@ -11,6 +11,7 @@ export async function openProxy(target, { delayMs = 0 } = {}) {
   let isCut = false;
   let isHeld = false;
   const held = [];
+  let opened = 0;
 
   const pump = (from, to) =>
     from.on('data', (chunk) => {
@@ -27,6 +28,7 @@ export async function openProxy(target, { delayMs = 0 } = {}) {
     }) && to.on('drain', () => from.resume());
 
   const server = createServer({ noDelay: true }, (near) => {
+    opened++;
     const far = isCut ? undefined : connect({ host: '127.0.0.1', port: target, noDelay: true });
     const pair = [near, far].filter(Boolean);
     pairs.add(pair);
@@ -48,6 +50,8 @@ export async function openProxy(target, { delayMs = 0 } = {}) {
   };
   return {
     port: server.address().port,
+    /** How many connections were asked for so far. */
+    opened: () => opened,
     setDelay: (milliseconds) => (delay = milliseconds),
     cut: () => (isCut = true),
     restore: () => {
