@@ -17,7 +17,7 @@ export const DYNAMIC = [
 /** WAL with `normal` survives every crash of a process; after a power cut our idempotent steps repeat moments. */
 const PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
 /** All of type Keyword; `kilim migrate` has the same list for a server of one's own. */
-const SEARCH_ATTRIBUTES = [
+export const SEARCH_ATTRIBUTES = [
   'JobStatus',
   'JobOwner',
   'JobTenant',

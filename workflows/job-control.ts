@@ -42,7 +42,8 @@ export function beginJob(ticket: Ticket) {
   const { uuid } = ticket;
   const from = ACTIVE.indexOf(ticket.from ?? 'PENDING');
   let rev = ticket.rev ?? 0;
-  let status: JobStatus = 'PENDING';
+  let status: JobStatus = ticket.from ?? 'PENDING';
+  let isUnderWay = false;
   let condition_: JobCondition | undefined;
   const state = {
     uuid,
@@ -125,7 +126,9 @@ export function beginJob(ticket: Ticket) {
       for (let round = 0; ; round++) {
         // on the host the run itself is held or told of: their own waiting does that
         if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
-        if (status !== next || rev === 0) await enter(next, outcome);
+        // the row of a job that is taken up again may stand at BLOCKED or PAUSED
+        if (status !== next || !isUnderWay) await enter(next, outcome);
+        isUnderWay = true;
         try {
           return await work();
         } catch (error) {

@@ -1,0 +1,109 @@
+import { WorkflowFailedError } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { ACTIVE } from '../../domain/jobs/status.js';
+import { pause, resume } from '../../workflows/messages.js';
+import { anEngine, failure, finished, type Engine, type Life, type Steps } from './engine.js';
+import { ANSWER, hanging, STEP_OF } from './steps.js';
+
+/* What people ask of a job while it lives: to end, to hold, to go on. */
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await anEngine();
+}, 120_000);
+afterAll(() => engine.stop());
+
+const statusOf = async ({ handle }: Life): Promise<string> => (await handle.describe()).status.name;
+
+describe('a cancel', { concurrent: true }, () => {
+  it.each(ACTIVE.slice(1))('in %s ends the job, verified where something may run', async (status) => {
+    const life = await engine.live({ [STEP_OF[status]]: hanging, ...(status === 'SUBMITTING_JOB' ? { submitJob: late } : {}) } as Steps); // prettier-ignore
+    await life.until(status);
+    await life.handle.cancel();
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(await statusOf(life)).toBe('CANCELLED');
+    expect(life.records.at(-1)).toMatchObject({ status: 'CANCELLED', condition: 'CANCELLED_BY_USER' });
+    expect(life.calls.includes('stopRemote')).toBe(
+      ACTIVE.indexOf(status) >= ACTIVE.indexOf('SUBMITTING_JOB'),
+    );
+    if (status === 'RUNNING') await engine.keep(life, 'cancelled');
+  });
+  /** A launch that was sent is waited for: only then is it known what to stop. */
+  const late = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    return ANSWER['submitJob'];
+  };
+
+  it('before the first task, and twice, ends it as well', async () => {
+    const life = await engine.live({ makeDirectories: hanging });
+    await life.handle.cancel();
+    await life.handle.cancel().catch(() => undefined);
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(life.statuses().at(-1)).toBe('CANCELLED');
+  });
+
+  it('says so where it cannot be verified that nothing runs', async () => {
+    const life = await engine.live({
+      awaitRemoteEnd: hanging,
+      stopRemote: () => Promise.reject(failure('REMOTE_COMMAND_FAILED', 'Still running on host: 4711')),
+    });
+    await life.until('RUNNING');
+    await life.handle.cancel();
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(life.records.at(-1)?.message).toMatch(/Warning: .*4711/);
+  });
+});
+
+describe('a pause', { concurrent: true }, () => {
+  it('before the launch holds there, whatever the order of the signals', async () => {
+    const life = await engine.live({
+      makeDirectories: () => new Promise((resolve) => setTimeout(resolve, 1_000)),
+    });
+    await life.handle.signal(resume); // of nothing
+    await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'quota talks' });
+    await life.handle.signal(pause);
+    const { message } = await life.until('PAUSED');
+    expect(message).toBe('Paused by an operator; nothing runs on the host.');
+    expect(life.calls).not.toContain('submitJob');
+    await life.handle.signal(resume);
+    await life.handle.signal(resume);
+    await life.handle.result();
+    expect(life.statuses().filter((status) => status === 'PAUSED')).toHaveLength(1);
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+  });
+
+  it.each(['QUEUED', 'RUNNING'] as const)('in %s holds the run, and a resume lets it go', async (status) => {
+    let isResumed = false;
+    const wait = (): Promise<unknown> => (isResumed ? Promise.resolve(ANSWER[STEP_OF[status]]) : hanging());
+    const life = await engine.live({ [STEP_OF[status]]: wait });
+    await life.until(status);
+    await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'lunch' });
+    expect((await life.until('PAUSED')).message).toBe('Paused by alice: lunch; 1 process stopped (SIGSTOP).');
+    isResumed = true;
+    await life.handle.signal(resume);
+    await life.handle.result();
+    expect(life.calls.indexOf('releaseRemote')).toBeGreaterThan(life.calls.indexOf('holdRemote'));
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+    if (status === 'RUNNING') {
+      const again = life.records.find(({ pausedMs }) => pausedMs !== undefined);
+      expect(again?.pausedMs).toBeGreaterThan(0); // does not count towards maxMinutes
+      await engine.keep(life, 'paused');
+    }
+  });
+
+  it('where the host cannot hold says so, and pauses the steps of Kilim alone', async () => {
+    let isResumed = false;
+    const life = await engine.live({
+      awaitRemoteEnd: () => (isResumed ? Promise.resolve(finished) : hanging()),
+      holdRemote: () => Promise.resolve({ done: false, said: 'Slurm job 42 goes on running' }),
+    });
+    await life.until('RUNNING');
+    await life.handle.signal(pause);
+    expect((await life.until('PAUSED')).message).toContain('goes on running');
+    isResumed = true;
+    await life.handle.signal(resume);
+    await life.handle.result();
+    expect(life.calls).not.toContain('releaseRemote');
+  });
+});
