@@ -11,6 +11,7 @@ import { followLines } from '../hosts/follow.js';
 import type { Host } from '../hosts/host.js';
 import { FOLLOWER, endOf, parseEvent } from '../schedulers/ledger-states.js';
 import type { Deps } from './deps.js';
+import { LISTEN_MS } from './look-at-host.js';
 
 const WITH_CHANNEL_MS = 60_000;
 const WITHOUT_CHANNEL_MS = 10_000;
@@ -84,16 +85,19 @@ const isNews = (now: RemoteState | undefined, before: RemoteState | undefined): 
   now.is === 'unknown' ||
   (now.is !== 'queued' && before?.is === 'queued');
 
-/** How long a look of this process may take to begin; a signal costs a job eleven events. */
+/** How long the first look of this process may take to begin; a signal costs a job eleven events. */
 const BEGINNING_MS = 60;
 
 /** To be called when what is new is in the store: a look that begins later reads it there. */
 async function wake({ hints, engine, store }: Deps, uuid: string): Promise<void> {
   if (hints.deliver(uuid)) return;
-  const status = (await store.jobs.find(uuid))?.status;
-  if (status !== 'RUNNING' && status !== 'QUEUED') return;
-  await new Promise((resolve) => setTimeout(resolve, BEGINNING_MS));
-  if (!hints.deliver(uuid) && (await isStillWaiting(store, uuid))) await engine.hint(uuid, 'remoteHint');
+  const job = await store.jobs.find(uuid);
+  if (job?.status !== 'RUNNING' && job?.status !== 'QUEUED') return;
+  if (Date.now() - Date.parse(job.lastUpdated) < LISTEN_MS) {
+    await new Promise((resolve) => setTimeout(resolve, BEGINNING_MS));
+    if (hints.deliver(uuid)) return;
+  }
+  if (await isStillWaiting(store, uuid)) await engine.hint(uuid, 'remoteHint');
 }
 
 const isStillWaiting = async (store: Deps['store'], uuid: string): Promise<boolean> =>

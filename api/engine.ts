@@ -1,8 +1,14 @@
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  Client,
+  Connection,
+  WorkflowNotFoundError,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { defaultPayloadConverter, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Logger } from 'pino';
 
+import type { Step } from '../domain/jobs/explain.js';
 import type { Job } from '../domain/jobs/job.js';
 import type { Order } from '../domain/jobs/ticket.js';
 import type { Config } from '../schemas/config.js';
@@ -13,6 +19,8 @@ export interface Engine {
   start: (job: Job) => Promise<boolean>;
   cancel: (uuid: string) => Promise<boolean>;
   signal: (uuid: string, name: 'pause' | 'resume', order: Order) => Promise<boolean>;
+  /** What the job's workflow is at; null where it is at nothing, undefined where Temporal does not answer. */
+  step: (uuid: string) => Promise<Step | null | undefined>;
   ping: () => Promise<boolean>;
   close: () => Promise<void>;
 }
@@ -62,7 +70,30 @@ export function createEngine(config: Config, log: Logger): Engine {
     cancel: (uuid) => soon(`the cancel of ${uuid}`, () => client.workflow.getHandle(uuid).cancel()),
     signal: (uuid, name, order) =>
       soon(`${name} of ${uuid}`, () => client.workflow.getHandle(uuid).signal(name, order)),
+    async step(uuid) {
+      let found: Step | null = null;
+      const answered = await soon(`a question about ${uuid}`, async () => {
+        const { raw } = await client.workflow.getHandle(uuid).describe();
+        found = stepOf(raw.pendingActivities?.[0]);
+      });
+      return answered ? found : undefined;
+    },
     ping: () => soon('a ping', () => client.workflowService.getSystemInfo({})),
     close: () => connection.close(),
+  };
+}
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+function stepOf(pending: PendingActivity | undefined): Step | null {
+  if (!pending) return null;
+  const [beat] = pending.heartbeatDetails?.payloads ?? [];
+  const next = pending.nextAttemptScheduleTime?.seconds;
+  return {
+    activity: pending.activityType?.name ?? 'a step',
+    attempt: pending.attempt ?? 1,
+    lastFailure: pending.lastFailure?.message ?? null,
+    nextTry: next ? new Date(Number(next) * 1000).toISOString() : null,
+    moved: beat ? defaultPayloadConverter.fromPayload<Step['moved']>(beat) : null,
   };
 }

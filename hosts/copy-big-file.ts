@@ -25,6 +25,10 @@ export interface BigFile {
 
 const SUMMING_SECONDS = 3600;
 
+/** openssl uses what the processor has for it: nine times as fast as Debian's sha256sum. */
+const SUM =
+  'sum256() { if command -v openssl > /dev/null; then openssl dgst -sha256 -r; else sha256sum; fi | cut -c 1-64; }';
+
 /**
  * Copies one big file as a stream whose SHA-256 both ends compute as it passes. What arrived before a link
  * broke stays under a name that says which version of which file it is, and the next call goes on from there.
@@ -49,7 +53,7 @@ export async function copyBigFile(file: BigFile): Promise<void> {
   ];
   let offset = Number(await ask(to, [...there, ...prepare], toPath));
   if (offset > 0) {
-    const head = (name: string): string => `head -c ${offset} -- "$${name}" | sha256sum`;
+    const head = (name: string): string => `${SUM}\nhead -c ${offset} -- "$${name}" | sum256`;
     const sums = await Promise.all([
       ask(from, [...here, head('path')], fromPath),
       ask(to, [...there, head('part')], toPath),
@@ -96,13 +100,14 @@ const said = (reply: Reply, path: string): string => {
 
 /** Passes bytes on and says their SHA-256 on stderr. Not `tee /dev/fd/1`: that cannot be opened where it is a socket. */
 const summing = (before: string, after: string): string[] => [
-  'exec 4> >(sha256sum >&2); sum=$!',
+  SUM,
+  'exec 4> >(sum256 >&2); sum=$!',
   `${before} tee /dev/fd/4 ${after}; codes=("\${PIPESTATUS[@]}")`,
   'exec 4>&-; wait "$sum"',
   'for code in "${codes[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
 ];
 
-const sumIn = (stderr: string): string | null => /^([0-9a-f]{64})\s+-\s*$/m.exec(stderr)?.[1] ?? null;
+const sumIn = (stderr: string): string | null => /^([0-9a-f]{64})\s*$/m.exec(stderr)?.[1] ?? null;
 
 export const counting = (already: number, onProgress: (bytes: number, files: number) => void): Transform => {
   let bytes = already;

@@ -108,7 +108,9 @@ export const FOLLOWER = [
   'tailing=$!',
   'others &',
   'polling=$!',
-  "trap 'kill $tailing $polling 2>/dev/null' EXIT",
+  'exec 3<&0; cat <&3 > /dev/null &',
+  'listening=$!',
+  "trap 'kill $tailing $polling $listening 2>/dev/null' EXIT",
   'echo FOLLOWING',
-  'cat > /dev/null',
+  'wait -n # whichever ends first: a channel that is deaf must not seem alive',
 ].join('\n');

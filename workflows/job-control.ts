@@ -19,6 +19,7 @@ import {
   type TerminalStatus,
 } from '../domain/jobs/status.js';
 import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
+import { DOES } from '../domain/jobs/explain.js';
 import { CURE } from '../domain/jobs/waiting.js';
 import { meaningOf } from '../domain/errors.js';
 import { awaitRecovery, recordStatus } from './activities.js';
@@ -79,7 +80,7 @@ export function beginJob(ticket: Ticket) {
   }
 
   function describe(now: JobStatus, message?: string): void {
-    const lines = [`**${now}** since ${new Date().toISOString()}`];
+    const lines = [`**${now}** since ${new Date().toISOString()}: ${DOES[now]}.`];
     if (state.remote) lines.push(`on ${state.remote}`);
     if (message) lines.push(message);
     if (now === 'PAUSED') lines.push('Send the signal `resume` to go on.');

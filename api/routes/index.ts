@@ -2,6 +2,7 @@ import type { Route } from '../route.js';
 import { appRoutes } from './apps.js';
 import { fileRoutes } from './files.js';
 import { identityRoutes } from './identity.js';
+import { jobExplainRoutes } from './job-explain.js';
 import { jobOutputRoutes } from './job-outputs.js';
 import { jobRoutes } from './jobs.js';
 import { platformRoutes } from './platform.js';
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...systemRoutes,
   ...appRoutes,
   ...fileRoutes,
+  ...jobExplainRoutes,
   ...jobOutputRoutes,
   ...jobRoutes,
 ];

@@ -55,5 +55,8 @@ function closeEvents(home: string, mode: string): void {
     return;
   }
   // who listens already has the file open
-  spawnSync('bash', ['-c', `fuser -k -TERM '${home}'/.kilim/*/events/*.log`]);
+  spawnSync('bash', [
+    '-c',
+    `for fd in /proc/[0-9]*/fd/*; do case $(readlink "$fd") in '${home}'/.kilim/*/events/*.log) p=\${fd#/proc/}; kill "\${p%%/*}" ;; esac; done`,
+  ]);
 }

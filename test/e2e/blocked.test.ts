@@ -113,6 +113,12 @@ describe.runIf(vm && isRoot)('over SSH', () => {
     const fresh = await Promise.all([1, 2, 3, 4, 5].map(() => submit('echo done')));
     const all = [...running, ...fresh];
     for (const uuid of fresh) expect((await blocked(uuid)).lastMessage).toMatch(/cannot be reached|broke/);
+    const { result } = await kilim.call('GET', `/v3/jobs/${fresh[0]}/explain`);
+    expect(result).toMatchObject({
+      status: 'BLOCKED',
+      explanation: expect.stringMatching(/cannot be reached|broke/) as string,
+      next: expect.stringMatching(/looked at again at|under way/) as string,
+    });
     while (Date.now() - down < 60_000) {
       for (const uuid of all) expect(['RUNNING', 'BLOCKED']).toContain((await kilim.get(uuid)).status);
       await new Promise((resolve) => setTimeout(resolve, 2_000));

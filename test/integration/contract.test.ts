@@ -188,6 +188,10 @@ for (const pair of PAIRS) {
             { timeout: 110_000, interval: 200 },
           );
           expect((await kilim.get(uuid)).status).toBe('QUEUED');
+          const { result } = await kilim.call('GET', `/v3/jobs/${uuid}/explain`);
+          expect(result).toMatchObject({
+            explanation: expect.stringContaining('its queue does not start jobs now') as string,
+          });
           await order(uuid, 'pause');
           expect((await kilim.until(uuid, 'PAUSED', 110)).lastMessage).toContain('held in the queue');
           await order(uuid, 'resume');

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+
+import { explain, type Facts } from '../../../domain/jobs/explain.js';
+import type { Job } from '../../../domain/jobs/job.js';
+import { reasonInWords } from '../../../domain/jobs/slurm-reasons.js';
+import { STATUSES } from '../../../domain/jobs/status.js';
+import { aPlan } from '../../support/a-plan.js';
+
+const aJob = (more: Partial<Job> = {}): Job => ({
+  uuid: '11111111-1111-4111-8111-111111111111-007', id: 1, tenant: 'dev', owner: 'alice', plan: aPlan({ hpcQueue: 'normal', maxMinutes: 30, memoryMB: 64_000 }),
+  status: 'RUNNING', condition: null, lastMessage: 'Setting job status to RUNNING.', rev: 3, created: '2026-01-01T10:00:00.000000Z',
+  lastUpdated: '2026-01-01T10:00:00.000000Z', ended: null, visible: true, blockedCount: 0, remoteJobId: '42', remoteJobId2: null, remoteOutcome: null,
+  remoteResultInfo: null, remoteQueue: null, remoteSubmitted: null, remoteStarted: null, remoteEnded: null, remoteSubmitRetries: 0,
+  remoteChecksSuccess: 0, remoteChecksFailed: 0, remoteLastStatusCheck: null, archived: false, pausedMs: 0, tags: [], notes: {}, ...more,
+}); // prettier-ignore
+
+const facts = (job: Partial<Job>, more: Partial<Facts> = {}): Facts => ({
+  job: aJob(job), since: '2026-01-01T10:00:00.000000Z', now: '2026-01-01T10:12:00.000Z', seen: null, step: null, ...more,
+}); // prettier-ignore
+
+describe('explain', () => {
+  it.each(STATUSES)('has a sentence for %s', (status) => {
+    const ended = ['FINISHED', 'FAILED', 'CANCELLED'].includes(status) ? '2026-01-01T10:10:00.000000Z' : null;
+    const { explanation, next } = explain(facts({ status, ended }));
+    expect(explanation).toMatch(/^[A-Z].*[^.]\.$/s);
+    expect(next).not.toBe('');
+  });
+
+  it('says what Slurm waits for, in words and in its own', () => {
+    const { explanation, evidence, next } = explain(
+      facts(
+        { status: 'QUEUED' },
+        { seen: { state: { is: 'queued', reason: 'PENDING: Resources' }, at: '2026-01-01T10:11:00Z' } },
+      ),
+    );
+    expect(explanation).toBe(
+      'Slurm job 42 waits in the queue normal: it is among the next, and waits until enough nodes, cores or memory are free.',
+    );
+    expect(evidence).toEqual(['squeue: PENDING: Resources']);
+    expect(next).toContain('last looked at 2026-01-01T10:11:00Z');
+  });
+
+  it('says how long it runs, without the time that it was paused', () => {
+    const job = { remoteStarted: '2026-01-01T10:00:00.000000Z', pausedMs: 120_000 };
+    expect(explain(facts(job)).explanation).toBe(
+      'The application has been running for 10 minutes of at most 30 minutes.',
+    );
+  });
+
+  it('tells what was moved so far', () => {
+    const step = {
+      activity: 'stageInputs',
+      attempt: 1,
+      lastFailure: null,
+      nextTry: null,
+      moved: { bytes: 5e6, files: 12 },
+    };
+    expect(explain(facts({ status: 'STAGING_INPUTS' }, { step })).evidence).toEqual([
+      'moved so far: 5.0 MB in 12 files',
+    ]);
+  });
+
+  it('names the cause of a block, what the last look said, and when the next one is', () => {
+    const lastMessage =
+      'h:22 cannot be reached: connect ECONNREFUSED. Kilim looks again by itself; the job goes on when the host answers.';
+    const step = {
+      activity: 'awaitRecovery',
+      attempt: 4,
+      lastFailure: 'h:22 cannot be reached',
+      nextTry: '2026-01-01T10:13:00.000Z',
+      moved: null,
+    };
+    const told = explain(facts({ status: 'BLOCKED', lastMessage }, { step }));
+    expect(told.explanation).toContain('cannot be reached');
+    expect(told.evidence).toContain('try 3 of awaitRecovery: h:22 cannot be reached');
+    expect(told.next).toBe('It is looked at again at 2026-01-01T10:13:00.000Z, by itself.');
+    expect(told.advice.join()).toContain('resume');
+  });
+
+  it('says by whom a job was paused', () => {
+    const lastMessage = 'Paused by alice: lunch; 3 processes stopped (SIGSTOP).';
+    expect(explain(facts({ status: 'PAUSED', lastMessage })).explanation).toBe(lastMessage);
+  });
+
+  it.each([
+    ['SCHEDULER_OUT_OF_MEMORY', '64000 MB', 'memoryMB'],
+    ['SCHEDULER_TIMEOUT', '30', 'maxMinutes'],
+    ['JOB_REMOTE_OUTCOME_ERROR', 'the application itself', 'last lines'],
+  ] as const)('says why %s ended a job and what helps', (condition, why, help) => {
+    const told = explain(facts({ status: 'FAILED', condition, ended: '2026-01-01T10:10:00.000000Z' }));
+    expect(told.explanation).toContain(why);
+    expect(told.advice[0]).toContain(help);
+  });
+
+  it('tells of an engine that is away', () => {
+    const told = explain(facts({ status: 'PENDING' }, { step: undefined }));
+    expect(told.next).toContain('engine does not answer');
+  });
+});
+
+describe('a reason of Slurm', () => {
+  it.each([
+    ['Priority', 'higher priority'],
+    ['PENDING: QOSMaxJobsPerUserLimit', 'so many of your jobs'],
+    ['AssocGrpCpuLimit', 'processors, nodes or memory'],
+    ['ReqNodeNotAvail, UnavailableNodes:n1', 'drained'],
+    ['PartitionTimeLimit', 'will not start'],
+    ['BadConstraints', 'no node can ever'],
+    ['JobHeldUser', 'held'],
+    ['AssocMaxWallDurationPerJobLimit', 'a limit of your account'],
+  ])('%s is told in words', (reason, words) => expect(reasonInWords(reason).says).toContain(words));
+
+  it('that nobody knows is given back', () => expect(reasonInWords('Quux').says).toBe('Slurm says Quux'));
+});
