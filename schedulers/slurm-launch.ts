@@ -22,6 +22,11 @@ export const findFunction = (plan: JobPlan, installation: string): string[] => [
   `  local said id tag; said=$(timeout -k 2 ${SQUEUE_SECONDS} squeue --me --states=all --noheader --format='%A %k' 2>&1) || { echo "$said" >&2; return 1; }`,
   '  while read -r id tag _; do [ "$tag" = "$mark" ] && echo "$id"; done <<< "$said"; return 0',
   '}',
+  // some sites answer squeue from a cache; this reads the whole queue, and only where a submission was unclear
+  'controller() {',
+  `  local said; said=$(timeout -k 2 ${SQUEUE_SECONDS} scontrol show job -o 2>&1) || { echo "$said" >&2; return 1; }`,
+  `  grep -E " Comment=$mark( |$)" <<< "$said" | sed -n 's/^JobId=\\([0-9]*\\).*/\\1/p'; return 0`,
+  '}',
 ];
 
 /** `ledger` and `id`: of the Slurm job that started, else of the one that was submitted. */
@@ -47,7 +52,8 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
       '  [ -e "$ledger/cancelled" ] && { timeout 10 scancel "$id"; echo "cancelled -"; exit 0; }',
       '  echo "$2 $id"; exit 0',
       '}',
-      'search() { local ids; for wait in 0 1 2; do sleep $wait; ids=$(queue) || unsure; [ -n "$ids" ] && keep "$ids" adopted; done; }',
+      'search() { local ids wait; for wait in 0 1 2; do sleep $wait; ids=$(queue) || unsure; [ -n "$ids" ] && keep "$ids" adopted; done',
+      '  ids=$(controller) || unsure; [ -n "$ids" ] && keep "$ids" adopted; }',
       'mkdir -p "$ledger" "$state/events" || exit 73',
       // one at a time: an sbatch whose script was given up holds the lock as long as it lives
       'if command -v flock > /dev/null; then exec 9> "$ledger/lock" || exit 73; flock -w 30 9 || { echo "another attempt is under way" >&2; unsure; }; fi',

@@ -46,12 +46,17 @@ const queueWords = (word: string, reason: string): string =>
  */
 export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<RemoteState> => ({
   line: [
-    `${idLine(plan, remoteJobId)}; now=$(date +%s)`,
-    'age() { [ -e "$1" ] || : > "$1"; echo $((now - $(stat -c %Y "$1"))); } 2>/dev/null',
+    idLine(plan, remoteJobId),
+    // since this file was first asked for; both instants come from the clock of the file system, whatever the nodes' say
+    'age() {',
+    '  [ -e "$1" ] || touch "$1"; touch "$ledger/now"; local first now',
+    '  first=$(stat -c %Y "$1"); now=$(stat -c %Y "$ledger/now"); echo $((now - first))',
+    '} 2>/dev/null',
     'if [ -s "$ledger/exit" ]; then',
-    '  read -r code begin end by < "$ledger/exit"; echo "exit $code $begin $end $(age "$ledger/exit")"',
-    '  [ "$code" = 0 ] && [ -z "$by" ] && exit 0',
-    'fi',
+    '  read -r code begin end by < "$ledger/exit"',
+    '  [ "$code" = 0 ] && [ -z "$by" ] && { echo "exit 0 $begin $end 0"; exit 0; }',
+    '  echo "exit $code $begin $end $(age "$ledger/exit.seen")"',
+    'elif [ -e "$ledger/exit.seen" ]; then rm -f "$ledger/exit.seen"; fi',
     '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
     'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
     'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); state=$(word JobState); }',
@@ -75,6 +80,7 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
 
 /** What the script said, each part absent where it was not said. */
 interface Said {
+  /** `age`: seconds since the record was first seen. */
   exit?: { code: number; elapsedMs: number; age: number };
   refused?: string;
   slurm?: { word: string; reason: string; exit: string };

@@ -87,7 +87,8 @@ function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: st
       `mkdir -p "$ledger/cancelled" 2>/dev/null`,
       `ids=$({ echo ${quote(remoteJobId ?? '')}; known; } | sort -nu | grep .)`,
       // only an attempt to submit can have left a job whose number nobody wrote down
-      'if [ -z "$ids" ] && [ -e "$ledger/intent" ]; then ids=$(queue) || { echo "nobody knows: Slurm does not answer"; exit 0; }; fi',
+      'if [ -z "$ids" ] && [ -e "$ledger/intent" ]; then',
+      '  ids=$(queue) && { [ -n "$ids" ] || ids=$(controller); } || { echo "nobody knows: Slurm does not answer"; exit 0; }; fi',
       '[ -n "$ids" ] || exit 0',
       'left() {',
       '  local said; for id in $ids; do',

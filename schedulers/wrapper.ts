@@ -84,6 +84,8 @@ const startGuard = (repeatable: boolean, onRefusal: string[]): string[] =>
       ]
     : [
         'if ! mkdir "$ledger/started.1" 2>/dev/null; then',
+        // a full disk is no earlier start
+        '  [ -d "$ledger/started.1" ] || { echo "The start could not be written down in $ledger" >&2; exit 73; }',
         '  tell REFUSED -',
         ...onRefusal.map((line) => `  ${line}`),
         '  exit 0 # somebody started this job before: never twice',

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { control } from '../support/cluster-host.js';
-import { aKilim, type Kilim } from '../support/kilim.js';
-import { cluster } from '../support/testbed.js';
+import { aLoginNode, control } from '../support/cluster-host.js';
+import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { cluster, type Cluster } from '../support/testbed.js';
 
 /*
  * Jobs while programs, sshd and slurmctld are killed at random. The whole of it:
@@ -52,17 +52,13 @@ describe.runIf(cluster('hpc-slurm'))(`chaos with the seed ${SEED}`, () => {
     async () => {
       const random = randomOf(SEED);
       const uuids: string[] = [];
-      for (let n = 0; n < JOBS; n++) {
-        const more = {
-          jobType: n % 2 === 0 ? 'BATCH' : 'FORK',
-          parameterSet: {
-            appArgs: [{ arg: `'eval "$SCRIPT"'` }],
-            // the start is counted by the application itself
-            envVariables: [{ key: 'SCRIPT', value: 'echo once >> starts; sleep 2; cat starts' }],
-          },
-        };
-        uuids.push(await kilim.submit({ appId: 'zip-alice', execSystemId: 'slurm', ...more }));
-      }
+      // the first jobs are there before the first blow, the others come while it rains
+      const submitting = (async () => {
+        for (let n = 0; n < JOBS; n++) {
+          if (n >= JOBS / 2) await sleep((SECONDS * 500) / JOBS);
+          uuids.push(await submitSurely(kilim, n));
+        }
+      })();
       for (const deadline = Date.now() + SECONDS * 1000; Date.now() < deadline;) {
         const names = Object.keys(blows);
         const name = names[Math.floor(random() * names.length)] ?? 'worker';
@@ -74,12 +70,56 @@ describe.runIf(cluster('hpc-slurm'))(`chaos with the seed ${SEED}`, () => {
         }
         await sleep(1_000 + random() * 6_000);
       }
+      await submitting;
+      expect(new Set(uuids).size).toBe(JOBS);
       for (const uuid of uuids) {
         const job = await kilim.until(uuid, 'FINISHED', 300);
         expect(job.remoteResultInfo).toMatch(/^0(:0)?$/);
         await expect.poll(() => kilim.output(uuid), { timeout: 60_000, interval: 500 }).toBe('once\n');
       }
+      await expectNothingLeft(uuids);
     },
     (SECONDS + 300 + JOBS) * 1000,
   );
 });
+
+/** Until the API says that it has the job; the key makes a repeated request the same job. */
+async function submitSurely(kilim: Kilim, n: number): Promise<string> {
+  const request = {
+    appId: 'zip-alice',
+    execSystemId: 'slurm',
+    jobType: n % 2 === 0 ? 'BATCH' : 'FORK',
+    parameterSet: {
+      appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+      // the start is counted by the application itself
+      envVariables: [{ key: 'SCRIPT', value: 'echo once >> starts; sleep 2; cat starts' }],
+    },
+  };
+  for (const deadline = Date.now() + 120_000; ; await sleep(500)) {
+    try {
+      return await kilim.submit(request, { 'Idempotency-Key': `chaos-${SEED}-${n}` });
+    } catch (error) {
+      // no answer, or 503 while the store is busy; everything else is a fault
+      const passes = /fetch failed|other side closed|ECONN|terminated|JSON|submit: 5/.test(String(error));
+      if (!passes || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/** Neither a process with the tag of a job, nor a Slurm job that is not over. */
+async function expectNothingLeft(uuids: readonly string[]): Promise<void> {
+  const { host, hosts } = await aLoginNode(cluster('hpc-slurm') as Cluster);
+  const queued = () =>
+    host.run({
+      line: "/usr/bin/squeue --me --noheader --format='%A %T %k' || echo failed",
+      parse: ({ stdout }) =>
+        stdout.split('\n').filter((line) => line === 'failed' || uuids.some((uuid) => line.includes(uuid))),
+    });
+  try {
+    await expect.poll(queued, { timeout: 60_000, interval: 500 }).toEqual([]);
+    const living = () => processesOf(`\\(${uuids.join('\\|')}\\)`); // one look for all
+    await expect.poll(living, { timeout: 60_000, interval: 2_000 }).toEqual([]);
+  } finally {
+    await hosts.close();
+  }
+}

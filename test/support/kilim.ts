@@ -30,8 +30,9 @@ export interface Kilim {
     path: string,
     body?: unknown,
     user?: string,
+    headers?: Record<string, string>,
   ) => Promise<{ status: number; message: string; result: unknown }>;
-  submit: (request: Record<string, unknown>) => Promise<string>;
+  submit: (request: Record<string, unknown>, headers?: Record<string, string>) => Promise<string>;
   get: (uuid: string) => Promise<JobRecord>;
   /** Waits for a status; a terminal one that is another fails at once, with the job's own words. */
   until: (uuid: string, status: string, seconds?: number) => Promise<JobRecord>;
@@ -117,7 +118,7 @@ export async function aKilim({
 /** What a user sees of an API. */
 export function aClient(url: string): Pick<Kilim, 'call' | 'get' | 'submit' | 'until' | 'output'> {
   const tokens = new Map<string, string>();
-  const call: Kilim['call'] = async (method, path, body, user = 'alice') => {
+  const call: Kilim['call'] = async (method, path, body, user = 'alice', more = {}) => {
     if (!tokens.has(user)) {
       const login = await fetch(`${url}/v3/oauth2/tokens`, {
         method: 'POST',
@@ -134,6 +135,7 @@ export function aClient(url: string): Pick<Kilim, 'call' | 'get' | 'submit' | 'u
       method,
       headers: {
         'X-Tapis-Token': tokens.get(user) ?? '',
+        ...more,
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -145,12 +147,9 @@ export function aClient(url: string): Pick<Kilim, 'call' | 'get' | 'submit' | 'u
   return {
     call,
     get,
-    async submit(request) {
-      const { status, message, result } = await call('POST', '/v3/jobs/submit', {
-        name: 'test',
-        appVersion: '1',
-        ...request,
-      });
+    async submit(request, headers = {}) {
+      const body = { name: 'test', appVersion: '1', ...request };
+      const { status, message, result } = await call('POST', '/v3/jobs/submit', body, 'alice', headers);
       if (status !== 200) throw new Error(`submit: ${status} ${message}`);
       return (result as JobRecord).uuid;
     },
