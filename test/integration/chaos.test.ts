@@ -55,7 +55,7 @@ describe.runIf(cluster('hpc-slurm'))(`chaos with the seed ${SEED}`, () => {
       // the first jobs are there before the first blow, the others come while it rains
       const submitting = (async () => {
         for (let n = 0; n < JOBS; n++) {
-          if (n >= JOBS / 2) await sleep((SECONDS * 500) / JOBS);
+          if (n >= JOBS / 2) await sleep((SECONDS * 1600) / JOBS);
           uuids.push(await submitSurely(kilim, n));
         }
       })();
@@ -92,7 +92,7 @@ async function submitSurely(kilim: Kilim, n: number): Promise<string> {
     parameterSet: {
       appArgs: [{ arg: `'eval "$SCRIPT"'` }],
       // the start is counted by the application itself
-      envVariables: [{ key: 'SCRIPT', value: 'echo once >> starts; sleep 2; cat starts' }],
+      envVariables: [{ key: 'SCRIPT', value: `echo once >> starts; sleep ${1 + (n % 8)}; cat starts` }],
     },
   };
   for (const deadline = Date.now() + 120_000; ; await sleep(500)) {
@@ -120,6 +120,6 @@ async function expectNothingLeft(uuids: readonly string[]): Promise<void> {
     const living = () => processesOf(`\\(${uuids.join('\\|')}\\)`); // one look for all
     await expect.poll(living, { timeout: 60_000, interval: 2_000 }).toEqual([]);
   } finally {
-    await hosts.close();
+    hosts.close();
   }
 }
