@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import { createGate } from './gate.js';
 import { openShell, SHELL_LINE, type ShellChannel } from './shell-channel.js';
-import type { SshConnection } from './ssh.js';
+import { exitCodeOf, type SshConnection } from './ssh.js';
 
 /** The channels to one host for one login: as few connections as will do, kept while they are used. */
 export interface SshPool {
@@ -79,6 +81,14 @@ export function createPool(
         throw new KilimError('HOST_UNREACHABLE', `The connection to ${name} broke.`, {
           cause: String(error),
         });
+      // nothing but its start-up files can end a shell that was told nothing
+      const code = await Promise.race([exitCodeOf(opened), sleep(50, null)]);
+      if (code !== null)
+        throw new KilimError(
+          'HOST_LOGIN_REFUSED',
+          `The login shell on ${name} ends with ${code} before it runs a command: a start-up file of the account ` +
+            '(.bashrc, .cshrc, …) ends it, or bash is missing there.',
+        );
       // start-up files that eat the input, perhaps: for a while every command gets a channel of its own
       shellsFrom = Date.now() + WITHOUT_SHELLS_MS;
       return null;

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
+import { meaningOf } from '../../../domain/errors.js';
 import { slurmDirectives } from '../../../schedulers/slurm-directives.js';
-import { refusal } from '../../../schedulers/slurm-launch.js';
+import { launchSlurm, refusal } from '../../../schedulers/slurm-launch.js';
 import { slurmFaults } from '../../../schedulers/slurm-options.js';
 import { aPlan } from '../../support/a-plan.js';
 
@@ -108,6 +109,23 @@ const refusals = (release: string): [string, string][] => {
   }
   return [...byCase].map(([name, words]) => [name, words.join('\n')]);
 };
+
+describe('a launch script that ends without a job', () => {
+  const parse = (stderr: string) => () =>
+    launchSlurm(aPlan(), 'inst').parse({ stdout: '', stderr, exitCode: 73 });
+
+  it.each([
+    ["mkdir: cannot create directory '.kilim': No space left on device"],
+    ["mkdir: cannot create directory '.kilim': Disk quota exceeded"],
+  ])('waits for the disk: %s', (words) => {
+    expect(parse(words)).toThrow(expect.objectContaining({ code: 'DISK_FULL', message: words }) as Error);
+    expect(meaningOf('DISK_FULL').recover).toBe('disk');
+  });
+
+  it('fails in the words of the host otherwise', () => {
+    expect(parse('cd: no such folder')).toThrow(expect.objectContaining({ code: 'LAUNCH_FAILED' }) as Error);
+  });
+});
 
 describe('refusals of sbatch', () => {
   it.each(refusals('24.11'))('that never pass fail the job in its words: %s', (_name, words) => {

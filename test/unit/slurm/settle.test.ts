@@ -35,7 +35,7 @@ describe('the states of the manual', () => {
   it.each([
     ['PENDING', 'queued'], ['REQUEUED', 'queued'], ['REQUEUE_HOLD', 'queued'], ['REQUEUE_FED', 'queued'], ['RESV_DEL_HOLD', 'queued'],
     ['SPECIAL_EXIT', 'queued'], ['CONFIGURING', 'queued'], ['POWER_UP_NODE', 'queued'], ['RUNNING', 'running'], ['RESIZING', 'running'],
-    ['SIGNALING', 'running'], ['STAGE_OUT', 'running'], ['COMPLETING', 'running'], ['UPDATE_DB', 'running'], ['SUSPENDED', 'suspended'],
+    ['SIGNALING', 'running'], ['STAGE_OUT', 'running'], ['COMPLETING', 'running'], ['EXPEDITING', 'running'], ['UPDATE_DB', 'running'], ['SUSPENDED', 'suspended'],
     ['STOPPED', 'suspended'],
   ])('%s is %s', (word, is) => {
     expect(meaningOfState(word)).toEqual({ is });
