@@ -33,7 +33,8 @@ export function sshHost(name: string, pool: SshPool): Host {
         const exitCode = await end.exit;
         await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
         if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
-        return { ...(await reply), exitCode };
+        const { stdout, stderr } = await reply;
+        return { stdout: afterMark(stdout), stderr: afterMark(stderr), exitCode };
       },
     );
   };
@@ -75,9 +76,10 @@ export function sshHost(name: string, pool: SshPool): Host {
       const stderr = tail(opened.stderr, STDERR_BYTES);
       const done = end.close
         .then(() => end.exit)
-        .then(async (exitCode) => ({ exitCode, stderr: await stderr }))
+        .then(async (exitCode) => ({ exitCode, stderr: afterMark(await stderr) }))
         .finally(() => signal?.removeEventListener('abort', abort));
       done.catch(() => undefined);
+      await skipToMark(opened);
       return { stdin: opened, stdout: opened, done };
     },
   };
@@ -144,6 +146,38 @@ function exitOf(channel: ClientChannel, name: string): End {
   return { exit, close: closed, isClosed: () => isClosed };
 }
 
+/** What start-up files of the account print comes before this line, and is nobody's output. */
+const MARK = 'kilim: here it starts';
+
+const afterMark = (text: string): string => {
+  const at = text.indexOf(`${MARK}\n`);
+  return at < 0 ? text : text.slice(at + MARK.length + 1);
+};
+
+/** Reads up to the mark, and not a byte of what follows; a command that ended without it had nothing to say. */
+function skipToMark(stream: ClientChannel): Promise<void> {
+  const mark = Buffer.from(`${MARK}\n`);
+  let seen = Buffer.alloc(0);
+  return new Promise((resolve) => {
+    const look = (): void => {
+      for (let chunk; (chunk = stream.read() as Buffer | null) !== null;) {
+        seen = Buffer.concat([seen.subarray(-mark.length), chunk]);
+        const at = seen.indexOf(mark);
+        if (at < 0) continue;
+        stop();
+        const rest = seen.subarray(at + mark.length);
+        if (rest.length > 0) stream.unshift(rest);
+        return;
+      }
+    };
+    const stop = (): void => {
+      stream.off('readable', look).off('end', stop).off('close', stop);
+      setImmediate(resolve); // the stream forgets a moment later that somebody read it by hand
+    };
+    stream.on('readable', look).on('end', stop).on('close', stop);
+  });
+}
+
 /**
  * A line for whatever login shell the account has: no new line, no exclamation mark, no quote inside. A script
  * that is too long for an argument comes first on stdin (`head -c` takes exactly its bytes).
@@ -151,7 +185,7 @@ function exitOf(channel: ClientChannel, name: string): End {
 function wrap(script: string): { line: string; head: Buffer } {
   const text = Buffer.from(script).toString('base64');
   const bash = (source: string): string =>
-    `exec bash --noprofile --norc -c 'eval "$(${source} | base64 -d)"'`;
+    `exec bash --noprofile --norc -c 'echo ${MARK}; echo ${MARK} >&2; eval "$(${source} | base64 -d)"'`;
   return text.length <= MAX_SCRIPT_BYTES
     ? { line: bash(`echo ${text}`), head: Buffer.alloc(0) }
     : { line: bash(`head -c ${text.length}`), head: Buffer.from(text) };
