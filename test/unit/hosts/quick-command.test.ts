@@ -14,9 +14,10 @@ async function aQuickServer(): Promise<{ port: number; close: () => void }> {
     client.on('ready', () => void (client as unknown as ssh2.Client).setNoDelay(true)); // else its pieces wait for one another
     client.on('authentication', (context) => context.accept());
     client.on('session', (accept) => {
-      accept().on('exec', (begin) => {
+      accept().on('exec', (begin, _refuse, { command }) => {
         const channel = begin();
-        channel.write('said\n');
+        const [, mark = ''] = /'echo ([^;]*);/.exec(command) ?? [];
+        channel.write(`Welcome\n${mark}\nsaid\n`);
         channel.exit(7);
         channel.end();
       });

@@ -1,0 +1,110 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { aKilim, type Kilim } from '../support/kilim.js';
+import { part } from '../support/testbed.js';
+
+/* A secret may be in the memory of who needs it and in the job's own environment file. Everything else is searched for it. */
+
+const secretOf = (what: string): string => `${what}-${randomBytes(12).toString('hex')}`;
+const secrets = {
+  environment: secretOf('env'),
+  'of a job that failed': secretOf('failed'),
+  password: secretOf('password'),
+  'credential of a system': secretOf('credential'),
+};
+
+let kilim: Kilim;
+const answers: string[] = [];
+let token = '';
+
+const post = async (path: string, body: unknown, headers: Record<string, string> = {}): Promise<unknown> => {
+  const reply = await fetch(`${kilim.url}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  const text = await reply.text();
+  return JSON.parse(text) as unknown;
+};
+
+beforeAll(async () => {
+  kilim = await aKilim({ env: { LOG_LEVEL: 'debug' } });
+  const login = (password: string): Promise<unknown> =>
+    post('/v3/oauth2/tokens', { username: 'alice', password, grant_type: 'password' });
+  answers.push(JSON.stringify(await login(secrets.password)));
+  const { result } = (await login('alice')) as { result: { access_token: { access_token: string } } };
+  token = result.access_token.access_token;
+});
+afterAll(() => kilim.stop());
+
+const submit = (execSystemId: string, script: string, secret: string): Promise<string> =>
+  kilim.submit({
+    appId: 'zip-app',
+    execSystemId,
+    parameterSet: {
+      appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+      envVariables: [{ key: 'SCRIPT', value: script }, { key: 'TOKEN', value: secret }],
+    },
+  }); // prettier-ignore
+
+/** Every file of the installation: both databases with their logs of changes, all programs' logs, the seed. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (path === join(kilim.home, 'data')) return []; // the jobs' own directories
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (!stat) return [];
+    return stat.isDirectory() ? filesOf(path) : stat.isFile() ? [path] : [];
+  });
+}
+
+it('is found in no history, row, log, answer or process list', async () => {
+  const uuids: string[] = [];
+  const systems = ['here', ...(part('vm-ssh') ? ['vm'] : [])];
+  for (const system of systems) {
+    const uuid = await submit(system, 'sleep 2; echo "${#TOKEN}"', secrets.environment);
+    await kilim.until(uuid, 'RUNNING', 60);
+    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 64_000_000 });
+    expect(processes).not.toContain(secrets.environment);
+    await kilim.until(uuid, 'FINISHED', 60);
+    expect(await kilim.output(uuid)).toBe(`${secrets.environment.length}\n`); // it did reach the application
+    uuids.push(uuid);
+    await kilim.until(await submit(system, 'exit 3', secrets['of a job that failed']), 'FAILED', 60);
+  }
+  const stored = await kilim.call('POST', '/v3/systems/credential/here/user/alice', {
+    password: secrets['credential of a system'],
+  });
+  answers.push(stored.message, JSON.stringify(stored.result));
+  if (part('vm-ssh')) {
+    const refused = await kilim.call('POST', `/v3/systems/credential/vm/user/${part('vm-ssh')?.user}`, {
+      password: secrets['credential of a system'],
+    });
+    expect(refused.status).toBeGreaterThanOrEqual(400);
+    answers.push(refused.message);
+  }
+  for (const path of ['/v3/systems', '/v3/jobs/list', '/v3/systems/credential/here/user/alice'])
+    answers.push(JSON.stringify(await kilim.call('GET', path)));
+
+  const sought: Record<string, string> = { ...secrets, 'access token': token.split('.')[2] ?? '' };
+  const keyFile = part('vm-ssh')?.privateKeyFile;
+  if (keyFile) sought['private key'] = readFileSync(keyFile, 'utf8').split('\n')[2] ?? '';
+  const files = filesOf(kilim.home);
+  for (const name of ['kilim.db', 'temporal.db', 'api.log', 'worker.log', 'temporal.log'])
+    expect(files).toContain(join(kilim.home, name));
+  // what is no secret is found there
+  const history = files.filter((file) => file.includes('temporal.db')).map((file) => readFileSync(file));
+  for (const uuid of uuids) expect(history.some((bytes) => bytes.includes(uuid))).toBe(true);
+  const found = Object.entries(sought).flatMap(([what, secret]) => {
+    expect(secret.length).toBeGreaterThan(20);
+    return [
+      ...files.filter((file) => readFileSync(file).includes(secret)).map((file) => `${what} in ${file}`),
+      ...answers.filter((answer) => answer.includes(secret)).map((answer) => `${what} in ${answer}`),
+    ];
+  });
+  expect(found).toEqual([]);
+}, 300_000);
