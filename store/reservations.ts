@@ -6,7 +6,7 @@ import { now } from './now.js';
 import type { JobStore } from './store.js';
 
 /** Places under limits, one per key and job: counted in the transaction that takes them, so no two jobs share one. */
-export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
+export const createReservations = (db: Db): Pick<JobStore, 'reserve' | 'ahead'> => ({
   reserve: (uuid, limits) =>
     db.transaction().execute(async (trx) => {
       await lock(trx, limits.map(({ key }) => placesOf(key))); // prettier-ignore
@@ -31,6 +31,17 @@ export const createReservations = (db: Db): Pick<JobStore, 'reserve'> => ({
       await trx.deleteFrom('waiters').where('job_uuid', '=', uuid).execute();
       return null;
     }),
+  async ahead(uuid) {
+    const mine = await db.selectFrom('waiters').selectAll().where('job_uuid', '=', uuid).execute();
+    const before = await Promise.all(
+      mine.map(
+        ({ key, since }) =>
+        db.selectFrom('waiters').select((eb) => eb.fn.countAll<number>().as('n'))
+          .where('key', '=', key).where('since', '<', since).executeTakeFirstOrThrow(), // prettier-ignore
+      ),
+    );
+    return mine.length === 0 ? null : Math.max(...before.map(({ n }) => Number(n)));
+  },
 });
 
 /** Gives a job's places back; names up to two oldest waiters, so that nobody stampedes. */

@@ -81,6 +81,8 @@ export interface JobStore {
    * @returns null when admitted, else a sentence that names the limit
    */
   reserve: (uuid: string, limits: { key: string; limit: number }[]) => Promise<string | null>;
+  /** How many jobs wait for the same limit since before this one; null where it waits for none. */
+  ahead: (uuid: string) => Promise<number | null>;
   /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */
   quiet: (
     olderThanMs: number,

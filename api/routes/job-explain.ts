@@ -15,15 +15,19 @@ const explainJob = route({
   path: '/v3/jobs/:uuid/explain',
   handle: async ({ caller, params }, deps) => {
     const job = await visibleJobFor(deps.store, caller, params['uuid'] ?? '');
-    const [since, found, step] = await Promise.all([
+    const [since, found, step, ahead] = await Promise.all([
       sinceOf(deps, job),
       deps.store.watch.findState(job.uuid),
       job.ended === null ? deps.engine.step(job.uuid) : null,
+      job.status === 'BLOCKED' ? deps.store.jobs.ahead(job.uuid) : null,
     ]);
     const seen = found ? { state: found.state, at: found.seenAt } : null;
     return {
       says: `JOBS_EXPLAINED Job ${job.uuid}`,
-      result: { uuid: job.uuid, ...explain({ job, since, now: new Date().toISOString(), seen, step }) },
+      result: {
+        uuid: job.uuid,
+        ...explain({ job, since, now: new Date().toISOString(), seen, step, ahead }),
+      },
     };
   },
 });

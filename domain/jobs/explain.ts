@@ -28,6 +28,8 @@ export interface Facts {
   seen: { state: RemoteState; at: string } | null;
   /** The step that the engine is at; null where there is none; undefined where the engine does not answer. */
   step: Step | null | undefined;
+  /** Jobs that wait for the same limit since before this one; null where it waits for none. */
+  ahead: number | null;
 }
 
 export interface Step {
@@ -113,9 +115,9 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
       next: `Its end is told by its wrapper at once. After ${job.plan.maxMinutes} minutes it is ended.`,
     };
   },
-  BLOCKED: ({ job }) => ({
+  BLOCKED: ({ job, ahead }) => ({
     explanation: `The job waits for something that may pass: ${sentence(job.lastMessage)}`,
-    evidence: [job.lastMessage],
+    evidence: [job.lastMessage, ...(ahead === null ? [] : [inLine(ahead)])],
     advice: ['A resume (POST /v3/jobs/{uuid}/resume) makes it try at once.'],
   }),
   PAUSED: ({ job }) => ({
@@ -137,6 +139,11 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
     };
   },
 };
+
+const inLine = (ahead: number): string =>
+  ahead === 0
+    ? 'it is the next in line'
+    : `${ahead} ${ahead === 1 ? 'job waits' : 'jobs wait'} for the same limit since before it`;
 
 function moving({ step }: Facts): Told {
   const moved = step?.moved;

@@ -67,6 +67,8 @@ describe('on this machine', () => {
     expect(job.lastMessage).toMatch(/limit of 1 active job .*is reached/);
     const third = await submit('date +%s%N');
     await kilim.until(third, 'BLOCKED', 60);
+    const told = await kilim.call('GET', `/v3/jobs/${third}/explain`);
+    expect(JSON.stringify(told)).toContain('1 job waits for the same limit since before it');
     await kilim.call('POST', '/v3/apps/zip-app/disable');
     await kilim.until(first, 'FINISHED', 60);
     const says = async (uuid: string): Promise<string> => (await kilim.get(uuid)).lastMessage;

@@ -15,7 +15,7 @@ const aJob = (more: Partial<Job> = {}): Job => ({
 }); // prettier-ignore
 
 const facts = (job: Partial<Job>, more: Partial<Facts> = {}): Facts => ({
-  job: aJob(job), since: '2026-01-01T10:00:00.000000Z', now: '2026-01-01T10:12:00.000Z', seen: null, step: null, ...more,
+  job: aJob(job), since: '2026-01-01T10:00:00.000000Z', now: '2026-01-01T10:12:00.000Z', seen: null, step: null, ahead: null, ...more,
 }); // prettier-ignore
 
 describe('explain', () => {
@@ -75,6 +75,18 @@ describe('explain', () => {
     expect(told.evidence).toContain('try 3 of awaitRecovery: h:22 cannot be reached');
     expect(told.next).toBe('It is looked at again at 2026-01-01T10:13:00.000Z, by itself.');
     expect(told.advice.join()).toContain('resume');
+  });
+
+  it.each([
+    [0, 'it is the next in line'],
+    [1, '1 job waits for the same limit since before it'],
+    [7, '7 jobs wait for the same limit since before it'],
+  ])('says how many wait before it: %i', (ahead, says) => {
+    const lastMessage = 'The limit of 1 active job for system dev/h is reached.';
+    expect(explain(facts({ status: 'BLOCKED', lastMessage }, { ahead })).evidence).toEqual([
+      lastMessage,
+      says,
+    ]);
   });
 
   it('says by whom a job was paused', () => {

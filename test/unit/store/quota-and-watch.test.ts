@@ -69,6 +69,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
       await store.jobs.reserve(uuid, limits.toReversed()); // it waits for both, and is one all the same
       await store.jobs.record({ uuid, rev: 1, status: 'BLOCKED' }); // it keeps its place in the line
     }
+    expect(await Promise.all([one, ...waiting].map((uuid) => store.jobs.ahead(uuid)))).toEqual([null, 0, 1, 2]); // prettier-ignore
 
     expect((await store.jobs.record({ uuid: one, rev: 1, status: 'CANCELLED' })).freed).toEqual(waiting.slice(0, 2)); // prettier-ignore
     expect(await store.jobs.reserve(waiting[0] ?? '', limits)).toBeNull();
