@@ -37,6 +37,7 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
     const state = await lookAtHost(deps, job);
     end = state.is === 'over' ? state : null;
   }
+  if (end?.usage) await store.jobs.setUsage(uuid, end.usage);
   if (end) return { ...(await withLastLines(deps, job, outcomeOf(job.plan, end))), expired: false };
 
   const left = timeLeft(job);

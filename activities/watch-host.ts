@@ -168,7 +168,7 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
       ? { is: 'running' }
       : said.exitCode === null
         ? { is: 'unknown', why: 'the run ended and its keeper knows how' }
-        : endOf(said.exitCode);
+        : endOf(said.exitCode, undefined, said.usage);
     await deps.store.watch.saveState(ticket.key, said.uuid, state, new Date().toISOString());
     await wake(deps, said.uuid);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { App } from '../domain/apps/app.js';
 import type { EnvVariable } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent } from '../domain/jobs/job.js';
+import { usageRecord } from '../domain/jobs/usage.js';
 import { isDynamic, type System } from '../domain/systems/system.js';
 
 /** The job record as clients know it; four documents travel as strings (specification: jobs §1.8). */
@@ -28,7 +29,7 @@ export const jobRecord = (job: Job, env: EnvVariable[]): Record<string, unknown>
     dtnInputCorrelationId: null, dtnOutputTransactionId: null, dtnOutputCorrelationId: null, tapisQueue: 'tapis.jobq.submit.DefaultQueue',
     visible: job.visible, createdby: plan.createdby, createdbyTenant: plan.createdbyTenant, tags: job.tags, jobType: plan.jobType,
     mpiCmd: plan.mpiCmd, cmdPrefix: plan.cmdPrefix, sharedAppCtx: plan.sharedAppCtx, sharedAppCtxAttribs: plan.sharedAppCtxAttribs,
-    notes: job.notes, mpi: plan.isMpi,
+    notes: job.notes, mpi: plan.isMpi, kilimUsage: job.usage && usageRecord(job.usage, plan.nodeCount),
   }; // prettier-ignore
 };
 

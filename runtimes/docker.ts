@@ -52,7 +52,8 @@ export const docker: Runtime = {
         'wait $logs',
         'exit $code',
       ].join('\n'),
-      after: [`${engine} rm -f ${plan.uuid} > /dev/null 2>&1`],
+      // what was measured is the client's; the daemon's children are nobody's here
+      after: ['cpu=- peak=-', `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`],
     };
   },
 };

@@ -1,4 +1,5 @@
 import type { RemoteEnd, RemoteState, Snapshot, WrapperEvent } from '../domain/jobs/remote.js';
+import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { Reply } from '../domain/remote-command.js';
 
 /**
@@ -7,8 +8,8 @@ import type { Reply } from '../domain/remote-command.js';
  */
 export const PROBE = [
   'probe() {',
-  '  local code begin end pid start stat',
-  '  if [ -s "$2/exit" ]; then read -r code begin end < "$2/exit"; echo "$1 over $code $begin $end"; return; fi',
+  '  local code begin end by cpu peak pid start stat',
+  '  if [ -s "$2/exit" ]; then read -r code begin end by cpu peak < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
   '  if [ -s "$2/pid" ]; then',
   '    read -r pid start < "$2/pid"; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
   '    local word rest=${stat##*) }; set -- "$1" "$2" $rest',
@@ -16,7 +17,7 @@ export const PROBE = [
   '      [ "$3" = T ] && word=suspended || word=running; echo "$1 $word"; return',
   '    fi',
   // it may have ended between the two looks
-  '    if [ -s "$2/exit" ]; then read -r code begin end < "$2/exit"; echo "$1 over $code $begin $end"; return; fi',
+  '    if [ -s "$2/exit" ]; then read -r code begin end by cpu peak < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
   '    echo "$1 gone"; return',
   '  fi',
   '  if [ -d "$2/started.1" ]; then echo "$1 running"; else echo "$1 queued"; fi',
@@ -40,10 +41,10 @@ export const parseState =
       why: `nothing was said about the job (exit code ${reply.exitCode ?? 'none'})`,
     };
 
-const toState = ([word, code, begin, end]: string[]): RemoteState => {
+const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => {
   switch (word) {
     case 'over':
-      return endOf(Number(code), Number(end) - Number(begin));
+      return endOf(Number(code), elapsed(begin, end), usageOf(elapsed(begin, end), cpu, peak));
     case 'running':
       return { is: 'running' };
     case 'suspended':
@@ -57,12 +58,15 @@ const toState = ([word, code, begin, end]: string[]): RemoteState => {
   }
 };
 
+const elapsed = (begin?: string, end?: string): number => Number(end) - Number(begin);
+
 /** An exit code above 128 is how a shell tells of a signal. */
-export const endOf = (exitCode: number, elapsedMs?: number): RemoteEnd => ({
+export const endOf = (exitCode: number, elapsedMs?: number, usage?: Usage): RemoteEnd => ({
   is: 'over',
   exitCode,
   signal: exitCode > 128 && exitCode < 160 ? (SIGNALS[exitCode - 128] ?? `signal ${exitCode - 128}`) : null,
   ...(elapsedMs !== undefined && Number.isFinite(elapsedMs) ? { elapsedMs } : {}),
+  ...(usage ? { usage } : {}),
 });
 
 const SIGNALS: Record<number, string> = {
@@ -70,16 +74,19 @@ const SIGNALS: Record<number, string> = {
   11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ',
 }; // prettier-ignore
 
-/** A line of an event log: `uuid attempt WHAT code milliseconds`; anything else is a torn write and gives null. */
+/** A line of an event log: `uuid attempt WHAT code milliseconds [elapsed cpu peak]`; anything else is a torn write and gives null. */
 export const parseEvent = (line: string): WrapperEvent | null => {
-  const match = /^([0-9a-f-]{36}-007) (\d+) (START|END|REFUSED) (-|-?\d+) (\d+)$/.exec(line);
+  const match =
+    /^([0-9a-f-]{36}-007) (\d+) (START|END|REFUSED) (-|-?\d+) (\d+)(?: (\d+) (-|\d+) (-|\d+))?$/.exec(line);
   if (!match) return null;
-  const [, uuid = '', attempt, what, code, ms] = match;
+  const [, uuid = '', attempt, what, code, ms, ran, cpu, peak] = match;
+  const usage = ran === undefined ? undefined : usageOf(Number(ran), cpu, peak);
   return {
     uuid,
     attempt: Number(attempt),
     what: what as WrapperEvent['what'],
     exitCode: code === '-' ? null : Number(code),
+    ...(usage ? { usage } : {}),
     hostMs: Number(ms),
   };
 };

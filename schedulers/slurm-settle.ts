@@ -1,6 +1,7 @@
 import type { JobCondition } from '../domain/jobs/condition.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { endOf } from './ledger-states.js';
 import { idLine } from './slurm-launch.js';
@@ -53,9 +54,9 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
     '  first=$(stat -c %Y "$1"); now=$(stat -c %Y "$ledger/now"); echo $((now - first))',
     '} 2>/dev/null',
     'if [ -s "$ledger/exit" ]; then',
-    '  read -r code begin end by < "$ledger/exit"',
-    '  [ "$code" = 0 ] && [ -z "$by" ] && { echo "exit 0 $begin $end 0"; exit 0; }',
-    '  echo "exit $code $begin $end $(age "$ledger/exit.seen")"',
+    '  read -r code begin end by cpu peak < "$ledger/exit"; [ "$by" = - ] && by=',
+    '  [ "$code" = 0 ] && [ -z "$by" ] && { echo "exit 0 $begin $end 0 $cpu $peak"; exit 0; }',
+    '  echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak"',
     'elif [ -e "$ledger/exit.seen" ]; then rm -f "$ledger/exit.seen"; fi',
     '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
     'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
@@ -81,7 +82,7 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
 /** What the script said, each part absent where it was not said. */
 interface Said {
   /** `age`: seconds since the record was first seen. */
-  exit?: { code: number; elapsedMs: number; age: number };
+  exit?: { code: number; elapsedMs: number; age: number; usage: Usage | undefined };
   refused?: string;
   slurm?: { word: string; reason: string; exit: string };
   gone?: true;
@@ -91,13 +92,17 @@ interface Said {
   acct?: { word: string; exit: string };
 }
 
+const exitOf = (code: number, elapsedMs: number, age: number, [cpu, peak]: (string | undefined)[]) => ({
+  code, elapsedMs, age, usage: usageOf(elapsedMs, cpu, peak),
+}); // prettier-ignore
+
 function read(stdout: string): Said {
   const said: Said = {};
   for (const line of stdout.split('\n')) {
     const [what, ...words] = line.split(' ');
-    const [one = '', two = '', three = '', four = ''] = words;
+    const [one = '', two = '', three = '', four = '', cpu, peak] = words;
     if (what === 'exit')
-      said.exit = { code: Number(one), elapsedMs: Number(three) - Number(two), age: Number(four) };
+      said.exit = exitOf(Number(one), Number(three) - Number(two), Number(four), [cpu, peak]);
     else if (what === 'refused') said.refused = one;
     else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three };
     else if (what === 'gone') said.gone = true;
@@ -118,7 +123,7 @@ const parseSettled =
     if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
     if (!said.slurm && !said.gone)
       return said.exit?.code === 0
-        ? endOf(0, said.exit.elapsedMs)
+        ? endOf(0, said.exit.elapsedMs, said.exit.usage)
         : unknown(`the host said nothing about the job (${exitCode ?? 'signal'}): ${stderr.slice(0, 300)}`);
     const now = said.slurm ? meaningOfState(said.slurm.word) : null;
     if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
@@ -141,7 +146,7 @@ const unknown = (why: string): RemoteState => ({ is: 'unknown', why });
 function ended(said: Said, condition: JobCondition | null, word?: string): RemoteState {
   const worded = word ? { word } : {};
   if (said.exit) {
-    const end = endOf(said.exit.code, said.exit.elapsedMs);
+    const end = endOf(said.exit.code, said.exit.elapsedMs, said.exit.usage);
     if (said.exit.code === 0 && !condition) return end;
     return { ...end, ...worded, condition: condition ?? 'SCHEDULER_TERMINATED' };
   }

@@ -3,6 +3,7 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { moduleLines } from '../domain/jobs/module-lines.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 import { quote } from '../domain/shell.js';
+import { measureLines } from './measure.js';
 
 export interface WrapperParts {
   plan: JobPlan;
@@ -39,7 +40,7 @@ export const wrapperScript = ({
     `ledger=${quote(ledgerDir(plan))}`,
     `state=${stateDir(installation)}`,
     'now() { if [ -n "$EPOCHREALTIME" ]; then local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; else date +%s%3N; fi; }',
-    `tell() { echo "${plan.uuid} $attempt $1 $2 $(now)" >> "$state/events/\${HOSTNAME%%.*}.log"; } 2>/dev/null`,
+    `tell() { echo "${plan.uuid} $attempt $1 $2 $(now)\${3:+ $3}" >> "$state/events/\${HOSTNAME%%.*}.log"; } 2>/dev/null`,
     'attempt=1',
     ...startGuard(plan.repeatable, onRefusal),
     ...onStart,
@@ -64,14 +65,16 @@ export const wrapperScript = ({
     '  wait "$app"; code=$?',
     '  while kill -0 "$app" 2>/dev/null; do wait "$app"; code=$?; done # a trap ended the wait, not the application',
     'fi',
+    ...measureLines(),
     ...phrase.after,
     // the application may overrule its own exit code (specification: jobs §6.1)
     `own=; [ -r ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)} ] && read -r own < ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
-    'echo "$code $begin $(now)${by:+ $by}" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
+    'end=$(now)',
+    'echo "$code $begin $end ${by:--} $cpu $peak" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,
     // a good end after a signal is for the keeper to judge: it may have been the time limit
-    '[ -n "$by" ] && tell END - || tell END "$code"',
+    '[ -n "$by" ] && tell END - || tell END "$code" "$((end - begin)) $cpu $peak"',
     'exit "$((code & 255))"',
     '',
   ].join('\n');

@@ -74,6 +74,7 @@ export interface JobsTable {
   archived: number;
   paused_ms: number;
   cancel_requested: number;
+  used: string | null;
 }
 
 export interface EventsTable {

@@ -3,6 +3,7 @@ import type { Kysely, Selectable } from 'kysely';
 import type { JobCondition } from '../domain/jobs/condition.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent, JobEventName, RemoteOutcome } from '../domain/jobs/job.js';
+import type { Usage } from '../domain/jobs/usage.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Database, EventsTable, JobsTable } from './database.js';
 import type { JOB_COLUMNS } from './job-columns.js';
@@ -42,6 +43,7 @@ export function toJob(row: JobRow): Job {
     remoteLastStatusCheck: row.remote_last_status_check,
     archived: row.archived === 1,
     pausedMs: row.paused_ms,
+    usage: row.used ? (JSON.parse(row.used) as Usage) : null,
     tags: plan.tags,
     notes: plan.notes,
   };

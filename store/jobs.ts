@@ -110,6 +110,10 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .where('uuid', '=', uuid)
         .execute();
     },
+    async setUsage(uuid, usage) {
+      const used = JSON.stringify(usage);
+      await db.updateTable('jobs').set({ used }).where('uuid', '=', uuid).execute();
+    },
     async countCheck(uuid, succeeded, message) {
       const at = now();
       await db.updateTable('jobs').set((eb) => ({

@@ -5,10 +5,11 @@ import type { Database, Db } from './database.js';
 import { isPostgres, lock } from './dialects.js';
 import { tables } from './migrations/0001-tables.js';
 import { orderAndIndexes } from './migrations/0002-order-and-indexes.js';
+import { usage } from './migrations/0003-usage.js';
 import type { Step } from './migrations/step.js';
 
 /** Every step once, in order. A new one is a file and a line here. */
-const STEPS: readonly Step[] = [tables, orderAndIndexes];
+const STEPS: readonly Step[] = [tables, orderAndIndexes, usage];
 
 /**
  * Brings the schema to this program's version, under a lock; or, without `mayChange`, checks that it is there already.

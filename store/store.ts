@@ -2,6 +2,7 @@ import type { App } from '../domain/apps/app.js';
 import type { EnvVariable, JobPlan, PlannedJob } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent, JobEventName, StatusRecord } from '../domain/jobs/job.js';
 import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import type { Usage } from '../domain/jobs/usage.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
 
@@ -81,6 +82,8 @@ export interface JobStore {
    * @returns null when admitted, else a sentence that names the limit
    */
   reserve: (uuid: string, limits: { key: string; limit: number }[]) => Promise<string | null>;
+  /** Keeps what the job's run used. */
+  setUsage: (uuid: string, usage: Usage) => Promise<void>;
   /** How many jobs wait for the same limit since before this one; null where it waits for none. */
   ahead: (uuid: string) => Promise<number | null>;
   /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */

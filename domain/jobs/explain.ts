@@ -3,6 +3,7 @@ import type { Job } from './job.js';
 import type { RemoteState } from './remote.js';
 import { reasonInWords } from './slurm-reasons.js';
 import type { JobStatus } from './status.js';
+import { usageInWords } from './usage.js';
 
 /** What a job does or waits for, for people who ask "why?". */
 export interface Explanation {
@@ -175,7 +176,10 @@ const WHY: Partial<Record<JobCondition, Why | ((job: Job) => Why)>> = {
 const ranFor = ({ job }: Facts): string[] => {
   if (job.remoteStarted === null || job.remoteEnded === null) return [];
   const minutes = (Date.parse(job.remoteEnded) - Date.parse(job.remoteStarted) - job.pausedMs) / 60_000;
-  return [`ran for ${inMinutes(minutes)}; asked for ${job.plan.maxMinutes} minutes`];
+  return [
+    `ran for ${inMinutes(minutes)}; asked for ${job.plan.maxMinutes} minutes`,
+    ...(job.usage ? usageInWords(job.usage, job.plan.memoryMB) : []),
+  ];
 };
 
 const wordsOf = (step: Step | null | undefined): string[] =>

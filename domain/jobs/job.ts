@@ -1,6 +1,7 @@
 import type { JobCondition } from './condition.js';
 import type { JobPlan } from './job-plan.js';
 import type { JobStatus } from './status.js';
+import type { Usage } from './usage.js';
 
 /** A job as the store keeps it: the plan, and what happened since. Instants are ISO-8601 UTC with microseconds and `Z`. */
 export interface Job {
@@ -36,6 +37,8 @@ export interface Job {
   archived: boolean;
   /** Milliseconds spent PAUSED while running; they do not count towards maxMinutes. */
   pausedMs: number;
+  /** What its run used; null before its end, and where nobody measured it. */
+  usage: Usage | null;
   tags: string[];
   notes: Record<string, unknown>;
 }

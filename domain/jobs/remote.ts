@@ -1,4 +1,5 @@
 import type { JobCondition } from './condition.js';
+import type { Usage } from './usage.js';
 
 /**
  * The state of a remote process, container or Slurm job. "Not seen" is `unknown`, never `over`.
@@ -21,6 +22,8 @@ export interface RemoteEnd {
   condition?: JobCondition;
   /** Milliseconds between start and end by the host's clock, where known. */
   elapsedMs?: number;
+  /** What the wrapper measured. */
+  usage?: Usage;
 }
 
 /** One look at a host for all jobs of a login user: by job uuid. */
@@ -33,6 +36,7 @@ export interface WrapperEvent {
   what: 'START' | 'END' | 'REFUSED';
   /** Exit code of the application, for END. */
   exitCode: number | null;
+  usage?: Usage;
   /** Milliseconds since the epoch by the host's clock: for differences only. */
   hostMs: number;
 }

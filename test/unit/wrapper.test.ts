@@ -116,6 +116,15 @@ describe('the wrapper', () => {
     expect(await settled()).toMatchObject({ is: 'over', exitCode: null, word: 'WRAPPER_LOST' });
   });
 
+  it('measures the processor time of the application and its children', async () => {
+    stage('bash -c "for ((i = 0; i < 300000; i++)); do :; done"');
+    run(processTable.launch(planHere(), 'inst'));
+    const { usage } = await settled();
+    expect(usage?.cpuMs).toBeGreaterThan(100);
+    expect(usage?.cpuMs).toBeLessThan((usage?.elapsedMs ?? 0) + 500);
+    expect(usage?.peakMemoryKB).toBeNull();
+  });
+
   it('tells the watcher of start and end', async () => {
     stage('exit 4');
     run(processTable.launch(planHere(), 'inst'));
@@ -123,6 +132,6 @@ describe('the wrapper', () => {
     const events = join(dir, '.kilim/inst/events');
     await expect
       .poll(() => readFileSync(join(events, readdirSync(events)[0] ?? ''), 'utf8'))
-      .toMatch(/ START - \d+\n.* END 4 \d+\n$/);
+      .toMatch(/ START - \d+\n.* END 4 \d+ \d+ \d+ -\n$/);
   });
 });

@@ -11,7 +11,7 @@ const aJob = (more: Partial<Job> = {}): Job => ({
   status: 'RUNNING', condition: null, lastMessage: 'Setting job status to RUNNING.', rev: 3, created: '2026-01-01T10:00:00.000000Z',
   lastUpdated: '2026-01-01T10:00:00.000000Z', ended: null, visible: true, blockedCount: 0, remoteJobId: '42', remoteJobId2: null, remoteOutcome: null,
   remoteResultInfo: null, remoteQueue: null, remoteSubmitted: null, remoteStarted: null, remoteEnded: null, remoteSubmitRetries: 0,
-  remoteChecksSuccess: 0, remoteChecksFailed: 0, remoteLastStatusCheck: null, archived: false, pausedMs: 0, tags: [], notes: {}, ...more,
+  remoteChecksSuccess: 0, remoteChecksFailed: 0, remoteLastStatusCheck: null, archived: false, pausedMs: 0, usage: null, tags: [], notes: {}, ...more,
 }); // prettier-ignore
 
 const facts = (job: Partial<Job>, more: Partial<Facts> = {}): Facts => ({
@@ -102,6 +102,17 @@ describe('explain', () => {
     const told = explain(facts({ status: 'FAILED', condition, ended: '2026-01-01T10:10:00.000000Z' }));
     expect(told.explanation).toContain(why);
     expect(told.advice[0]).toContain(help);
+  });
+
+  it('says what a run used of what it asked for', () => {
+    const job = { remoteStarted: '2026-01-01T10:00:00.000000Z', remoteEnded: '2026-01-01T10:10:00.000000Z' };
+    const usage = { elapsedMs: 600_000, cpuMs: 1_234_500, peakMemoryKB: 3_000 * 1024 };
+    const told = explain(facts({ ...job, status: 'FINISHED', ended: job.remoteEnded, usage }));
+    expect(told.evidence).toEqual([
+      'ran for 10 minutes; asked for 30 minutes',
+      'used 1234.5 seconds of processor time',
+      'asked for 64000 MB of memory, used 3000 MB',
+    ]);
   });
 
   it('tells of an engine that is away', () => {

@@ -128,7 +128,14 @@ describe.each(DATABASES)('records on $name', ({ make }) => {
     await store.jobs.record({ uuid, rev: 1, status: 'PAUSED' });
     await store.jobs.record({ uuid, rev: 2, status: 'PENDING', pausedMs: 1_500 });
     await store.jobs.record({ uuid, rev: 3, status: 'PENDING', pausedMs: 4_000_000_000, archived: true });
-    expect(await store.jobs.get(uuid)).toMatchObject({ pausedMs: 4_000_001_500, archived: true });
+    expect(await store.jobs.get(uuid)).toMatchObject({
+      pausedMs: 4_000_001_500,
+      archived: true,
+      usage: null,
+    });
+    const usage = { elapsedMs: 5, cpuMs: 4, peakMemoryKB: null };
+    await store.jobs.setUsage(uuid, usage);
+    expect((await store.jobs.get(uuid)).usage).toEqual(usage);
   });
 
   it('cuts a long message, and its event stays JSON', async () => {
