@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,27 +8,13 @@ import type { RemoteState } from '../../domain/jobs/remote.js';
 import type { Host } from '../../hosts/host.js';
 import type { Hosts } from '../../hosts/hosts.js';
 import { slurm } from '../../schedulers/slurm.js';
-import { aLoginNode, aStagedJob, control, INSTALLATION } from '../support/cluster-host.js';
+import { aLoginNode, aStagedJob, control, insideCluster, INSTALLATION } from '../support/cluster-host.js';
 import { aKilim, type Kilim } from '../support/kilim.js';
 import { cluster, type Cluster } from '../support/testbed.js';
 
 /* What users ask wrongly and what befalls them on a cluster: a clear message and a named condition each. */
 
 const bed = cluster('hpc-slurm') as Cluster;
-
-/** As root, inside the cluster. */
-const inside = (...command: string[]): string =>
-  execFileSync(
-    process.execPath,
-    [
-      '--input-type=module',
-      '-e',
-      `const { inside } = await import(${JSON.stringify(new URL('../testbed/lib/machine.mjs', import.meta.url).href)});
-       process.stdout.write((await inside('hpc-slurm', JSON.parse(process.argv[1]))) ?? '');`,
-      JSON.stringify(command),
-    ],
-    { encoding: 'utf8' },
-  );
 
 describe.runIf(cluster('hpc-slurm'))('what a BATCH job asks wrongly', () => {
   let kilim: Kilim;
@@ -104,18 +89,18 @@ describe.runIf(cluster('hpc-slurm'))('what a BATCH job asks wrongly', () => {
   }, 120_000);
 
   it('without space in the home a job is BLOCKED by the disk, and goes on when there is room', async () => {
-    inside('sh', '-c', 'umount /home/alice/full 2>/dev/null; mkdir -p /home/alice/full');
-    inside('mount', '-t', 'tmpfs', '-o', `size=1m,mode=755,uid=${inside('id', '-u', 'alice').trim()}`, 'tmpfs', '/home/alice/full'); // prettier-ignore
+    insideCluster('sh', '-c', 'umount /home/alice/full 2>/dev/null; mkdir -p /home/alice/full');
+    insideCluster('mount', '-t', 'tmpfs', '-o', `size=1m,mode=755,uid=${insideCluster('id', '-u', 'alice').trim()}`, 'tmpfs', '/home/alice/full'); // prettier-ignore
     try {
-      inside('sh', '-c', 'head -c 2000000 /dev/zero > /home/alice/full/fill 2>/dev/null; true');
+      insideCluster('sh', '-c', 'head -c 2000000 /dev/zero > /home/alice/full/fill 2>/dev/null; true');
       const uuid = await kilim.submit(aJob({ execSystemExecDir: 'full/job' }));
       const blocked = await kilim.until(uuid, 'BLOCKED', 110);
       expect(blocked.lastMessage).toContain('No space left');
-      inside('rm', '/home/alice/full/fill');
+      insideCluster('rm', '/home/alice/full/fill');
       await kilim.call('POST', `/v3/jobs/${uuid}/resume`);
       await kilim.until(uuid, 'FINISHED', 150);
     } finally {
-      inside('umount', '-l', '/home/alice/full');
+      insideCluster('umount', '-l', '/home/alice/full');
     }
   }, 300_000);
 });
@@ -157,13 +142,17 @@ describe.runIf(cluster('hpc-slurm'))('what befalls a Slurm job', () => {
       .toBe('running');
     control('kill', 'hpc-slurm:slurmd');
     try {
-      inside('scontrol', 'update', `nodename=${bed.slurm.node}`, 'state=down', 'reason=lost');
+      insideCluster('scontrol', 'update', `nodename=${bed.slurm.node}`, 'state=down', 'reason=lost');
       const state = await over(host, plan, remoteJobId, 100);
       expect(state).toMatchObject({ word: 'NODE_FAIL', condition: 'SCHEDULER_TERMINATED' });
     } finally {
       control('start', 'hpc-slurm:slurmd');
       // a node that came back by itself need not be resumed
-      inside('sh', '-c', `scontrol update nodename=${bed.slurm.node} state=resume 2> /dev/null || true`);
+      insideCluster(
+        'sh',
+        '-c',
+        `scontrol update nodename=${bed.slurm.node} state=resume 2> /dev/null || true`,
+      );
     }
     const again = await aStagedJob(host, bed, { script: 'true' });
     const { remoteJobId: id } = await host.run(slurm.launch(again, INSTALLATION));
@@ -235,14 +224,14 @@ describe.runIf(cluster('hpc-slurm'))('what befalls a Slurm job', () => {
   it('a job that an administrator ended is told from one that its owner ended', async () => {
     const plan = await aStagedJob(host, bed, { script: 'sleep 300' });
     const { remoteJobId } = await host.run(slurm.launch(plan, INSTALLATION));
-    inside('scancel', remoteJobId);
+    insideCluster('scancel', remoteJobId);
     const state = await over(host, plan, remoteJobId, 90);
     expect(state).toMatchObject({ condition: 'SCHEDULER_CANCELLED' });
   }, 120_000);
 
   it('a reservation is used', async () => {
     const name = `kilim${process.pid}`;
-    inside('scontrol', 'create', 'reservation', `reservationname=${name}`, 'users=alice', 'starttime=now', 'duration=10', `nodes=${bed.slurm.node}`, 'flags=ignore_jobs,overlap'); // prettier-ignore
+    insideCluster('scontrol', 'create', 'reservation', `reservationname=${name}`, 'users=alice', 'starttime=now', 'duration=10', `nodes=${bed.slurm.node}`, 'flags=ignore_jobs,overlap'); // prettier-ignore
     try {
       const option = {
         name: null,
@@ -253,10 +242,10 @@ describe.runIf(cluster('hpc-slurm'))('what befalls a Slurm job', () => {
       };
       const plan = await aStagedJob(host, bed, { script: 'true', schedulerOptions: [option] });
       const { remoteJobId } = await host.run(slurm.launch(plan, INSTALLATION));
-      expect(inside('scontrol', 'show', 'job', '-o', remoteJobId)).toContain(`Reservation=${name}`);
+      expect(insideCluster('scontrol', 'show', 'job', '-o', remoteJobId)).toContain(`Reservation=${name}`);
       expect(await over(host, plan, remoteJobId)).toMatchObject({ exitCode: 0 });
     } finally {
-      inside('scontrol', 'delete', `reservationname=${name}`);
+      insideCluster('scontrol', 'delete', `reservationname=${name}`);
     }
   }, 120_000);
 });

@@ -17,6 +17,22 @@ export const control = (...words: string[]): string =>
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 
+const MACHINE = new URL('../testbed/lib/machine.mjs', import.meta.url).href;
+
+/** A command as root, inside the cluster. @throws where it fails */
+export const insideCluster = (...command: string[]): string =>
+  execFileSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `const { inside } = await import(${JSON.stringify(MACHINE)});
+       process.stdout.write((await inside('hpc-slurm', JSON.parse(process.argv[1]))) ?? '');`,
+      JSON.stringify(command),
+    ],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+
 /** A login node as the engine sees it, without an engine. */
 export async function aLoginNode(bed: Cluster, user = 'alice'): Promise<{ host: Host; hosts: Hosts }> {
   const hosts = createHosts({
