@@ -6,6 +6,7 @@ import { hostEvalsNeeded } from '../domain/jobs/plan/directories.js';
 import type { PlannedJob } from '../domain/jobs/job-plan.js';
 import type { JobRequest } from '../domain/jobs/request.js';
 import type { System } from '../domain/systems/system.js';
+import { isLocal } from '../hosts/local.js';
 import { runtimes } from '../runtimes/index.js';
 import { schedulers } from '../schedulers/index.js';
 import { now } from '../store/now.js';
@@ -55,6 +56,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
       variable,
     );
   }
+  const hostKind = isLocal(exec, { isEnabled: deps.config.KILIM_LOCAL_EXECUTION }) ? 'local' : 'ssh';
   const input: PlanInput = {
     uuid: `${randomUUID()}-007`,
     now: now(),
@@ -62,6 +64,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     request,
     app,
     sharedAppCtx: null,
+    hostKind,
     systems,
     loginUsers,
     profile,
@@ -70,7 +73,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const planned = planJob(input);
   const { plan: made } = planned;
   const faults = [
-    ...runtimes[made.runtime].faults(made),
+    ...runtimes[made.runtime].faults(made, hostKind),
     ...schedulers[made.keeper].faults(
       made.schedulerOptions.map(({ arg }) => arg),
       made,

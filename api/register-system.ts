@@ -98,7 +98,7 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
         `dtnSystemId: "${system.dtnSystemId}" must be a system that you can read, with the same rootDir`,
       );
   }
-  if (isLocal(system, { isEnabled: config.KILIM_LOCAL_EXECUTION, runAs: '', home: '' })) {
+  if (isLocal(system, { isEnabled: config.KILIM_LOCAL_EXECUTION })) {
     if (!caller.isAdmin && !config.KILIM_LOCAL_USERS.includes(system.owner)) {
       throw new KilimError(
         'NOT_AUTHORIZED',

@@ -24,19 +24,25 @@ const QUIET_MS = 200;
 const MAX_ARGUMENT_BYTES = 96 * 1024;
 
 /** A system without a port of its own on this machine's name is this machine itself. */
-export const isLocal = (address: Pick<HostAddress, 'host' | 'port'>, settings: LocalSettings): boolean =>
-  settings.isEnabled && LOCAL_NAMES.includes(address.host) && address.port <= 0;
+export const isLocal = (
+  address: Pick<HostAddress, 'host' | 'port'>,
+  settings: Pick<LocalSettings, 'isEnabled'>,
+): boolean => settings.isEnabled && LOCAL_NAMES.includes(address.host) && address.port <= 0;
 
 export function openLocal(settings: LocalSettings): Host {
   const account = accountOf(settings.runAs);
   mkdirSync(settings.home, { recursive: true, mode: 0o711 });
   if (account) chownSync(settings.home, account.uid, account.gid);
+  // with all its groups: the container engine's may be among them
+  const become = account
+    ? ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups']
+    : [];
   const user = account ? settings.runAs : userInfo().username;
   const start = (line: string): ChildProcessWithoutNullStreams => {
     const isLong = Buffer.byteLength(line) > MAX_ARGUMENT_BYTES;
     const script = isLong ? `eval "$(head -c ${Buffer.byteLength(line)})"` : line;
-    const child = spawn('bash', ['--noprofile', '--norc', '-c', script], {
-      ...(account ?? {}),
+    const [program, ...words] = [...become, 'bash', '--noprofile', '--norc', '-c', script];
+    const child = spawn(program, words, {
       cwd: settings.home,
       detached: true, // a process group of its own, so that an abort ends all of it
       // nothing of Kilim's own environment: it holds secrets

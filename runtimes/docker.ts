@@ -1,9 +1,9 @@
 import { engineOf } from '../domain/jobs/container-engine.js';
-import type { JobPlan } from '../domain/jobs/job-plan.js';
+import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
-import { optionFaults, phraseOptions, type OptionTable } from './options.js';
+import { optionFaults, parseOption, phraseOptions, type OptionTable } from './options.js';
 import { ABSENT, getOnce, plainName, type Image } from './get-once.js';
-import type { Runtime } from './runtime.js';
+import type { Checked, Runtime } from './runtime.js';
 
 /** What users may pass to the engine (specification: jobs §6.3); short names on the left. */
 const OPTIONS: OptionTable = {
@@ -22,7 +22,10 @@ const OPTIONS: OptionTable = {
 
 /** A container of Docker or Podman (specification: jobs §6.3). */
 export const docker: Runtime = {
-  faults: ({ containerArgs }) => optionFaults(OPTIONS, containerArgs),
+  faults: (plan, hostKind) => [
+    ...optionFaults(OPTIONS, plan.containerArgs),
+    ...(hostKind === 'local' ? mountFaults(plan) : []),
+  ],
   prepare: (plan) => [getOnce(plan, imageOf(plan))],
   // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
   envFile: (_plan, env) =>
@@ -82,6 +85,19 @@ const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
   `--env-file ${quote(`${paths.execDir}/tapisjob.env`)}`,
 ];
 
+/** The engine sees all of this machine, whoever asks it: users choose no folders of it (design, running on this machine). */
+const mountFaults = ({ containerArgs, inputs }: Checked): string[] => [
+  ...containerArgs
+    .filter(({ arg }) => ['--mount', '--volume'].includes(parseOption(OPTIONS, arg).name))
+    .map(({ arg }) => `parameterSet.containerArgs: "${arg}" is not possible on this machine itself`),
+  ...inputs
+    .filter(isMounted)
+    .map(({ sourceUrl }) => `fileInputs: "${sourceUrl}" cannot be mounted on this machine itself`),
+];
+
+const isMounted = ({ sourceUrl, autoMountLocal }: PlannedInput): boolean =>
+  sourceUrl.startsWith('tapislocal://') && autoMountLocal;
+
 const mounts = ({ paths, inputs }: JobPlan): string[] => {
   const bind = (source: string, target: string, readonly = false): string =>
     `--mount ${quote(`type=bind,source=${source},target=${target}${readonly ? ',readonly' : ''}`)}`;
@@ -90,7 +106,7 @@ const mounts = ({ paths, inputs }: JobPlan): string[] => {
     bind(paths.outputDir, '/TapisOutput'),
     bind(paths.execDir, '/TapisExec'),
     ...inputs
-      .filter(({ sourceUrl, autoMountLocal }) => sourceUrl.startsWith('tapislocal://') && autoMountLocal)
+      .filter(isMounted)
       .map(({ sourceUrl, targetPath }) =>
         bind(
           `${paths.rootDir}/${sourceUrl.replace(/^tapislocal:\/\/[^/]*\/*/, '')}`.replace(/\/{2,}/g, '/'),

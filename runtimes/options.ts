@@ -11,7 +11,7 @@ export interface OptionTable {
 }
 
 /** One element is one option: `opt`, `opt value` or `opt=value` (specification: jobs §6.2). */
-const parseOption = (table: OptionTable, text: string): { name: string; value: string | null } => {
+export const parseOption = (table: OptionTable, text: string): { name: string; value: string | null } => {
   const [, word = '', value] = /^(\S+?)(?:[=\s]\s*(.*))?$/s.exec(text.trim()) ?? [];
   return { name: table.aliases[word] ?? word, value: value === undefined || value === '' ? null : value };
 };

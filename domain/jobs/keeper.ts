@@ -11,9 +11,20 @@ export const QUEUE_OF: Readonly<Record<Keeper, string | null>> = {
   slurm: 'Slurm',
 };
 
-/** Which pair of runtime and job type is served, and by whom (specification: jobs §6.1). Absent: refused at submit. */
-export const KEEPER: Readonly<Record<RuntimeType, { FORK?: Keeper; BATCH?: Keeper }>> = {
-  DOCKER: { FORK: 'docker' },
-  SINGULARITY: { FORK: 'process', BATCH: 'slurm' },
-  ZIP: { FORK: 'process', BATCH: 'slurm' },
+/** A host is reached over SSH, or it is this machine itself, without an sshd. */
+export type HostKind = 'ssh' | 'local';
+
+interface Served {
+  by: Keeper;
+  on: readonly HostKind[];
+}
+
+/**
+ * Which runtime is served as which job type, by whom and where (specification: jobs §6.1). What is absent is refused at
+ * submit; what is here is shown by test/integration/contract.test.ts.
+ */
+export const KEEPER: Readonly<Record<RuntimeType, { FORK?: Served; BATCH?: Served }>> = {
+  DOCKER: { FORK: { by: 'docker', on: ['ssh', 'local'] } },
+  SINGULARITY: { FORK: { by: 'process', on: ['ssh'] }, BATCH: { by: 'slurm', on: ['ssh'] } },
+  ZIP: { FORK: { by: 'process', on: ['ssh', 'local'] }, BATCH: { by: 'slurm', on: ['ssh'] } },
 };

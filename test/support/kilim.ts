@@ -57,7 +57,8 @@ export function seedOf(home: string): unknown {
   const store = ssh('store', 'store-ssh');
   const clusters = seedOfClusters(`${home}/apps/shell.tar`);
   const here = { id: 'here', owner: 'alice', systemType: 'LINUX', host: 'localhost', defaultAuthnMethod: 'PASSWORD', rootDir: `${home}/data/here`,
-    canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }] }; // prettier-ignore
+    canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'DOCKER' }],
+    ...(part('docker') ? { notes: { kilim: { containerEngineArgs: ['-H', part('docker')?.DOCKER_HOST] } } } : {}) }; // prettier-ignore
   return {
     tenant: 'dev',
     users: [{ username: 'alice', password: 'alice' }, { username: 'bob', password: 'bob' }],

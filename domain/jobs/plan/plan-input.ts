@@ -1,5 +1,6 @@
 import type { App } from '../../apps/app.js';
 import type { SchedulerProfile, System } from '../../systems/system.js';
+import type { HostKind } from '../keeper.js';
 import type { JobRequest } from '../request.js';
 
 /** All that planning needs to know; whoever plans has loaded it with the owner's rights. */
@@ -13,6 +14,8 @@ export interface PlanInput {
   /** The grantor, where the app came to its reader through a share; `appReader` says the same. */
   sharedAppCtx?: string | null;
   appReader?: { sharedAppCtx: string | null };
+  /** Where the execution system is; over SSH when nothing is said. */
+  hostKind?: HostKind;
   /** `archive` null: the execution system itself. `dtn`: only where `choiceOfSystems` wants it. */
   systems: { exec: System; archive: System | null; dtn?: System | null };
   /** Login user by system id, resolved by the caller. */

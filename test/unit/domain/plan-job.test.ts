@@ -86,6 +86,16 @@ describe('planJob', () => {
     }
   });
 
+  it('serves on this machine itself what the table says', () => {
+    const here = (runtime: 'DOCKER' | 'SINGULARITY' | 'ZIP') =>
+      faultsOf({ app: anApp({ runtime, jobType: 'FORK' }), hostKind: 'local' });
+    expect(here('ZIP')).toEqual([]);
+    expect(here('DOCKER')).toEqual([]);
+    expect(here('SINGULARITY').join()).toContain(
+      'is this machine without an sshd, where SINGULARITY as FORK',
+    );
+  });
+
   it.each<[string, Parameters<typeof faultsOf>[0]]>([
     ['owner: "bob"', { request: aRequest({ owner: 'bob' }) }],
     ['tenant: "other"', { request: aRequest({ tenant: 'other' }) }],
