@@ -49,16 +49,18 @@ describe.each(PAIRS)('$app on $system', (pair) => {
     expect(await kilim.output(uuid)).toBe('hello from test\n');
   });
 
-  it.runIf(pair.app === 'zip-app')('keeps on its record what it used', async () => {
-    const uuid = await run(pair, 'bash -c "i=0; while [ \\$i -lt 500000 ]; do i=\\$((i + 1)); done"');
-    const job = (await kilim.until(uuid, 'FINISHED')) as unknown as Record<string, Record<string, number>>;
-    const { elapsedSeconds = 0, cpuSeconds = 0, nodes } = job['kilimUsage'] ?? {};
-    expect(cpuSeconds).toBeGreaterThan(0.2);
-    expect(cpuSeconds).toBeLessThan(elapsedSeconds + 0.5);
-    expect(nodes).toBe(1);
-    const told = await kilim.call('GET', `/v3/jobs/${uuid}/explain`);
-    expect(JSON.stringify(told)).toContain(`used ${cpuSeconds.toFixed(1)} seconds of processor time`);
-  });
+  // the processes of a container are the daemon's
+  if (pair.app === 'zip-app')
+    it('keeps on its record what it used', async () => {
+      const uuid = await run(pair, 'bash -c "i=0; while [ \\$i -lt 500000 ]; do i=\\$((i + 1)); done"');
+      const job = (await kilim.until(uuid, 'FINISHED')) as unknown as Record<string, Record<string, number>>;
+      const { elapsedSeconds = 0, cpuSeconds = 0, nodes } = job['kilimUsage'] ?? {};
+      expect(cpuSeconds).toBeGreaterThan(0.2);
+      expect(cpuSeconds).toBeLessThan(elapsedSeconds + 0.5);
+      expect(nodes).toBe(1);
+      const told = await kilim.call('GET', `/v3/jobs/${uuid}/explain`);
+      expect(JSON.stringify(told)).toContain(`used ${cpuSeconds.toFixed(1)} seconds of processor time`);
+    });
 
   it('fails with the true exit code and its last lines', async () => {
     const uuid = await run(pair, 'echo something went wrong; exit 3');
