@@ -8,6 +8,7 @@ const HIGHER_LIMIT = 'Ask the site for a higher limit, or wait until other jobs 
 
 /** Tried in this order; the first pattern that fits counts. */
 const REASONS: readonly (readonly [RegExp, Meaning])[] = [
+  [/^None$/, { says: 'Slurm has not looked at it yet' }],
   [/^Resources$/, { says: 'it is among the next, and waits until enough nodes, cores or memory are free' }],
   [/^Priority$/, { says: 'other jobs have a higher priority and are started first', advice: 'A shorter maxMinutes, fewer nodes or another queue often start sooner.' }],
   [/^Dependency$/, { says: 'it waits for another Slurm job on which it depends' }],
