@@ -92,7 +92,10 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
   STAGING_INPUTS: moving,
   ARCHIVING: moving,
   QUEUED: ({ job, seen }) => {
-    const reason = seen?.state.is === 'queued' ? seen.state.reason : undefined;
+    // a job that looked for itself wrote its reason down as its message
+    const reason =
+      (seen?.state.is === 'queued' ? seen.state.reason : undefined) ??
+      / is ([A-Z]+: \w.*)$/.exec(job.lastMessage)?.[1];
     if (!reason) return { evidence: [job.lastMessage] };
     const { says, advice } = reasonInWords(reason);
     return {
@@ -102,7 +105,7 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
           ':',
         ),
       evidence: [`squeue: ${reason}`],
-      next: `Slurm starts it; Kilim hears of that at once. The queue was last looked at ${seen?.at}.`,
+      next: `Slurm starts it; Kilim hears of that at once.${seen ? ` The queue was last looked at ${seen.at}.` : ''}`,
       advice: advice ? [advice] : [],
     };
   },

@@ -40,6 +40,13 @@ describe('explain', () => {
     expect(next).toContain('last looked at 2026-01-01T10:11:00Z');
   });
 
+  it('knows the reason of a job that looked for itself', () => {
+    const lastMessage = 'Slurm job 42 is PENDING: PartitionDown';
+    const { explanation, next } = explain(facts({ status: 'QUEUED', lastMessage }));
+    expect(explanation).toContain('its queue does not start jobs now');
+    expect(next).toBe('Slurm starts it; Kilim hears of that at once.');
+  });
+
   it('says how long it runs, without the time that it was paused', () => {
     const job = { remoteStarted: '2026-01-01T10:00:00.000000Z', pausedMs: 120_000 };
     expect(explain(facts(job)).explanation).toBe(
