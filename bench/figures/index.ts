@@ -5,6 +5,7 @@ import { history } from './history.js';
 import { bigFile, manyFiles } from './inputs.js';
 import { oneJobHere, oneJobSsh } from './one-job.js';
 import { parked } from './parked.js';
+import { slurmBurst, slurmOneJob, slurmQuiet } from './slurm.js';
 import { start } from './start.js';
 import { submit } from './submit.js';
 
@@ -20,4 +21,7 @@ export const figures: readonly Figure[] = [
   manyFiles,
   bigFile,
   parked,
+  slurmOneJob,
+  slurmBurst,
+  slurmQuiet,
 ];
