@@ -5,6 +5,7 @@ import { KilimError } from '../domain/errors.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
 
@@ -21,33 +22,48 @@ export async function stageJob(
   const plan = await store.jobs.getPlan(uuid);
   const runtime = runtimes[plan.runtime];
   const host = await openHost(plan.tenant, plan.exec);
-  for (const preparation of runtime.prepare(plan)) {
-    const busy = await host.run(preparation, { signal });
-    if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
-  }
-
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
   const envFile = Buffer.from(runtime.envFile(plan, env));
   const script = Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation));
-  await host.run({
-    // over stdin: values of the environment must not stand in a process list
-    line: [
-      `cd ${quote(plan.paths.execDir)} || exit 73`,
-      'umask 077',
-      `head -c ${envFile.length} > .tapisjob.env.new && mv .tapisjob.env.new tapisjob.env && chmod 600 tapisjob.env || exit 74`,
-      'cat > .tapisjob.sh.new && chmod 770 .tapisjob.sh.new && mv .tapisjob.sh.new tapisjob.sh || exit 74',
-    ].join('\n'),
-    stdin: Buffer.concat([envFile, script]),
-    parse: (reply) => {
-      if (reply.exitCode === 0) return;
-      const words = lastWords(reply);
-      throw new KilimError(
-        /No space left|quota exceeded/i.test(words) ? 'DISK_FULL' : 'STAGE_JOB_FAILED',
-        `The launch files could not be written: ${words}`,
-      );
-    },
+  const busy = await host.run(writing(plan.paths.execDir, envFile, script, runtime.prepare(plan)), {
+    signal,
   });
+  if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
 }
+
+/** Of the launch files; apart from the exit codes of preparations. */
+const NOT_WRITTEN = 90;
+
+/**
+ * The preparation and the launch files in one command. The files get their names last: an archive may hold some that
+ * are called the same. They come over stdin: values of the environment must not stand in a process list.
+ */
+const writing = (
+  execDir: string,
+  envFile: Buffer,
+  script: Buffer,
+  preparation: Preparation,
+): Preparation => ({
+  ...preparation,
+  line: [
+    `cd ${quote(execDir)} || exit ${NOT_WRITTEN}`,
+    `(umask 077; head -c ${envFile.length} > .tapisjob.env.new && cat > .tapisjob.sh.new && chmod 770 .tapisjob.sh.new) || exit ${NOT_WRITTEN}`,
+    '(',
+    preparation.line,
+    ') < /dev/null; code=$?',
+    `mv .tapisjob.env.new tapisjob.env && mv .tapisjob.sh.new tapisjob.sh || exit ${NOT_WRITTEN}`,
+    'exit $code',
+  ].join('\n'),
+  stdin: Buffer.concat([envFile, script]),
+  parse: (reply) => {
+    if (reply.exitCode !== NOT_WRITTEN) return preparation.parse(reply);
+    const words = lastWords(reply);
+    throw new KilimError(
+      /No space left|quota exceeded/i.test(words) ? 'DISK_FULL' : 'STAGE_JOB_FAILED',
+      `The launch files could not be written: ${words}`,
+    );
+  },
+});
 
 /** Waits by failing, without an event in the history: who waits for an image takes no room from others. */
 async function askAgain(store: Deps['store'], uuid: string, says: string): Promise<never> {

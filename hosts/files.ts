@@ -6,7 +6,7 @@ import { normalizePath } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
-import { fileFault, MISSING, rooted } from './rooted.js';
+import { fileFault, MISSING, rooted, rootedAll } from './rooted.js';
 import { checked, feed } from './pipes.js';
 
 export { fileFault, rooted };
@@ -25,7 +25,7 @@ const ignore =
 
 export const makeDirs = (host: Host, rootDir: string, dirs: string[]): Promise<void> =>
   host.run({
-    line: dirs.map((dir) => [...rooted(rootDir, dir), 'mkdir -p -- "$path" || exit'].join('\n')).join('\n'),
+    line: [...rootedAll(dirs.map((path) => ({ rootDir, path }))), 'mkdir -p -- "${paths[@]}"'].join('\n'),
     parse: ignore(dirs.join(', ')),
   });
 

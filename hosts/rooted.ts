@@ -7,12 +7,25 @@ import { quote } from '../domain/shell.js';
 export const MISSING = 66;
 const OUTSIDE = 67;
 
-/** Shell lines that set `root` and `path` and refuse a path that leaves rootDir through a link. */
+/** Shell lines that set `path` and refuse one that leaves rootDir through a link. */
 export const rooted = (rootDir: string, path: string): string[] => [
-  `root=$(realpath -m -- ${quote(rootDir)}); path=${quote(joinRoot(rootDir, path))}`,
-  'real=$(realpath -m -- "$path")',
-  `case "$real/" in "\${root%/}/"*) ;; *) echo "the path leaves the system's rootDir" >&2; exit ${OUTSIDE};; esac`,
+  ...rootedAll([{ rootDir, path }]),
+  'path=${paths[0]}',
 ];
+
+/** The same for several at once, as the array `paths`: one program looks at all of them. */
+export const rootedAll = (fences: readonly { rootDir: string; path: string }[]): string[] => {
+  const paths = fences.map(({ rootDir, path }) => quote(joinRoot(rootDir, path))).join(' ');
+  const roots = fences.map(({ rootDir }) => quote(rootDir)).join(' ');
+  return [
+    `paths=(${paths}); mapfile -d '' -t real < <(realpath -mz -- ${roots} "\${paths[@]}")`,
+    // a realpath that is missing, or gives up over a ring of links, opens no fence
+    `[ \${#real[@]} -eq ${2 * fences.length} ] || { echo "the path leads nowhere" >&2; exit ${OUTSIDE}; }`,
+    `for ((i = 0; i < ${fences.length}; i++)); do`,
+    `  case "\${real[i + ${fences.length}]}/" in "\${real[i]%/}/"*) ;; *) echo "the path leaves the system's rootDir" >&2; exit ${OUTSIDE};; esac`,
+    'done',
+  ];
+};
 
 /** Turns a failed file command into the error that a user or job understands. */
 export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {

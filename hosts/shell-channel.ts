@@ -14,7 +14,7 @@ import { endChannel } from './ssh.js';
  */
 export interface ShellChannel {
   /** One at a time. @throws KilimError OUTCOME_UNKNOWN when the channel broke */
-  run: (script: string) => Promise<Reply>;
+  run: (script: string, stdin?: Buffer) => Promise<Reply>;
   isAlive: () => boolean;
   /** Ends what runs on it. */
   end: () => void;
@@ -26,8 +26,14 @@ export const SHELL_LINE = 'exec bash --noprofile --norc';
 /** One argument of a command may be 128 KiB (Linux: MAX_ARG_STRLEN). */
 export const MAX_SCRIPT_BYTES = 96 * 1024;
 
+/** More would leave the pipe and become a temporary file of the host's. */
+const MAX_STDIN_BYTES = 32 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const READY_MS = 15_000;
+
+/** What a here-document can carry: whole lines of text. */
+export const fitsShell = (stdin: Buffer): boolean =>
+  stdin.length <= MAX_STDIN_BYTES && stdin.at(-1) === 0x0a && !stdin.includes(0);
 
 /** Waits until the shell answers; what start-up files printed before is dropped. */
 export async function openShell(channel: ClientChannel, name: string): Promise<ShellChannel> {
@@ -40,13 +46,15 @@ export async function openShell(channel: ClientChannel, name: string): Promise<S
   });
   ended.catch(() => undefined);
   channel.on('error', () => undefined);
-  const run = async (script: string): Promise<Reply> => {
+  const run = async (script: string, stdin?: Buffer): Promise<Reply> => {
     const mark = `kilim-${randomBytes(12).toString('hex')}`;
     const both = Promise.all([untilMark(channel, mark), untilMark(channel.stderr, mark)]);
-    channel.write(
-      `bash --noprofile --norc -c ${quote(script)} </dev/null; code=$?\n` +
-        `printf '\\n${mark} 0\\n' >&2; printf '\\n${mark} %d\\n' "$code"\n`,
-    );
+    const tells = `printf '\\n${mark} 0\\n' >&2; printf '\\n${mark} %d\\n' "$code"\n`;
+    const line = `bash --noprofile --norc -c ${quote(script)}`;
+    if (stdin) {
+      const here = Buffer.from(`${line} <<'${mark}'; code=$?\n`);
+      channel.write(Buffer.concat([here, stdin, Buffer.from(`${mark}\n${tells}`)]));
+    } else channel.write(`${line} </dev/null; code=$?\n${tells}`);
     const [stdout, stderr] = await Promise.race([both, ended]);
     return { stdout: stdout.text, stderr: stderr.text, exitCode: stdout.code };
   };

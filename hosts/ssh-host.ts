@@ -4,19 +4,19 @@ import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { collect, silence, tail } from './collect.js';
 import type { Host } from './host.js';
-import { MAX_SCRIPT_BYTES } from './shell-channel.js';
+import { fitsShell, MAX_SCRIPT_BYTES } from './shell-channel.js';
 import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
 const STDERR_BYTES = 16_384;
-/** Longer ones would keep short ones waiting: they get a channel of their own. */
-const MAX_SHELL_SECONDS = 120;
+/** What may take longer gets a shell only while there is room for the others. */
+const SHORT_SECONDS = 120;
 /** After the exit, for output that is still under way. */
 const QUIET_MS = 500;
 
 type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
 
-/** A host over SSH. Short commands go through a shell that stays, the others through channels of their own. */
+/** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
 export function sshHost(name: string, pool: SshPool): Host {
   const onChannel: Run = async (command, signal) => {
     const { line, head } = wrap(command.line);
@@ -40,10 +40,13 @@ export function sshHost(name: string, pool: SshPool): Host {
   };
 
   const onShell: Run = async (command, signal) => {
-    const lent = await pool.shell(signal);
+    const lent = await pool.shell((command.timeoutSeconds ?? 60) > SHORT_SECONDS, signal);
     if (!lent) return onChannel(command, signal);
+    const { stdin } = command;
     try {
-      return await guard(name, command, signal, lent.shell.end, () => lent.shell.run(command.line));
+      return await guard(name, command, signal, lent.shell.end, () =>
+        lent.shell.run(command.line, stdin === undefined ? undefined : Buffer.from(stdin)),
+      );
     } finally {
       lent.giveBack();
     }
@@ -52,11 +55,10 @@ export function sshHost(name: string, pool: SshPool): Host {
   return {
     name,
     async run(command, options) {
-      const isShort =
-        command.stdin === undefined &&
-        (command.timeoutSeconds ?? 60) <= MAX_SHELL_SECONDS &&
-        Buffer.byteLength(command.line) <= MAX_SCRIPT_BYTES;
-      return command.parse(await (isShort ? onShell : onChannel)(command, options?.signal));
+      const { line, stdin } = command;
+      const fits =
+        (stdin === undefined || fitsShell(Buffer.from(stdin))) && Buffer.byteLength(line) <= MAX_SCRIPT_BYTES;
+      return command.parse(await (fits ? onShell : onChannel)(command, options?.signal));
     },
     async stream(script, options) {
       const { line, head } = wrap(script);

@@ -11,8 +11,14 @@ import { exitCodeOf, type SshConnection } from './ssh.js';
 export interface SshPool {
   /** A channel on which `line` runs, given to whatever login shell the account has. Freed when it closes. */
   channel: (line: string, signal?: AbortSignal) => Promise<ClientChannel>;
-  /** Lends a shell; null where this host gives none. The way back is to be called once. */
-  shell: (signal?: AbortSignal) => Promise<{ shell: ShellChannel; giveBack: () => void } | null>;
+  /**
+   * Lends a shell; null where this host gives none, and for a long command that would leave too few to short ones.
+   * The way back is to be called once.
+   */
+  shell: (
+    isLong: boolean,
+    signal?: AbortSignal,
+  ) => Promise<{ shell: ShellChannel; giveBack: () => void } | null>;
   sessions: () => number;
   close: () => void;
 }
@@ -25,7 +31,7 @@ export interface PoolLimits {
   idleMs: number;
 }
 
-export const LIMITS: PoolLimits = { channels: 5, shells: 3, connections: 3, idleMs: 10 * 60_000 };
+export const LIMITS: PoolLimits = { channels: 4, shells: 4, connections: 3, idleMs: 10 * 60_000 };
 
 /** About 10 s in all; a host without room that long counts as unreachable. */
 const MAX_ATTEMPTS = 40;
@@ -56,8 +62,9 @@ export function createPool(
     }
   };
 
-  const shell: SshPool['shell'] = async (signal) => {
+  const shell: SshPool['shell'] = async (isLong, signal) => {
     if (Date.now() < shellsFrom) return null;
+    if (isLong && forShells.inside() >= limits.shells / 2) return null;
     const leave = await enter(forShells, signal);
     try {
       let lent = idleShells.pop();

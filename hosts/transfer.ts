@@ -4,7 +4,7 @@ import { openUrl } from './fetch-url.js';
 import { writeFile } from './files.js';
 import type { Host } from './host.js';
 import { join } from './join.js';
-import { fileFault, rooted } from './rooted.js';
+import { fileFault, rooted, rootedAll } from './rooted.js';
 import { tarMeter, type Counted } from './tar-meter.js';
 
 interface To {
@@ -105,15 +105,17 @@ async function copyOnHost(copy: CopyTree, list: Buffer | undefined): Promise<Cou
   const counted = await copy.from.run(
     {
       line: [
-        ...rooted(copy.toRoot, copy.toPath),
-        'target=$path',
-        ...rooted(copy.fromRoot, copy.fromPath),
+        ...rootedAll([
+          { rootDir: copy.toRoot, path: copy.toPath },
+          { rootDir: copy.fromRoot, path: copy.fromPath },
+        ]),
+        'target=${paths[0]} path=${paths[1]}',
         '[ -e "$path" ] || exit 66',
         '[ "$path" = "$target" ] && exit 0',
         'if [ -d "$path" ]; then mkdir -p -- "$target" && cd -- "$path" || exit',
         ...(list ? COPY_LISTED : COPY_ALL),
-        'else mkdir -p -- "$(dirname -- "$target")" && cp -aL -- "$path" "$target" || exit',
-        `stat -L -c %s -- "$path" | ${COUNT}; fi`,
+        'else { [ -d "${target%/*}/" ] || mkdir -p -- "${target%/*}/"; } && cp -aL -- "$path" "$target" || exit',
+        'stat -L -c "1 %s" -- "$path"; fi',
       ].join('\n'),
       ...(list ? { stdin: list } : {}),
       timeoutSeconds: 12 * 3600,

@@ -26,7 +26,7 @@ export const docker: Runtime = {
     ...optionFaults(OPTIONS, plan.containerArgs),
     ...(hostKind === 'local' ? mountFaults(plan) : []),
   ],
-  prepare: (plan) => [getOnce(plan, imageOf(plan))],
+  prepare: (plan) => getOnce(plan, imageOf(plan)),
   // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
   envFile: (_plan, env) =>
     Object.entries(env)

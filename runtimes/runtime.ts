@@ -7,8 +7,8 @@ import type { RunPhrase } from '../domain/run-phrase.js';
 export interface Runtime {
   /** Faults of the image's name and of the user's container arguments, one sentence each; checked at submit (jobs §6.3–6.7). */
   faults: (plan: Checked, hostKind: HostKind) => string[];
-  /** What makes the exec dir ready before the script is written (unpack, pull). Safe to repeat. */
-  prepare: (plan: JobPlan) => Preparation[];
+  /** What makes the exec dir ready beside the launch files (unpack, pull). Safe to repeat. */
+  prepare: (plan: JobPlan) => Preparation;
   /** The text of `tapisjob.env` from resolved values. */
   envFile: (plan: JobPlan, env: Readonly<Record<string, string>>) => string;
   /** The lines that run the application in the wrapper's script. */

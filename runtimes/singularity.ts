@@ -16,7 +16,7 @@ const optionsOf = (plan: Pick<JobPlan, 'runtimeOptions'>) =>
 /** A container of Singularity or Apptainer: `run` as the user's own process, `instance start` as a service (jobs §6.4–6.6). */
 export const singularity: Runtime = {
   faults: (plan) => [...imageFaults(plan), ...optionFaults(optionsOf(plan), plan.containerArgs)],
-  prepare: (plan) => [prepareImage(plan)],
+  prepare: prepareImage,
   // the program reads the file with a shell of its own, in which an apostrophe passes between double quotes only
   envFile: (_plan, env) =>
     Object.entries(env)

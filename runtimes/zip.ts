@@ -15,7 +15,7 @@ export const zip: Runtime = {
         ({ arg }) =>
           `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
-  prepare: (plan) => [unpack(plan)],
+  prepare: (plan) => unpack(plan),
   envFile: (_plan, env) =>
     Object.entries(env)
       .map(([key, value]) => `export ${key}=${quote(value)}\n`)

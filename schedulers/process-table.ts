@@ -55,9 +55,10 @@ export function launchDetached(plan: JobPlan, installation: string): RemoteComma
       // the tag must stand in the environment that the process starts with: only that is seen in /proc
       `  KILIM_JOB=${quote(tagOf(installation, plan.uuid))} setsid bash ./tapisjob.sh < /dev/null > /dev/null 2>> "$ledger/wrapper.err" &`,
       'fi',
+      'exec 9<> <(:)', // a pipe that says nothing: waiting for it starts no process
       'for _ in {1..200}; do',
       '  [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "$said $pid"; exit 0; }',
-      '  sleep 0.005',
+      '  read -rt 0.005 -u 9 _',
       'done',
       '[ -d "$ledger/started.1" ] || { tail -n 5 "$ledger/wrapper.err" >&2; echo "the job script did not start" >&2; exit 70; }',
       'sleep 2; [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "adopted $pid"; exit 0; }',

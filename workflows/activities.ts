@@ -83,10 +83,10 @@ export const admitJob = (uuid: string): Promise<Needs> =>
     () => remote.admitJob(uuid),
   );
 
-export const recordStatus = (record: StatusRecord): Promise<void> =>
+export const recordStatuses = (records: StatusRecord[]): Promise<void> =>
   nearby(
-    () => local.recordStatus(record),
-    () => remote.recordStatus(record),
+    () => local.recordStatuses(records),
+    () => remote.recordStatuses(records),
   );
 
 async function nearby<T>(here: () => Promise<T>, there: () => Promise<T>): Promise<T> {

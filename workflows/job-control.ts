@@ -22,7 +22,7 @@ import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
 import { DOES } from '../domain/jobs/explain.js';
 import { CURE } from '../domain/jobs/waiting.js';
 import { meaningOf } from '../domain/errors.js';
-import { awaitRecovery, recordStatus } from './activities.js';
+import { awaitRecovery, recordStatuses } from './activities.js';
 import { failureOf, type Failure } from './failure.js';
 import {
   BLOCKED_CODE,
@@ -46,6 +46,8 @@ export function beginJob(ticket: Ticket) {
   let status: JobStatus = ticket.from ?? 'PENDING';
   let isUnderWay = false;
   let condition_: JobCondition | undefined;
+  /** Statuses that the store may not know yet, in their order; it ignores what it knows. */
+  let untold: StatusRecord[] = [];
   const state = {
     uuid,
     wantsPause: false,
@@ -54,7 +56,9 @@ export function beginJob(ticket: Ticket) {
     freed: 0,
     wasLaunched: from >= ACTIVE.indexOf('QUEUED'),
     remote: '',
+    remoteJobId: '',
   };
+  const announced = { status: '', remoteJobId: '' };
 
   setHandler(getStatus, () => status);
   setHandler(remoteHint, () => void state.hints++);
@@ -68,15 +72,38 @@ export function beginJob(ticket: Ticket) {
     state.freed++; // who is BLOCKED tries at once
   });
 
-  /** Writes a status with its event; returns when it is in the store. */
-  async function record(next: JobStatus, more: Partial<StatusRecord> = {}): Promise<void> {
+  /** Moves to a status. The next step carries it to the store, before it does anything else. */
+  function moveTo(next: JobStatus, more: Partial<StatusRecord> = {}): void {
     if (next !== status && !canMove(status, next)) return;
     status = next;
     condition_ ??= more.condition;
-    const written: StatusRecord = { ...more, uuid, rev: ++rev, status: next };
-    upsertSearchAttributes([{ key: JOB_STATUS, value: next }]);
+    untold.push({ ...more, uuid, rev: ++rev, status: next });
     describe(next, more.message);
-    await recordStatus(written);
+  }
+
+  /** Moves to a status; returns when it is in the store. */
+  async function record(next: JobStatus, more: Partial<StatusRecord> = {}): Promise<void> {
+    moveTo(next, more);
+    await told(recordStatuses);
+  }
+
+  async function told<T>(tell: (records: StatusRecord[]) => Promise<T>): Promise<T> {
+    announce();
+    const telling = [...untold];
+    const answer = await tell(telling);
+    untold = untold.filter((one) => !telling.includes(one));
+    return answer;
+  }
+
+  /** For the lists of the operators' window. */
+  function announce(): void {
+    const { remoteJobId } = state;
+    if (announced.status === status && announced.remoteJobId === remoteJobId) return;
+    upsertSearchAttributes([
+      { key: JOB_STATUS, value: status },
+      ...(announced.remoteJobId === remoteJobId ? [] : [{ key: REMOTE_JOB_ID, value: remoteJobId }]),
+    ]);
+    Object.assign(announced, { status, remoteJobId });
   }
 
   function describe(now: JobStatus, message?: string): void {
@@ -128,7 +155,7 @@ export function beginJob(ticket: Ticket) {
         // on the host the run itself is held or told of: their own waiting does that
         if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
         // the row of a job that is taken up again may stand at BLOCKED or PAUSED
-        if (status !== next || !isUnderWay) await enter(next, outcome);
+        if (status !== next || !isUnderWay) enter(next, outcome);
         isUnderWay = true;
         try {
           return await work();
@@ -138,10 +165,10 @@ export function beginJob(ticket: Ticket) {
           await blockOn(failure, round);
         }
       }
-      async function enter(to: ActiveStatus, known?: Outcome): Promise<void> {
+      function enter(to: ActiveStatus, known?: Outcome): void {
         if (to === 'SUBMITTING_JOB') state.wasLaunched = true;
         if (to === 'PENDING' && rev === 0) return; // the row was added as PENDING
-        await record(
+        moveTo(
           to,
           known
             ? {
@@ -153,14 +180,15 @@ export function beginJob(ticket: Ticket) {
         );
       }
     },
+    /** One activity of the job; it tells the store first where the job is. */
+    step: <T>(activity: (uuid: string, untold: StatusRecord[]) => Promise<T>): Promise<T> =>
+      told((records) => activity(uuid, records)),
     /** A step that a cancel must not cut in two: the flag is looked at afterwards. */
     uncancelled: <T>(work: () => Promise<T>): Promise<T> => CancellationScope.nonCancellable(work),
-    tellRemoteId(submitted: Submitted | undefined): Promise<void> {
-      if (submitted) {
-        state.remote = `${submitted.host}, remote job ${submitted.remoteJobId}`;
-        upsertSearchAttributes([{ key: REMOTE_JOB_ID, value: submitted.remoteJobId }]);
-      }
-      return Promise.resolve();
+    setRemoteId(submitted: Submitted | undefined): void {
+      if (!submitted) return;
+      state.remoteJobId = submitted.remoteJobId;
+      state.remote = `${submitted.host}, remote job ${submitted.remoteJobId}`;
     },
     /** FINISHED, or FAILED with the reason. */
     async end(outcome: Outcome | undefined): Promise<JobEnd> {

@@ -10,7 +10,7 @@ import { lookUntil } from './look-until.js';
 export async function untilOver(job: JobControl): Promise<Outcome> {
   const over = await lookUntil(
     job,
-    () => awaitRemoteEnd(job.uuid),
+    () => job.step(awaitRemoteEnd),
     () => pausedRun(job),
   );
   if (over.expired) await stopRemote(job.uuid);

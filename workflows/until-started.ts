@@ -8,10 +8,10 @@ import { lookUntil } from './look-until.js';
  * queues there is nothing to wait for; after a lost workflow the host is asked.
  */
 export async function untilStarted(job: JobControl, submitted: Submitted | undefined): Promise<void> {
-  await job.tellRemoteId(submitted);
+  job.setRemoteId(submitted);
   if (submitted && !submitted.isQueued) return;
   const look = async (): Promise<object> => {
-    await awaitRemoteStart(job.uuid);
+    await job.step(awaitRemoteStart);
     return {};
   };
   await lookUntil(job, look, () => pausedInQueue(job));

@@ -55,7 +55,7 @@ const bash = (line: string) =>
 
 /** One look of a job: null when the image is there, else what it waits for. */
 const look = (plan: JobPlan): string | null => {
-  const [step] = singularity.prepare(plan);
+  const step = singularity.prepare(plan);
   if (!step) throw new Error('nothing to prepare');
   const { stdout, stderr, status } = bash(step.line);
   return step.parse({ stdout, stderr, exitCode: status });

@@ -148,17 +148,18 @@ const fakes = (
   const fake =
     (name: keyof Activities, otherwise: unknown) =>
     async (...args: unknown[]): Promise<unknown> => {
-      const uuid = typeof args[0] === 'string' ? args[0] : (args[0] as { uuid: string }).uuid;
+      const told = args.find((arg) => Array.isArray(arg)) as StatusRecord[] | undefined;
+      const uuid = typeof args[0] === 'string' ? args[0] : (told?.[0]?.uuid ?? '');
       const found = lives.get(uuid);
       if (!found) throw new Error(`nobody knows ${uuid}`);
       found.life.calls.push(name);
       const step = found.steps[name] as ((...args: unknown[]) => Promise<unknown>) | undefined;
-      const answer = step ? await step(...args) : otherwise;
-      if (name === 'recordStatus') {
-        found.life.records.push(args[0] as StatusRecord);
-        for (const tell of found.heard.splice(0)) tell();
-      }
-      return answer;
+      // a step tells first, and the store takes what is new
+      found.life.records.push(
+        ...(told ?? []).filter(({ rev }) => rev > (found.life.records.at(-1)?.rev ?? 0)),
+      );
+      for (const tell of found.heard.splice(0)) tell();
+      return step ? await step(...args) : otherwise;
     };
   const held = { done: true, said: '1 process stopped (SIGSTOP)' };
   return {
@@ -173,7 +174,7 @@ const fakes = (
     releaseRemote: fake('releaseRemote', held),
     stopRemote: fake('stopRemote', undefined),
     archiveOutputs: fake('archiveOutputs', undefined),
-    recordStatus: fake('recordStatus', undefined),
+    recordStatuses: fake('recordStatuses', undefined),
     awaitRecovery: fake('awaitRecovery', undefined),
   };
 };
