@@ -8,7 +8,7 @@ import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
 import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
 import { readTail } from '../hosts/files.js';
 import type { Deps } from './deps.js';
-import { isDue, isWatched, lastSeen, LISTEN_MS, lookAtHost } from './look-at-host.js';
+import { isWatched, lastSeen, LISTEN_MS, lookAtHost, needsOwnLook } from './look-at-host.js';
 
 /** Minutes that a scheduler has to keep the limit itself before Kilim does (specification: jobs §6.9). */
 const GRACE_MINUTES = 10;
@@ -30,21 +30,22 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
   listener.stop();
   let end = isTrueEnd(job, seen) ? seen : null;
   const watched = await isWatched(deps, job);
-  // whom a scheduler's list tells of need not be asked for one by one
-  const isListed = watched && QUEUE_OF[job.plan.keeper] !== null && seen !== null;
   const isOpen = !end && (seen?.is === 'over' || seen?.is === 'unknown');
-  if (!end && (isOpen || !watched || (attempt === 1 && !isListed) || isDue(job))) {
+  if (!end && (isOpen || needsOwnLook(watched, seen, attempt))) {
     const state = await lookAtHost(deps, job);
     end = state.is === 'over' ? state : null;
   }
-  if (end?.usage) await store.jobs.setUsage(uuid, end.usage);
-  if (end) return { ...(await withLastLines(deps, job, outcomeOf(job.plan, end))), expired: false };
+  if (end) {
+    const outcome = outcomeOf(job.plan, end);
+    await store.jobs.setRemoteEnd(uuid, outcome, end.usage);
+    return { ...(await withLastLines(deps, job, outcome)), expired: false };
+  }
 
   const left = timeLeft(job);
   if (left <= 0) return { ...expired(job.plan.maxMinutes), expired: true };
   const delay = isOpen
     ? settleDelay(attempt)
-    : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched);
+    : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched, seen !== null);
   throw ApplicationFailure.create({
     type: 'NOT_YET',
     message: 'the application is running',

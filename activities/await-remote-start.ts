@@ -5,7 +5,7 @@ import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { queueMessage, type RemoteState } from '../domain/jobs/remote.js';
 import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
 import type { Deps } from './deps.js';
-import { isDue, isWatched, lastSeen, LISTEN_MS, lookAtHost } from './look-at-host.js';
+import { isWatched, lastSeen, LISTEN_MS, lookAtHost, needsOwnLook } from './look-at-host.js';
 
 /**
  * One look at a job in a scheduler's queue: at what the watcher saw, and where that says nothing, at the host.
@@ -23,7 +23,7 @@ export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> 
   listener.stop();
   if (hasStarted(state)) return;
   const watched = await isWatched(deps, job);
-  if (!watched || state?.is === 'unknown' || isDue(job)) state = await lookAtHost(deps, job);
+  if (needsOwnLook(watched, state, info.attempt)) state = await lookAtHost(deps, job);
   if (hasStarted(state)) return;
 
   const queue = QUEUE_OF[job.plan.keeper] ?? 'The host';
@@ -35,7 +35,7 @@ export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> 
     nextRetryDelay:
       state?.is === 'unknown'
         ? settleDelay(info.attempt)
-        : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched),
+        : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched, state !== null),
     category: ApplicationFailureCategory.BENIGN,
   });
 }

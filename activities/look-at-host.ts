@@ -3,7 +3,13 @@ import { watchKey, type RemoteState } from '../domain/jobs/remote.js';
 import type { Deps } from './deps.js';
 
 const HEALTHY_MS = 90_000;
-const DUE_MS = 9 * 60_000;
+
+/**
+ * Is a look at this very job needed? Not while the watcher's looks at all jobs list it; and a job that is new to the
+ * host's watcher is listed by its next look.
+ */
+export const needsOwnLook = (watched: boolean, seen: RemoteState | null, attempt: number): boolean =>
+  !watched || seen?.is === 'unknown' || (seen === null && attempt > 1);
 
 /** How long a first look stays to hear of a change without a signal. */
 export const LISTEN_MS = 1_500;
@@ -14,10 +20,6 @@ export async function isWatched({ store }: Deps, job: Job): Promise<boolean> {
   const age = await store.watch.snapshotAge(watchKey(job.tenant, host, port, loginUser));
   return age !== null && age < HEALTHY_MS;
 }
-
-/** Nobody looked at this very job for long: a look of its own, whatever the watcher says. */
-export const isDue = ({ remoteLastStatusCheck: last }: Job): boolean =>
-  last === null || Date.now() - Date.parse(last) > DUE_MS;
 
 /** What was last seen of the job, by its events or by a look at all jobs. */
 export const lastSeen = async ({ store }: Deps, uuid: string): Promise<RemoteState | null> =>

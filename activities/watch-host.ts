@@ -15,6 +15,10 @@ import { LISTEN_MS } from './look-at-host.js';
 
 const WITH_CHANNEL_MS = 60_000;
 const WITHOUT_CHANNEL_MS = 10_000;
+/** How often the store is asked for new jobs. */
+const ASKED_MS = 3_000;
+/** A job that nobody has told of yet need not wait for the next minute's look, nor ask for itself. */
+const UNSEEN_MS = 10_000;
 const IDLE_MS = 10 * 60_000;
 
 /**
@@ -31,11 +35,20 @@ export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> 
   try {
     while (!signal.aborted && Date.now() - lastSeenLive < IDLE_MS) {
       if ((await look(deps, ticket)) > 0) lastSeenLive = Date.now();
-      await channel.changed(channel.isAlive() ? WITH_CHANNEL_MS : WITHOUT_CHANNEL_MS);
+      if (!channel.isAlive()) await channel.changed(WITHOUT_CHANNEL_MS);
+      else if (!(await channel.changed(UNSEEN_MS))) await untilUnseen(deps, ticket, channel);
     }
   } finally {
     clearInterval(beat);
     channel.close();
+  }
+}
+
+/** Until the next look is due, or the channel changed, or a job is new. */
+async function untilUnseen(deps: Deps, { key }: WatchTicket, channel: Channel): Promise<void> {
+  for (let waited = UNSEEN_MS; waited < WITH_CHANNEL_MS; waited += ASKED_MS) {
+    if (await deps.store.watch.hasUnseen(key)) return;
+    if (await channel.changed(ASKED_MS)) return;
   }
 }
 
@@ -49,10 +62,10 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
     const snapshot: Snapshot = {};
     for (const list of listsOf(live)) {
       const seen = await host.run(deps.schedulers[list].snapshot(deps.installation));
-      // who is missing in a queue is not over: the job looks for itself
+      // who is missing is not over: the job looks for itself
       for (const { uuid, remoteJobId, keeper } of live)
-        if (keeper === list && QUEUE_OF[list] && remoteJobId !== null)
-          seen[uuid] ??= { is: 'unknown', why: `${QUEUE_OF[list]} does not list the job` };
+        if (remoteJobId !== null && QUEUE_OF[keeper as Keeper] === QUEUE_OF[list])
+          seen[uuid] ??= { is: 'unknown', why: `${QUEUE_OF[list] ?? 'the host'} does not list the job` };
       Object.assign(snapshot, seen);
     }
     const known = await store.watch.findStates(live.map(({ uuid }) => uuid));
@@ -105,8 +118,8 @@ const isStillWaiting = async (store: Deps['store'], uuid: string): Promise<boole
 
 interface Channel {
   isAlive: () => boolean;
-  /** Resolves after `ms`, or at once when the channel came up or went down. */
-  changed: (ms: number) => Promise<void>;
+  /** Resolves after `ms` with false, or with true at once when the channel came up or went down. */
+  changed: (ms: number) => Promise<boolean>;
   close: () => void;
 }
 
@@ -145,11 +158,13 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
     isAlive: () => alive,
     changed: (ms) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        notify = () => {
+        const end = (hasChanged: boolean): void => {
           clearTimeout(timer);
-          resolve();
+          both.removeEventListener('abort', notify);
+          resolve(hasChanged);
         };
+        const timer = setTimeout(() => end(false), ms);
+        notify = () => end(true);
         both.addEventListener('abort', notify, { once: true });
       }),
     close: () => ended.abort(),

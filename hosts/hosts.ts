@@ -25,6 +25,8 @@ export interface Hosts {
   /** The same with a credential that is not registered yet. */
   check: (address: HostAddress, credential: Credential) => Promise<void>;
   sessions: () => number;
+  /** Remote commands so far, over SSH. */
+  commands: () => number;
   close: () => void;
 }
 
@@ -38,6 +40,7 @@ export function createHosts(options: HostsOptions): Hosts {
   const logins = new Map<string, Gate>();
   const { local: settings, findCredential, hostKeys } = options;
   let local: Host | null = null;
+  let commands = 0;
 
   async function connect(
     address: HostAddress,
@@ -66,7 +69,10 @@ export function createHosts(options: HostsOptions): Hosts {
         const name = nameOf(address);
         const limits = { ...LIMITS, ...options.limits };
         const pool = createPool(name, () => connect(address, credential, hostKeys), limits);
-        pools.set(key, (kept = { pool, host: tellingWhere(sshHost(name, pool), address.systemId) }));
+        pools.set(
+          key,
+          (kept = { pool, host: tellingWhere(sshHost(name, pool), address.systemId, () => commands++) }),
+        );
       }
       return kept.host;
     },
@@ -81,20 +87,25 @@ export function createHosts(options: HostsOptions): Hosts {
       (await connect(address, credential, keys)).close();
     },
     sessions: () => [...pools.values()].reduce((sum, { pool }) => sum + pool.sessions(), 0),
+    commands: () => commands,
     close: () => pools.forEach(({ pool }) => pool.close()),
   };
 }
 
-/** A failure says at which system it happened: that one is tested before a job goes on. */
-function tellingWhere(host: Host, systemId: string): Host {
+/** A failure says at which system it happened: that one is tested before a job goes on. Commands are counted. */
+function tellingWhere(host: Host, systemId: string, count: () => void): Host {
   const tell = (error: unknown): never => {
     if (error instanceof KilimError) error.detail['systemId'] ??= systemId;
     throw error;
   };
   return {
     name: host.name,
-    run: (command, options) => host.run(command, options).catch(tell),
+    run: (command, options) => {
+      count();
+      return host.run(command, options).catch(tell);
+    },
     stream: async (line, options) => {
+      count();
       const opened = await host.stream(line, options).catch(tell);
       const done = opened.done.catch(tell);
       done.catch(() => undefined);

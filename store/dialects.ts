@@ -50,6 +50,20 @@ class ImmediateDriver extends SqliteDriver {
   }
 }
 
+/** Each statement is compiled once; the few hundred that there are stay. */
+function prepared(database: SqliteDatabase.Database): (text: string) => SqliteDatabase.Statement {
+  const kept = new Map<string, SqliteDatabase.Statement>();
+  return (text) => {
+    const statement = kept.get(text) ?? database.prepare(text);
+    // one with a list of hundreds of values comes once
+    if (text.length < MAX_KEPT_TEXT && kept.size < MAX_KEPT) kept.set(text, statement);
+    return statement;
+  };
+}
+
+const MAX_KEPT = 500;
+const MAX_KEPT_TEXT = 4_000;
+
 function openSqlite(file: string): Db {
   const database = new SqliteDatabase(file, { timeout: 10_000 });
   try {
@@ -62,7 +76,9 @@ function openSqlite(file: string): Db {
   }
   class ImmediateDialect extends SqliteDialect {
     override createDriver(): ImmediateDriver {
-      return new ImmediateDriver({ database });
+      return new ImmediateDriver({
+        database: { prepare: prepared(database), close: () => database.close() },
+      });
     }
   }
   return new Kysely<Database>({ dialect: new ImmediateDialect({ database }) });

@@ -110,9 +110,12 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .where('uuid', '=', uuid)
         .execute();
     },
-    async setUsage(uuid, usage) {
-      const used = JSON.stringify(usage);
-      await db.updateTable('jobs').set({ used }).where('uuid', '=', uuid).execute();
+    async setRemoteEnd(uuid, { remoteOutcome, remoteResultInfo }, usage) {
+      await db.updateTable('jobs').set({
+        remote_outcome: remoteOutcome ?? null, remote_ended: now(),
+        ...(remoteResultInfo === undefined ? {} : { remote_result_info: clip(remoteResultInfo) }),
+        ...(usage ? { used: JSON.stringify(usage) } : {}),
+      }).where('uuid', '=', uuid).where('remote_outcome', 'is', null).execute(); // prettier-ignore
     },
     async countCheck(uuid, succeeded, message) {
       const at = now();

@@ -82,8 +82,12 @@ export interface JobStore {
    * @returns null when admitted, else a sentence that names the limit
    */
   reserve: (uuid: string, limits: { key: string; limit: number }[]) => Promise<string | null>;
-  /** Keeps what the job's run used. */
-  setUsage: (uuid: string, usage: Usage) => Promise<void>;
+  /** Writes down at once that the remote run is over, and what it used; the first word stands. */
+  setRemoteEnd: (
+    uuid: string,
+    outcome: Pick<StatusRecord, 'remoteOutcome' | 'remoteResultInfo'>,
+    usage?: Usage,
+  ) => Promise<void>;
   /** How many jobs wait for the same limit since before this one; null where it waits for none. */
   ahead: (uuid: string) => Promise<number | null>;
   /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */
@@ -99,7 +103,10 @@ export interface JobStore {
 export interface WatchStore {
   /** Live jobs (non-terminal, submitted) whose plan's exec system has this watch key. */
   liveJobs: (key: string) => Promise<{ uuid: string; remoteJobId: string | null; keeper: string }[]>;
+  /** A look at all jobs of a host; it counts as a look at each job that it lists. */
   saveSnapshot: (key: string, snapshot: Snapshot, takenAt: string) => Promise<void>;
+  /** Is there a launched job that no look and no event has told of yet? */
+  hasUnseen: (key: string) => Promise<boolean>;
   /** One job's state as pushed by its wrapper (END event) or the last snapshot, with the instant it was seen. */
   saveState: (key: string, uuid: string, state: RemoteState, seenAt: string) => Promise<void>;
   findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;

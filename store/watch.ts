@@ -25,9 +25,30 @@ export const createWatchStore = (db: Db): WatchStore => ({
       await trx.insertInto('host_snapshots').values({ watch_key: key, taken_at: takenAt })
         .onConflict((oc) => oc.column('watch_key').doUpdateSet({ taken_at: takenAt })).execute(); // prettier-ignore
       const seen = Object.entries(snapshot).map(([uuid, state]) => [uuid, textOf(state)] as const);
-      for (let from = 0; from < seen.length; from += BATCH)
-        await saveChanged(trx, key, seen.slice(from, from + BATCH), takenAt);
+      for (let from = 0; from < seen.length; from += BATCH) {
+        const some = seen.slice(from, from + BATCH);
+        await saveChanged(trx, key, some, takenAt);
+        await trx.updateTable('jobs').set({ remote_last_status_check: now() })
+          .where('uuid', 'in', some.map(([uuid]) => uuid)).where('ended', 'is', null).execute(); // prettier-ignore
+      }
     });
+  },
+  async hasUnseen(key) {
+    const row = await db
+      .selectFrom('jobs')
+      .select('uuid')
+      .where('watch_key', '=', key)
+      .where('ended', 'is', null)
+      .where('remote_job_id', 'is not', null)
+      .where('status', 'in', ['QUEUED', 'RUNNING'])
+      .where((eb) =>
+        eb.not(
+          eb.exists(eb.selectFrom('remote_states').select('job_uuid').whereRef('job_uuid', '=', 'jobs.uuid')),
+        ),
+      )
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
   },
   async saveState(key, uuid, state, seenAt) {
     await save(db, key, [[uuid, textOf(state)]], seenAt);

@@ -95,7 +95,7 @@ function worldOf(
       home: join(config.KILIM_HOME, 'local'),
     },
   });
-  metrics.countSessions(hosts.sessions);
+  metrics.countHosts(hosts);
   return {
     store,
     runtimes,

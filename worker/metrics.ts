@@ -12,7 +12,7 @@ export interface WorkerMetrics {
   registry: Registry;
   /** The same store; every job that ends through it tells how long its phases took. */
   measured: (store: Store) => Store;
-  countSessions: (sessions: () => number) => void;
+  countHosts: (hosts: { sessions: () => number; commands: () => number }) => void;
 }
 
 /** From a launch of a few milliseconds to a run of a week. */
@@ -76,7 +76,16 @@ export function createMetrics(log: Deps['log']): WorkerMetrics {
         },
       },
     }),
-    countSessions(sessions) {
+    countHosts({ sessions, commands }) {
+      new Counter({
+        name: 'kilim_remote_commands_total',
+        help: 'Commands sent to hosts over SSH',
+        registers,
+        collect() {
+          this.reset();
+          this.inc(commands());
+        },
+      });
       new Gauge({
         name: 'kilim_ssh_sessions',
         help: 'Open SSH connections of this program',

@@ -4,6 +4,7 @@ import { endSeen } from './end-seen.js';
 import { history } from './history.js';
 import { bigFile, manyFiles } from './inputs.js';
 import { oneJobHere, oneJobSsh } from './one-job.js';
+import { looking } from './looking.js';
 import { parked } from './parked.js';
 import { slurmBurst, slurmOneJob, slurmQuiet } from './slurm.js';
 import { start } from './start.js';
@@ -17,6 +18,7 @@ export const figures: readonly Figure[] = [
   oneJobSsh,
   burst,
   endSeen,
+  looking,
   history,
   manyFiles,
   bigFile,

@@ -15,11 +15,14 @@ const at = (steps: Steps, position: number): number => {
   return steps.at(-1)?.[1] ?? MINUTE;
 };
 
-/** How long until a job looks for itself, by the looks so far. While a watcher is healthy only the rare ones remain. */
+/** A watcher has looked at least once more by then. */
+const FIRST_LISTED = 70 * SECOND;
+
+/** How long until a job looks for itself, by the looks so far. While a watcher lists it only the rare ones remain. */
 const LOOKS: Steps = [[1, SECOND], [5, 10 * SECOND], [10, MINUTE], [Infinity, 10 * MINUTE]]; // prettier-ignore
 
-export const lookDelay = (looksSoFar: number, isWatched: boolean): number =>
-  isWatched ? 10 * MINUTE : at(LOOKS, looksSoFar);
+export const lookDelay = (looksSoFar: number, isWatched: boolean, isListed: boolean): number =>
+  isWatched ? (isListed ? 10 * MINUTE : FIRST_LISTED) : at(LOOKS, looksSoFar);
 
 /** How long until a job asks again whose keeper gave no clear answer yet. */
 export const settleDelay = (attempt: number): number =>

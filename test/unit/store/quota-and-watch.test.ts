@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { watchKey } from '../../../domain/jobs/remote.js';
 import type { Store } from '../../../store/store.js';
 import { aPlanned, atOnce, DATABASES, type Place } from './a-store.js';
 
@@ -125,6 +126,24 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     await store.watch.saveSnapshot(key, {}, new Date().toISOString());
     await store.watch.saveSnapshot(key, many, new Date().toISOString());
     expect((await store.watch.findState('busy-1233'))?.state).toEqual({ is: 'running' });
+  });
+
+  it('counts a look at all jobs as one at each, and knows of jobs that none has told of', async () => {
+    const planned = aPlanned();
+    const { uuid, exec, tenant } = planned.plan;
+    const key = watchKey(tenant, exec.host, exec.port, exec.loginUser);
+    await store.jobs.add(planned, '{}');
+    for (const [i, status] of (['PROCESSING_INPUTS', 'STAGING_INPUTS', 'STAGING_JOB', 'SUBMITTING_JOB'] as const).entries())
+      await store.jobs.record({ uuid, rev: i + 1, status }); // prettier-ignore
+    await store.jobs.setRemoteJobId(uuid, '4711');
+    const before = await store.watch.hasUnseen(key);
+    await store.jobs.record({ uuid, rev: 5, status: 'RUNNING' });
+    expect((await store.jobs.get(uuid)).remoteLastStatusCheck).toBeNull();
+    expect(await store.watch.hasUnseen(key)).toBe(true);
+    await store.watch.saveSnapshot(key, { [uuid]: { is: 'running' } }, new Date().toISOString());
+    expect(await store.watch.hasUnseen(key)).toBe(before);
+    expect((await store.jobs.get(uuid)).remoteLastStatusCheck).not.toBeNull();
+    await store.jobs.record({ uuid, rev: 6, status: 'FAILED' });
   });
 
   it.each([1, 2, 3, 4, 5])('lets one of many probe a host (%i)', async (round) => {

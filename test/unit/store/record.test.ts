@@ -134,8 +134,11 @@ describe.each(DATABASES)('records on $name', ({ make }) => {
       usage: null,
     });
     const usage = { elapsedMs: 5, cpuMs: 4, peakMemoryKB: null };
-    await store.jobs.setUsage(uuid, usage);
-    expect((await store.jobs.get(uuid)).usage).toEqual(usage);
+    await store.jobs.setRemoteEnd(uuid, { remoteOutcome: 'FINISHED', remoteResultInfo: '0' }, usage);
+    const over = await store.jobs.get(uuid);
+    expect(over).toMatchObject({ usage, remoteOutcome: 'FINISHED', remoteResultInfo: '0' });
+    await store.jobs.setRemoteEnd(uuid, { remoteOutcome: 'FAILED', remoteResultInfo: '1' });
+    expect(await store.jobs.get(uuid)).toEqual(over); // the first word stands
   });
 
   it('cuts a long message, and its event stays JSON', async () => {
