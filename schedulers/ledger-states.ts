@@ -9,7 +9,7 @@ import type { Reply } from '../domain/remote-command.js';
 export const PROBE = [
   'probe() {',
   '  local code begin end by cpu peak pid start stat',
-  '  if [ -s "$2/exit" ]; then read -r code begin end by cpu peak < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
+  '  if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
   '  if [ -s "$2/pid" ]; then',
   '    read -r pid start < "$2/pid"; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
   '    local word rest=${stat##*) }; set -- "$1" "$2" $rest',
@@ -17,7 +17,7 @@ export const PROBE = [
   '      [ "$3" = T ] && word=suspended || word=running; echo "$1 $word"; return',
   '    fi',
   // it may have ended between the two looks
-  '    if [ -s "$2/exit" ]; then read -r code begin end by cpu peak < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
+  '    if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
   '    echo "$1 gone"; return',
   '  fi',
   '  if [ -d "$2/started.1" ]; then echo "$1 running"; else echo "$1 queued"; fi',

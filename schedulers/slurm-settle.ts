@@ -53,22 +53,25 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
     '  [ -e "$1" ] || touch "$1"; touch "$ledger/now"; local first now',
     '  first=$(stat -c %Y "$1"); now=$(stat -c %Y "$ledger/now"); echo $((now - first))',
     '} 2>/dev/null',
-    'if [ -s "$ledger/exit" ]; then',
-    '  read -r code begin end by cpu peak < "$ledger/exit"; [ "$by" = - ] && by=',
-    '  [ "$code" = 0 ] && [ -z "$by" ] && { echo "exit 0 $begin $end 0 $cpu $peak"; exit 0; }',
-    '  echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak"',
-    'elif [ -e "$ledger/exit.seen" ]; then rm -f "$ledger/exit.seen"; fi',
+    'has_exit() { [ -s "$ledger/exit" ] && read -r code begin end by cpu peak restart < "$ledger/exit" && by=${by#-}; }',
+    'has_exit && [ "$code$by" = 0 ] && { echo "exit 0 $begin $end 0 $cpu $peak"; exit 0; }',
     '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
     'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
-    'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); state=$(word JobState); }',
+    'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); state=$(word JobState); restarts=$(word Restarts); }',
     'ask',
+    // where another run may come, the record of the one before a requeue says nothing; Slurm counts when it requeues
+    plan.repeatable
+      ? 'of_this_run() { has_exit && [ "${restart:-0}" -ge "${restarts:-0}" ]; }'
+      : 'of_this_run() { has_exit; }',
     // the wrapper ends right after its record
-    `[ -s "$ledger/exit" ] && for _ in {1..8}; do case $state in RUNNING|COMPLETING) sleep 0.25; ask ;; *) break ;; esac; done`,
+    'of_this_run && for _ in {1..8}; do case $state in RUNNING|COMPLETING) sleep 0.25; ask ;; *) break ;; esac; done',
+    'if of_this_run; then echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak"',
+    'else rm -f "$ledger/exit.seen"; fi',
     'if [ -n "$state" ]; then echo "slurm $state $(word Reason) $(word ExitCode)"',
     'elif [[ "$said" == *"Invalid job id"* ]]; then echo gone; state=gone',
     'else echo "silent ${said//$\'\\n\'/ }"; exit 0; fi',
     `case $state in ${OVER_WORDS.join('|')}|gone) ;; *) rm -f "$ledger/lost"; exit 0 ;; esac`,
-    '[ -s "$ledger/exit" ] || echo "lost $(age "$ledger/lost")"',
+    'of_this_run || echo "lost $(age "$ledger/lost")"',
     // accounting remembers longer and says who cancelled; slurmdbd needs a moment, and some sites have none
     'case $state in CANCELLED*|gone)',
     '  acct=$(timeout -k 2 10 sacct -X -n -P -j "$id" -o State,ExitCode 2>/dev/null | tail -n 1) && [ -n "$acct" ] && echo "acct $acct" ;;',
@@ -76,7 +79,7 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
     'exit 0',
   ].join('\n'),
   timeoutSeconds: 45,
-  parse: parseSettled(plan.repeatable),
+  parse: parseSettled,
 });
 
 /** What the script said, each part absent where it was not said. */
@@ -116,29 +119,25 @@ function read(stdout: string): Said {
   return said;
 }
 
-const parseSettled =
-  (isRepeatable: boolean) =>
-  ({ stdout, exitCode, stderr }: Reply): RemoteState => {
-    const said = read(stdout);
-    if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
-    if (!said.slurm && !said.gone)
-      return said.exit?.code === 0
-        ? endOf(0, said.exit.elapsedMs, said.exit.usage)
-        : unknown(`the host said nothing about the job (${exitCode ?? 'signal'}): ${stderr.slice(0, 300)}`);
-    const now = said.slurm ? meaningOfState(said.slurm.word) : null;
-    if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
-    if (now && now.is !== 'over') {
-      // a requeued run leaves a record behind; without a second start nothing more can come
-      const isRequeued = now.is === 'queued' && isRepeatable;
-      if (said.exit && !isRequeued && said.exit.age >= WORD_SECONDS) return ended(said, null);
-      return now.is === 'queued'
-        ? { is: 'queued', reason: queueWords(said.slurm?.word ?? '', said.slurm?.reason ?? '') }
-        : now;
-    }
-    const acct = said.acct ? meaningOfState(said.acct.word) : null;
-    if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);
-    return ended(said, now?.condition ?? null, said.slurm?.word);
-  };
+function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState {
+  const said = read(stdout);
+  if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
+  if (!said.slurm && !said.gone)
+    return said.exit?.code === 0
+      ? endOf(0, said.exit.elapsedMs, said.exit.usage)
+      : unknown(`the host said nothing about the job (${exitCode ?? 'signal'}): ${stderr.slice(0, 300)}`);
+  const now = said.slurm ? meaningOfState(said.slurm.word) : null;
+  if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
+  if (now && now.is !== 'over') {
+    if (said.exit && said.exit.age >= WORD_SECONDS) return ended(said, null);
+    return now.is === 'queued'
+      ? { is: 'queued', reason: queueWords(said.slurm?.word ?? '', said.slurm?.reason ?? '') }
+      : now;
+  }
+  const acct = said.acct ? meaningOfState(said.acct.word) : null;
+  if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);
+  return ended(said, now?.condition ?? null, said.slurm?.word);
+}
 
 const unknown = (why: string): RemoteState => ({ is: 'unknown', why });
 

@@ -71,7 +71,8 @@ export const wrapperScript = ({
     `own=; [ -r ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)} ] && read -r own < ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
     'end=$(now)',
-    'echo "$code $begin $end ${by:--} $cpu $peak" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
+    // the last number says of which run by Slurm's count this is
+    'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,
     // a good end after a signal is for the keeper to judge: it may have been the time limit
     '[ -n "$by" ] && tell END - || tell END "$code" "$((end - begin)) $cpu $peak"',

@@ -5,7 +5,14 @@ import type { RemoteState } from '../../domain/jobs/remote.js';
 import type { Host } from '../../hosts/host.js';
 import type { Hosts } from '../../hosts/hosts.js';
 import { slurm } from '../../schedulers/slurm.js';
-import { aLoginNode, aStagedJob, insideCluster, INSTALLATION, startsOfJob } from '../support/cluster-host.js';
+import {
+  aLoginNode,
+  aStagedJob,
+  insideCluster,
+  INSTALLATION,
+  slurmJobsOf,
+  startsOfJob,
+} from '../support/cluster-host.js';
 import { cluster, type Cluster } from '../support/testbed.js';
 
 const bed = cluster('hpc-slurm') as Cluster;
@@ -29,10 +36,21 @@ describe.runIf(cluster('hpc-slurm'))('a job that Slurm puts into the queue again
   };
   const scontrol = (...words: string[]): string => insideCluster('scontrol', ...words);
   /** As an operator. Slurm would wait for two minutes, and needs one second: what is revoked counts in whole ones. */
-  const again = (id: string): void => {
+  const again = (id: string, seconds = 2): void => {
     scontrol('requeue', id);
-    scontrol('update', `jobid=${id}`, 'starttime=now+2');
+    scontrol('update', `jobid=${id}`, `starttime=now+${seconds}`);
   };
+
+  it('runs twice where it may, as one job, however long it waits between', async () => {
+    const script = 'echo run >> runs; [ "$(wc -l < runs)" -gt 1 ] || sleep 300';
+    const plan = await aStagedJob(host, bed, { script, repeatable: true });
+    const { remoteJobId } = await host.run(slurm.launch(plan, INSTALLATION));
+    await until(plan, remoteJobId, 'running');
+    again(remoteJobId, 35); // longer than a bad end waits for the word of Slurm
+    expect(await until(plan, remoteJobId, 'over')).toMatchObject({ exitCode: 0 });
+    expect(await startsOfJob(host, plan)).toBe(2);
+    expect(await slurmJobsOf(host, plan)).toEqual([remoteJobId]);
+  }, 240_000);
 
   it('is told to Slurm not to be repeatable, which then refuses', async () => {
     const plan = await aStagedJob(host, bed, { script: 'sleep 300' });

@@ -49,10 +49,10 @@ describe.each([
     return parse({ stdout, stderr, exitCode: status });
   };
   /** As the node wrote it, with the node's clock. */
-  const record = (code: number): void => {
+  const record = (code: number, more = ''): void => {
     const file = join(ledger, 'exit');
     const nodeMs = Date.now() + skew * 1000;
-    writeFileSync(file, `${code} ${nodeMs - 2000} ${nodeMs}\n`);
+    writeFileSync(file, `${code} ${nodeMs - 2000} ${nodeMs} ${more}\n`);
     utimesSync(file, nodeMs / 1000, nodeMs / 1000);
   };
   const older = (name: string, seconds: number): void => {
@@ -67,6 +67,19 @@ describe.each([
     older('exit.seen', 31);
     expect(settle()).toMatchObject({ is: 'over', exitCode: 3, condition: 'SCHEDULER_TERMINATED' });
   }, 60_000);
+
+  it('the record of a run before a requeue is not the end of one that may run again', () => {
+    record(143, 'TERM - - 0');
+    says('JobId=5 JobState=RUNNING Reason=None Requeue=1 Restarts=1 ExitCode=0:0');
+    settle();
+    if (existsSync(join(ledger, 'exit.seen'))) older('exit.seen', 31);
+    expect(settle()).toMatchObject({ is: 'over', exitCode: 143 }); // nothing more can come
+    plan = { ...plan, repeatable: true };
+    expect(settle()).toEqual({ is: 'running' });
+    record(0, 'TERM - - 1');
+    says('JobId=5 JobState=COMPLETED Reason=None Requeue=1 Restarts=1 ExitCode=0:0');
+    expect(settle()).toMatchObject({ is: 'over', exitCode: 0 });
+  });
 
   it('who is in no list is unknown first and lost later', () => {
     program('scontrol', 'echo "slurm_load_jobs error: Invalid job id specified"; exit 1');

@@ -83,10 +83,11 @@ describe('the last word on a job', () => {
     expect(settled(said)).toMatchObject(state);
   }); // prettier-ignore
 
-  it('of a requeued run that may run twice is that it waits', () => {
-    const said = ['exit 143 0 5 600', 'slurm PENDING BeginTime 0:0'];
-    expect(settled(said, { repeatable: true })).toMatchObject({ is: 'queued' });
-    expect(settled(said)).toMatchObject({ is: 'over', exitCode: 143 });
+  it('of a requeued run that may not run twice is its end', () => {
+    expect(settled(['exit 143 0 5 600', 'slurm PENDING BeginTime 0:0'])).toMatchObject({
+      is: 'over',
+      exitCode: 143,
+    });
   });
 
   it('reaches people with word, code and condition', () => {
