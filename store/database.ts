@@ -14,7 +14,7 @@ export interface Database {
     created: string;
   };
   reservations: { key: string; job_uuid: string; created: string };
-  waiters: { key: string; job_uuid: string; since: string };
+  waiters: { key: string; job_uuid: string; since: string; woken: string | null };
   host_snapshots: { watch_key: string; taken_at: string };
   remote_states: { job_uuid: string; watch_key: string; state: string; seen_at: string };
   probes: { subject: string; claimed_ms: number; ok: number | null; said: string | null; at: string | null };

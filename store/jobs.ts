@@ -8,7 +8,7 @@ import { isPostgres, lock } from './dialects.js';
 import { JOB_COLUMNS, sortable } from './job-columns.js';
 import { recordStatus } from './job-record.js';
 import { addEvent, toEvent, toJob } from './job-rows.js';
-import { now } from './now.js';
+import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
 import type { JobQuery, JobStore } from './store.js';
@@ -178,9 +178,6 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
     },
   };
 }
-
-/** In the form of `now`, so that texts compare as instants. */
-const ago = (ms: number): string => new Date(Date.now() - ms).toISOString().replace('Z', '000Z');
 
 const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>>[number]['status'];
 

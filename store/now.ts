@@ -6,3 +6,6 @@ export function now(): string {
   const micros = String(last % 1000).padStart(3, '0');
   return new Date(Math.floor(last / 1000)).toISOString().replace('Z', `${micros}Z`);
 }
+
+/** In the same form, so that texts compare as instants. */
+export const ago = (ms: number): string => new Date(Date.now() - ms).toISOString().replace('Z', '000Z');

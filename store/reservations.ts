@@ -2,23 +2,33 @@ import type { Transaction } from 'kysely';
 
 import type { Database, Db } from './database.js';
 import { lock } from './dialects.js';
-import { now } from './now.js';
+import { ago, now } from './now.js';
 import type { JobStore } from './store.js';
+
+/** How long a place is kept for a waiter who was told of it. */
+const TURN_MS = 10_000;
 
 /** Places under limits, one per key and job: counted in the transaction that takes them, so no two jobs share one. */
 export const createReservations = (db: Db): Pick<JobStore, 'reserve' | 'ahead'> => ({
   reserve: (uuid, limits) =>
     db.transaction().execute(async (trx) => {
       await lock(trx, limits.map(({ key }) => placesOf(key))); // prettier-ignore
+      const { created: since } = await trx
+        .selectFrom('jobs')
+        .select('created')
+        .where('uuid', '=', uuid)
+        .executeTakeFirstOrThrow();
       for (const { key, limit } of limits) {
         const { n } = await trx.selectFrom('reservations').select((eb) => eb.fn.countAll<number>().as('n'))
           .where('key', '=', key).where('job_uuid', '!=', uuid).executeTakeFirstOrThrow(); // prettier-ignore
-        if (Number(n) < limit) continue;
+        if (Number(n) + (await turnsBefore(trx, key, since, uuid)) < limit) continue;
         await trx
           .insertInto('waiters')
-          .values({ key, job_uuid: uuid, since: now() })
-          .onConflict((oc) => oc.doNothing()) // it keeps its place in the line
+          .values({ key, job_uuid: uuid, since, woken: null })
+          .onConflict((oc) => oc.doNothing())
           .execute();
+        // who cannot take what is free holds nobody up
+        await trx.updateTable('waiters').set({ woken: null }).where('job_uuid', '=', uuid).execute();
         return `The limit of ${limit} active job${limit === 1 ? '' : 's'} for ${key} is reached.`;
       }
       const created = now();
@@ -44,7 +54,20 @@ export const createReservations = (db: Db): Pick<JobStore, 'reserve' | 'ahead'> 
   },
 });
 
-/** Gives a job's places back; names up to two oldest waiters, so that nobody stampedes. */
+/** Waiters who were submitted earlier and have just been told of a free place: it is theirs, however quick others are. */
+async function turnsBefore(
+  trx: Transaction<Database>,
+  key: string,
+  since: string,
+  uuid: string,
+): Promise<number> {
+  const { n } = await trx.selectFrom('waiters').select((eb) => eb.fn.countAll<number>().as('n'))
+    .where('key', '=', key).where('job_uuid', '!=', uuid).where('since', '<', since).where('woken', '>', ago(TURN_MS))
+    .executeTakeFirstOrThrow(); // prettier-ignore
+  return Number(n);
+}
+
+/** Gives a job's places back; names the two that were submitted first of those who wait, so that nobody stampedes. */
 export async function freePlaces(
   trx: Transaction<Database>,
   uuid: string,
@@ -60,11 +83,23 @@ export async function freePlaces(
     .select('job_uuid')
     .where('key', 'in', keys)
     .where('job_uuid', '!=', uuid)
+    // a paused one would not come
+    .where('job_uuid', 'in', (eb) =>
+      eb.selectFrom('jobs').select('uuid').where('status', 'in', ['PENDING', 'BLOCKED']),
+    )
     .groupBy('job_uuid')
     .orderBy((eb) => eb.fn.min('since'))
     .limit(2)
     .execute();
-  return waiting.map(({ job_uuid }) => job_uuid);
+  const woken = waiting.map(({ job_uuid }) => job_uuid);
+  if (woken.length > 0)
+    await trx
+      .updateTable('waiters')
+      .set({ woken: now() })
+      .where('key', 'in', keys)
+      .where('job_uuid', 'in', woken)
+      .execute();
+  return woken;
 }
 
 const placesOf = (key: string): string => `places ${key}`;

@@ -78,6 +78,37 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     expect((await store.jobs.record({ uuid: waiting[0] ?? '', rev: 2, status: 'FAILED' })).freed).toEqual(waiting.slice(1)); // prettier-ignore
   });
 
+  it('keeps a freed place for who was submitted first, however quick the others are', async () => {
+    const limits = [{ key: 'fair', limit: 1 }];
+    const jobs = await Promise.all((await someJobs(30)).map((uuid) => store.jobs.get(uuid)));
+    const line = jobs.sort((a, b) => a.created.localeCompare(b.created)).map(({ uuid }) => uuid);
+    const [first = '', ...others] = line;
+    await store.jobs.reserve(first, limits);
+    for (const uuid of others.toReversed()) await store.jobs.reserve(uuid, limits); // asked the wrong way round
+    const order: string[] = [];
+    for (let running = first; order.length < others.length;) {
+      const { rev } = await store.jobs.get(running);
+      await store.jobs.record({ uuid: running, rev: rev + 1, status: 'CANCELLED' });
+      // all ask again, the youngest first
+      for (const uuid of others.filter((other) => !order.includes(other)).toReversed())
+        if ((await store.jobs.reserve(uuid, limits)) === null) order.push((running = uuid));
+    }
+    expect(order).toEqual(others);
+  });
+
+  it('does not wait for a waiter who is paused', async () => {
+    const [one = '', two = '', three = ''] = await someJobs(3);
+    const limits = [{ key: 'paused', limit: 1 }];
+    await store.jobs.reserve(one, limits);
+    const [older = '', younger = ''] = (await Promise.all([two, three].map((uuid) => store.jobs.get(uuid))))
+      .sort((a, b) => a.created.localeCompare(b.created)).map(({ uuid }) => uuid); // prettier-ignore
+    await store.jobs.reserve(older, limits);
+    await store.jobs.reserve(younger, limits);
+    await store.jobs.record({ uuid: older, rev: 1, status: 'PAUSED' });
+    expect((await store.jobs.record({ uuid: one, rev: 1, status: 'CANCELLED' })).freed).toEqual([younger]);
+    expect(await store.jobs.reserve(younger, limits)).toBeNull();
+  });
+
   it('gives the place back when a job is blocked, and forgets a waiter that ended', async () => {
     const [one = '', two = '', three = ''] = await someJobs(3);
     const limits = [{ key: 'e', limit: 1 }];
