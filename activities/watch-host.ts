@@ -6,6 +6,7 @@ import type { SystemUse } from '../domain/jobs/job-plan.js';
 import { QUEUE_OF, type Keeper } from '../domain/jobs/keeper.js';
 import { queueMessage, type RemoteState, type Snapshot } from '../domain/jobs/remote.js';
 import { stateDir } from '../domain/jobs/ledger.js';
+import type { JobStatus } from '../domain/jobs/status.js';
 import type { WatchTicket } from '../domain/jobs/ticket.js';
 import { followLines } from '../hosts/follow.js';
 import type { Host } from '../hosts/host.js';
@@ -76,7 +77,7 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
       const queue = QUEUE_OF[job.keeper as Keeper];
       const says = queue ? queueMessage(queue, job.remoteJobId, now ?? null) : null;
       if (says && !isDeepStrictEqual(known[job.uuid], now)) await store.watch.tellQueued(job.uuid, says);
-      if (isNews(now, known[job.uuid])) await wake(deps, job.uuid);
+      if (isNews(now, known[job.uuid], queue !== null)) await wake(deps, job.uuid);
     }
   } catch (error) {
     log.warn({ key: ticket.key, err: error }, 'a look at a host failed');
@@ -92,11 +93,11 @@ const listsOf = (live: readonly { keeper: string }[]): Keeper[] => {
 };
 
 /** An end and an absence are told until the job has settled them; of the rest only the start of a run matters. */
-const isNews = (now: RemoteState | undefined, before: RemoteState | undefined): boolean =>
+const isNews = (now: RemoteState | undefined, before: RemoteState | undefined, canQueue: boolean): boolean =>
   now === undefined ||
   now.is === 'over' ||
   now.is === 'unknown' ||
-  (now.is !== 'queued' && before?.is === 'queued');
+  (now.is !== 'queued' && (before ? before.is === 'queued' : canQueue));
 
 /** How long the first look of this process may take to begin; a signal costs a job eleven events. */
 const BEGINNING_MS = 60;
@@ -171,6 +172,9 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
   };
 }
 
+/** The row may not say QUEUED yet: a quick start is told before the launch has answered. */
+const MAY_WAIT: readonly JobStatus[] = ['SUBMITTING_JOB', 'QUEUED', 'BLOCKED', 'PAUSED'];
+
 async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<void> {
   const said = parseEvent(line);
   if (!said || said.what === 'REFUSED') return;
@@ -178,7 +182,7 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
     const isStart = said.what === 'START';
     // only who waits in a queue waits for a start; all others were started by Kilim itself
     const job = isStart ? await deps.store.jobs.find(said.uuid) : null;
-    if (isStart && (job?.status !== 'QUEUED' || QUEUE_OF[job.plan.keeper] === null)) return;
+    if (job && (QUEUE_OF[job.plan.keeper] === null || !MAY_WAIT.includes(job.status))) return;
     const state: RemoteState = isStart
       ? { is: 'running' }
       : said.exitCode === null
