@@ -10,7 +10,7 @@ export interface Progress {
 export async function heartbeating<T>(work: (progress: Progress) => Promise<T>): Promise<T> {
   const context = Context.current();
   let moved = { bytes: 0, files: 0 };
-  const beat = setInterval(() => context.heartbeat(moved), 2_000);
+  const beat = setInterval(() => context.heartbeat(moved), 1_000);
   try {
     return await work({
       signal: context.cancellationSignal,

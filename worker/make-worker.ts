@@ -37,6 +37,8 @@ export const makeWorker = ({
     maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: 200,
     maxConcurrentLocalActivityExecutions: 100,
+    maxHeartbeatThrottleInterval: '1 second', // the answer to a heartbeat brings a cancel
+    defaultHeartbeatThrottleInterval: '1 second',
     shutdownGraceTime: '5 seconds',
     shutdownForceTime: '20 seconds',
     interceptors: {

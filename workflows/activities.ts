@@ -21,13 +21,15 @@ export const { makeDirectories, stageJob, submitJob, holdRemote, releaseRemote }
   proxyActivities<Activities>({
     startToCloseTimeout: '35 minutes', // a pull of a large image is part of stageJob
     heartbeatTimeout: LOST,
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED', // a job is not CANCELLED while its step still works
     retry: { ...BRIEF, maximumAttempts: 240 },
   });
 
-/** Bytes on their way: heartbeats tell of a lost worker, cancelling waits for the end of the file. */
+/** Bytes on their way: heartbeats tell of a lost worker. */
 export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({
   startToCloseTimeout: '12 hours',
   heartbeatTimeout: LOST,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: {
     initialInterval: '2 seconds',
     backoffCoefficient: 2,

@@ -139,8 +139,12 @@ export function beginJob(ticket: Ticket) {
     );
     await Promise.race([passed, condition(() => state.freed !== seen || state.wantsPause)]);
     scope.cancel();
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('the job was cancelled');
+    refuseCancelled();
     upsertSearchAttributes([{ key: BLOCKED_CODE, value: null }]);
+  }
+
+  function refuseCancelled(): void {
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('the job was cancelled');
   }
 
   return {
@@ -152,6 +156,8 @@ export function beginJob(ticket: Ticket) {
     async phase<T>(next: ActiveStatus, work: () => Promise<T>, outcome?: Outcome): Promise<T | undefined> {
       if (ACTIVE.indexOf(next) < from) return undefined;
       for (let round = 0; ; round++) {
+        // a step that a cancel did not reach in time ended well: nothing new is begun
+        refuseCancelled();
         // on the host the run itself is held or told of: their own waiting does that
         if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
         // the row of a job that is taken up again may stand at BLOCKED or PAUSED
@@ -193,11 +199,15 @@ export function beginJob(ticket: Ticket) {
     /** FINISHED, or FAILED with the reason. */
     async end(outcome: Outcome | undefined): Promise<JobEnd> {
       const to: TerminalStatus = !outcome || outcome.remoteOutcome === 'FINISHED' ? 'FINISHED' : 'FAILED';
-      await record(to, {
-        ...(outcome?.message ? { message: outcome.message } : {}),
-        ...(outcome?.condition ? { condition: outcome.condition } : {}),
-        archived: outcome?.archive ?? true,
-      });
+      refuseCancelled();
+      // a cancel that comes from now on is too late
+      await CancellationScope.nonCancellable(() =>
+        record(to, {
+          ...(outcome?.message ? { message: outcome.message } : {}),
+          ...(outcome?.condition ? { condition: outcome.condition } : {}),
+          archived: outcome?.archive ?? true,
+        }),
+      );
       return { status: to, condition: condition_ ?? DEFAULT_CONDITION[to] };
     },
     currentStatus: () => status,

@@ -35,6 +35,24 @@ describe('a cancel', { concurrent: true }, () => {
     return ANSWER['submitJob'];
   };
 
+  it('waits for a step that works, and begins no other although it ended well', async () => {
+    let ended = 0;
+    const life = await engine.live({
+      stageJob: async () => {
+        await hanging().catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        ended = Date.now();
+      },
+    });
+    await life.until('STAGING_JOB');
+    await life.handle.cancel();
+    await life.until('CANCELLED');
+    expect(Date.now()).toBeGreaterThanOrEqual(ended);
+    expect(ended).not.toBe(0);
+    expect(life.calls).not.toContain('submitJob');
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+  });
+
   it('before the first task, and twice, ends it as well', async () => {
     const life = await engine.live({ makeDirectories: hanging });
     await life.handle.cancel();
