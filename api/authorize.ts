@@ -97,18 +97,22 @@ async function isAllowed(
   return held.includes(level) || (level === 'READ' && held.includes('MODIFY'));
 }
 
-/** May the caller use a path of the system? (platform §5.8) @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED */
+/**
+ * May the caller use a path of the system? (platform §5.8) `fence` is the path that was granted to him and that no link may
+ * lead out of: all of the system for its owner.
+ * @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED
+ */
 export async function pathFor(
   store: Store,
   caller: Caller,
   systemId: string,
   path: string,
   level: 'READ' | 'MODIFY',
-): Promise<System> {
+): Promise<{ system: System; fence: string }> {
   const system = await store.systems.find(caller.tenant, systemId);
   if (!system || system.deleted || !system.enabled)
     throw new KilimError('SYSTEM_NOT_FOUND', `The system ${systemId} was not found or is not enabled.`);
-  if (caller.isAdmin || system.owner === caller.user) return system;
+  if (caller.isAdmin || system.owner === caller.user) return { system, fence: '' };
   const refuse = (): never => {
     throw new KilimError(
       'NOT_AUTHORIZED',
@@ -118,7 +122,8 @@ export async function pathFor(
   if (!(await isAllowed(store, caller, system.owner, `system:${systemId}`, 'READ'))) refuse();
   for (const above of pathAndAbove(path)) {
     const held = await store.grants.levels(caller.tenant, `files:${systemId}:${above}`, caller.user);
-    if (held.includes(level) || (level === 'READ' && held.includes('MODIFY'))) return system;
+    if (held.includes(level) || (level === 'READ' && held.includes('MODIFY')))
+      return { system, fence: above };
   }
   return refuse();
 }

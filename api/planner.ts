@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
+import { choiceOfSystems } from '../domain/jobs/plan/choice-of-systems.js';
 import { planJob, type PlanInput } from '../domain/jobs/plan/plan-job.js';
 import { hostEvalsNeeded } from '../domain/jobs/plan/directories.js';
 import type { PlannedJob } from '../domain/jobs/job-plan.js';
@@ -23,16 +24,16 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const app = await appFor(store, owner, request.appId, request.appVersion, 'EXECUTE');
   if (!app.enabled || !app.versionEnabled)
     throw new KilimError('INVALID_REQUEST', `appId: ${app.id} ${app.version} is not enabled`);
-  const execId = request.execSystemId ?? app.jobAttributes.execSystemId;
-  if (!execId)
+  const choice = choiceOfSystems(request, app);
+  const exec = await systemFor(store, owner, choice.execSystemId, 'EXECUTE');
+  const archive =
+    choice.archiveSystemId === null ? null : await systemFor(store, owner, choice.archiveSystemId, 'READ');
+  if (choice.dtnWanted && exec.dtnSystemId)
     throw new KilimError(
       'INVALID_REQUEST',
-      'execSystemId: is named neither by the request nor by the application',
+      `dtnSystemInputDir, dtnSystemOutputDir: data is not moved through a DTN (${exec.dtnSystemId}) yet; set both to !tapis_not_set`,
     );
-  const exec = await systemFor(store, owner, execId, 'EXECUTE');
-  const archiveId = request.archiveSystemId ?? app.jobAttributes.archiveSystemId ?? execId;
-  const archive = archiveId === execId ? null : await systemFor(store, owner, archiveId, 'READ');
-  const profileName = profileOf(request, exec);
+  const profileName = choice.profileName(exec);
   const profile = profileName ? await store.profiles.find(caller.tenant, profileName) : null;
   if (profileName && !profile)
     throw new KilimError('PROFILE_NOT_FOUND', `The scheduler profile ${profileName} was not found.`);
@@ -82,14 +83,6 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
   return planned;
 }
-
-/** `--tapis-profile NAME` of the request, else the system's (jobs §2.7.2). */
-const profileOf = (request: JobRequest, exec: System): string | null => {
-  const option = request.parameterSet?.schedulerOptions
-    ?.map(({ arg }) => /^--tapis-profile[ =](\S+)$/.exec(arg?.trim() ?? '')?.[1])
-    .find(Boolean);
-  return option ?? exec.batchSchedulerProfile;
-};
 
 /** What a login shell of the host says: many sites set such variables only there. */
 async function hostVariable(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 
 import type { FileInfo } from '../domain/files/file-info.js';
-import { normalizePath } from '../domain/files/path.js';
+import { joinRoot, normalizePath } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
@@ -28,6 +28,18 @@ export const makeDirs = (host: Host, rootDir: string, dirs: string[]): Promise<v
     line: [...rootedAll(dirs.map((path) => ({ rootDir, path }))), 'mkdir -p -- "${paths[@]}"'].join('\n'),
     parse: ignore(dirs.join(', ')),
   });
+
+/** Refuses a path that a link leads out of `fence`, both below rootDir; rootDir itself is looked at by every command. */
+export async function refuseOutside(host: Host, rootDir: string, fence: string, path: string): Promise<void> {
+  if (fence === '') return;
+  const inside = normalizePath(path).slice(fence.length);
+  await host.run({
+    line: rooted(joinRoot(rootDir, fence), inside).join('\n'),
+    parse: (reply) => {
+      if (reply.exitCode !== 0) throw fileFault(reply, path);
+    },
+  });
+}
 
 const FORMAT = '%y\\t%s\\t%U\\t%G\\t%M\\t%T@\\t%P\\0';
 

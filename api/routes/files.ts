@@ -4,7 +4,15 @@ import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
-import { listFiles, makeDirs, moveCopy, openRead, removePath, statPath } from '../../hosts/files.js';
+import {
+  listFiles,
+  makeDirs,
+  moveCopy,
+  openRead,
+  refuseOutside,
+  removePath,
+  statPath,
+} from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
@@ -46,14 +54,16 @@ async function openedAt(
       throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
   }
   normalizePath(path);
-  const system = await pathFor(deps.store, call.caller, systemId, path, level);
+  const { system, fence } = await pathFor(deps.store, call.caller, systemId, path, level);
   if (system.systemType !== 'LINUX') {
     throw new KilimError(
       'NOT_SUPPORTED',
       `FILES_SYS_UNSUPPORTED Files of ${system.systemType} systems are not served yet: ${systemId}`,
     );
   }
-  return { host: await openAs(deps, system, userFor(system, call.caller)), system, path };
+  const host = await openAs(deps, system, userFor(system, call.caller));
+  await refuseOutside(host, system.rootDir, fence, path);
+  return { host, system, path };
 }
 
 const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
@@ -192,7 +202,8 @@ const relocate = route({
     const { host, system, path } = await opened(call, deps, 'ops', operation === 'MOVE' ? 'MODIFY' : 'READ');
     if (normalizePath(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
-    await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
+    const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
+    await refuseOutside(host, system.rootDir, fence, newPath);
     const isInto = await statPath(host, system.rootDir, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
     await moveCopy(host, system.rootDir, operation, path, newPath);
     const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;

@@ -26,9 +26,9 @@ async function submit(
 ): Promise<Answer> {
   const { store, engine } = deps;
   const bodyHash = createHash('sha256').update(raw).digest('hex');
-  const once = idempotencyKey
-    ? { key: idempotencyKey.slice(0, 255), caller: caller.user, bodyHash }
-    : undefined;
+  if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey))
+    throw new KilimError('INVALID_REQUEST', 'Idempotency-Key: must be 1 to 255 visible ASCII characters');
+  const once = idempotencyKey ? { key: idempotencyKey, caller: caller.user, bodyHash } : undefined;
   const older = once
     ? await store.jobs.findByIdempotencyKey(caller.tenant, once.caller, once.key, bodyHash)
     : null;
@@ -48,7 +48,9 @@ const submitJob = route({
   path: '/v3/jobs/submit',
   handle: async ({ body, bodyText, caller, query, headers }, deps) => {
     if (flag('dryRun', query['dryRun'])) return dryRun(body, caller, deps);
-    return submit(body, bodyText, caller, deps, headers['idempotency-key']);
+    // kept as JSON, so that it can be submitted again, however it came
+    const raw = /json/i.test(headers['content-type'] ?? 'json') ? bodyText : JSON.stringify(body);
+    return submit(body, raw, caller, deps, headers['idempotency-key']);
   },
 });
 

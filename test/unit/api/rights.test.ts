@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -184,12 +184,36 @@ it('moves files with their grants', async () => {
   expect((await as('train301', 'GET', '/v3/files/ops/vm/after/there')).status).toBe(403);
 });
 
+it('lets no link lead a grantee out of what was granted to him', async () => {
+  writeFileSync(join(world.data, 'secret.txt'), 'secret');
+  await as('alice', 'POST', '/v3/files/ops/vm', { path: 'fenced/in' });
+  writeFileSync(join(world.data, 'fenced/in/plain.txt'), 'plain');
+  symlinkSync('../secret.txt', join(world.data, 'fenced/out'));
+  symlinkSync('in/plain.txt', join(world.data, 'fenced/inside'));
+  symlinkSync('..', join(world.data, 'fenced/up'));
+  await as('alice', 'POST', '/v3/files/permissions/vm/fenced', {
+    username: 'train301',
+    permission: 'MODIFY',
+  });
+  const read = async (user: string, path: string) =>
+    (await as(user, 'GET', `/v3/files/content/vm/${path}`)).status;
+  expect([await read('train301', 'fenced/inside'), await read('alice', 'fenced/out')]).toEqual([200, 200]);
+  for (const path of ['fenced/out', 'fenced/up/secret.txt', 'fenced/up/fenced/../secret.txt'])
+    expect([path, await read('train301', path)]).toEqual([path, 403]);
+  expect((await as('train301', 'GET', '/v3/files/ops/vm/fenced/up')).status).toBe(403);
+  expect((await as('train301', 'DELETE', '/v3/files/ops/vm/fenced/up/secret.txt')).status).toBe(403);
+  const copy = { operation: 'COPY', newPath: 'fenced/up/copied.txt' };
+  expect((await as('train301', 'PUT', '/v3/files/ops/vm/fenced/inside', copy)).status).toBe(403);
+});
+
 it('submits once per Idempotency-Key, plans without acting on a dry run, resubmits', async () => {
   const body = { name: 'once', appId: 'img', appVersion: '0.0.1' };
   const submit = (given: object, key: string) => world.ask('POST', '/v3/jobs/submit', { as: 'alice', body: given, headers: { 'Idempotency-Key': key } }); // prettier-ignore
   const [first, second] = [await submit(body, 'k1'), await submit(body, 'k1')];
   expect(second.json.result.uuid).toBe(first.json.result.uuid);
   expect((await submit({ ...body, name: 'other' }, 'k1')).status).toBe(409);
+  const long = await submit(body, 'k'.repeat(256));
+  expect([long.status, long.json.message]).toEqual([400, expect.stringContaining('Idempotency-Key')]);
   const total = async () =>
     (await as('alice', 'GET', '/v3/jobs/list?computeTotal=true')).json.metadata.totalCount;
   const before = await total();
@@ -203,6 +227,17 @@ it('submits once per Idempotency-Key, plans without acting on a dry run, resubmi
   );
   expect((await as('alice', 'POST', `/v3/jobs/${uuid}/resubmit`)).json.result.uuid).not.toBe(uuid);
   expect((await as('stranger', 'POST', `/v3/jobs/${uuid}/resubmit`)).status).toBe(401);
+  const formed = await fetch(`${world.url}/v3/jobs/submit`, {
+    method: 'POST',
+    headers: {
+      'X-Tapis-Token': await world.token('alice'),
+      'Content-Type': 'application/x-www-form-urlencoded',
+    },
+    body: 'name=formed&appId=img&appVersion=0.0.1',
+  });
+  const { result } = (await formed.json()) as { result: { uuid: string } };
+  const again = await as('alice', 'POST', `/v3/jobs/${result.uuid}/resubmit`);
+  expect([again.status, again.json.result.name]).toEqual([200, 'formed']);
   expect((await as('alice', 'POST', '/v3/jobs/nothing/resubmit')).status).toBe(400);
   expect((await as('alice', 'POST', `/v3/jobs/${uuid}/hide`)).status).toBe(409);
   expect((await as('alice', 'GET', `/v3/jobs/${uuid}/output/list/`)).status).toBe(400);
