@@ -16,6 +16,8 @@ export interface BlockedBy {
   code: ErrorCode;
   /** How often the same step was blocked before. */
   round: number;
+  /** Milliseconds since the epoch: since when, with the rounds before that brought no calm. */
+  since: number;
   /** Where it failed; by default every host of the job is tested. */
   systemId?: string;
 }
@@ -27,7 +29,7 @@ export interface BlockedBy {
  */
 export async function awaitRecovery(deps: Deps, uuid: string, cause: BlockedBy): Promise<void> {
   const subject = meaningOf(cause.code).recover ?? 'host';
-  const { attempt, scheduledTimestampMs } = Context.current().info;
+  const { attempt } = Context.current().info;
   const delay = recoveryDelay(subject, attempt + cause.round);
   const plan = await deps.store.jobs.getPlan(uuid);
   // a scheduler has just been asked; what seemed to have passed and came again is not asked at once
@@ -36,7 +38,7 @@ export async function awaitRecovery(deps: Deps, uuid: string, cause: BlockedBy):
     ? 'it is looked at again soon'
     : await stillBlocked(deps, plan, subject, cause, delay);
   if (still === null) return;
-  const waited = Date.now() - scheduledTimestampMs;
+  const waited = Date.now() - cause.since;
   if (waited > deps.blockedLimitMs(subject)) {
     const minutes = Math.round(waited / 60_000);
     throw new KilimError('RECOVERY_TIMEOUT', `The job was BLOCKED for ${minutes} minutes. ${still}`);

@@ -35,6 +35,9 @@ import {
   resume,
 } from './messages.js';
 
+/** A step that went on for so long was not blocked meanwhile. */
+const CALM_MS = 10 * 60_000;
+
 /** The state of one job's workflow and the moves that every line of its life shares. */
 export type JobControl = ReturnType<typeof beginJob>;
 
@@ -122,14 +125,16 @@ export function beginJob(ticket: Ticket) {
     return true;
   }
 
-  async function blockOn(failure: Failure, round: number): Promise<void> {
+  async function blockOn(failure: Failure, round: number, since: number): Promise<void> {
     const subject = meaningOf(failure.code).recover ?? 'host';
     await record('BLOCKED', { message: `${failure.message} ${CURE[subject]}` });
     upsertSearchAttributes([{ key: BLOCKED_CODE, value: failure.code }]);
     const seen = state.freed;
     const scope = new CancellationScope();
     const { code, systemId } = failure;
-    const test = scope.run(() => awaitRecovery(uuid, { code, round, ...(systemId ? { systemId } : {}) }));
+    const test = scope.run(() =>
+      awaitRecovery(uuid, { code, round, since, ...(systemId ? { systemId } : {}) }),
+    );
     const passed = test.then(
       () => true,
       (error: unknown) => {
@@ -155,6 +160,8 @@ export function beginJob(ticket: Ticket) {
     /** One line of the job's life: moves to the status, does the work, and waits in BLOCKED while a failure may pass. */
     async phase<T>(next: ActiveStatus, work: () => Promise<T>, outcome?: Outcome): Promise<T | undefined> {
       if (ACTIVE.indexOf(next) < from) return undefined;
+      let since = 0;
+      let triedAt = 0;
       for (let round = 0; ; round++) {
         // a step that a cancel did not reach in time ended well: nothing new is begun
         refuseCancelled();
@@ -168,7 +175,10 @@ export function beginJob(ticket: Ticket) {
         } catch (error) {
           const failure = isCancellation(error) ? null : failureOf(error);
           if (!failure || !meaningOf(failure.code).recover) throw error;
-          await blockOn(failure, round);
+          // a test that passed and a step that fails again at once are one wait
+          if (Date.now() - triedAt > CALM_MS) since = Date.now();
+          await blockOn(failure, round, since);
+          triedAt = Date.now();
         }
       }
       function enter(to: ActiveStatus, known?: Outcome): void {

@@ -40,7 +40,8 @@ const RECOVERY: Record<RecoverySubject, Steps> = {
   disk: [[Infinity, MINUTE]],
   system: [[60, 10 * SECOND], [Infinity, MINUTE]],
   app: [[60, 10 * SECOND], [Infinity, MINUTE]],
-  quota: [[Infinity, MINUTE]],
+  // who is next is told when a place is free; to ask is for a word that was lost
+  quota: [[2, MINUTE], [Infinity, 5 * MINUTE]],
   scheduler: [[6, 10 * SECOND], [10, 30 * SECOND], [Infinity, MINUTE]],
 }; // prettier-ignore
 

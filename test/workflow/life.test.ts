@@ -1,6 +1,7 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { BlockedBy } from '../../activities/await-recovery.js';
 import { ACTIVE } from '../../domain/jobs/status.js';
 import { pause, remoteHint, resourceFreed, resume } from '../../workflows/messages.js';
 import { anEngine, failure, finished, type Engine, type Life, type Steps } from './engine.js';
@@ -128,13 +129,17 @@ describe('BLOCKED', { concurrent: true }, () => {
   });
 
   it('tests where it failed, and does not hurry when it comes again', async () => {
-    const asked: unknown[] = [];
+    const asked: BlockedBy[] = [];
     const life = await engine.live({
       stageInputs: failing('HOST_UNREACHABLE', 2, undefined),
       awaitRecovery: (_uuid, cause) => Promise.resolve(void asked.push(cause)),
     });
     await life.handle.result();
-    expect(asked).toEqual([0, 1].map((round) => ({ code: 'HOST_UNREACHABLE', round, systemId: 'host' })));
+    const since = asked[0]?.since; // both are one wait
+    expect(asked).toEqual(
+      [0, 1].map((round) => ({ code: 'HOST_UNREACHABLE', round, since, systemId: 'host' })),
+    );
+    expect(Math.abs(Date.now() - (since ?? 0))).toBeLessThan(60_000);
   });
 
   it('ends as JOB_RECOVERY_TIMEOUT when its time is over', async () => {
