@@ -26,7 +26,7 @@ export const makeWorker = ({
   taskQueue,
   workflowBundle,
   deps,
-  maxCachedWorkflows = 1500,
+  maxCachedWorkflows = 700, // half a megabyte each; who waits for long is replayed when it is woken
 }: WorkerOptions): Promise<Worker> =>
   Worker.create({
     connection,

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { insideCluster } from '../support/cluster-host.js';
 import { aGate, type Gate } from '../support/gate.js';
-import { aKilim, startsOf, type Kilim } from '../support/kilim.js';
-import { part } from '../support/testbed.js';
+import { aKilim, killSessions, startsOf, type Kilim } from '../support/kilim.js';
+import { cluster, part } from '../support/testbed.js';
 
 const script = (text: string) => ({
   appArgs: [{ arg: `'eval "$SCRIPT"'` }],
@@ -83,32 +84,40 @@ describe.runIf(part('vm-ssh') && part('store-ssh'))('over SSH, with a job in eve
     await kilim.stop();
   });
 
+  const request = (execSystemId: string, seconds = 1) => ({
+    appId: 'zip-app',
+    execSystemId,
+    archiveSystemId: 'store',
+    fileInputs: [{ name: 'in', sourceUrl: input, targetPath: 'in.txt' }],
+    parameterSet: script(`sleep ${seconds}; cat in.txt`),
+  });
+
   /** Submits a job and holds its host as soon as it is seen in the phase. */
   const held = async (phase: string): Promise<string> => {
     const gate = gates.get(phase);
-    const uuid = await kilim.submit({
-      appId: 'zip-app',
-      execSystemId: `gate-${phase}`,
-      archiveSystemId: 'store',
-      fileInputs: [{ name: 'in', sourceUrl: input, targetPath: 'in.txt' }],
-      parameterSet: script(`sleep ${phase === 'RUNNING' ? 12 : 1}; cat in.txt`),
-    });
+    const uuid = await kilim.submit(request(`gate-${phase}`, phase === 'RUNNING' ? 12 : 1));
     for (const deadline = Date.now() + 60_000; (await kilim.get(uuid)).status !== phase; await sleep(20))
       if (Date.now() > deadline) throw new Error(`${uuid} was never seen in ${phase}`);
     gate?.hold();
     return uuid;
   };
 
-  it.each(['worker', 'api', 'temporal', 'connections'] as const)(
+  it.each(['worker', 'api', 'temporal', 'connections', 'sessions'] as const)(
     'kill -9 of the %s: every job ends FINISHED, started once, with its true exit code',
     async (fault) => {
       for (const gate of gates.values()) {
         gate.release();
         gate.setDelay(DELAY_MS);
       }
-      const jobs = await Promise.all(PHASES.map(async (phase) => [phase, await held(phase)] as const));
+      const jobs: [string, string][] = await Promise.all(
+        PHASES.map(async (phase): Promise<[string, string]> => [phase, await held(phase)]),
+      );
       for (const [phase, uuid] of jobs) expect(await kilim.get(uuid)).toMatchObject({ uuid, status: phase });
+      const pending = await kilim.submit(request('vm'));
+      expect(await kilim.get(pending)).toMatchObject({ status: 'PENDING' });
+      jobs.push(['PENDING', pending]);
       if (fault === 'connections') for (const gate of gates.values()) gate.drop();
+      else if (fault === 'sessions') expect(killSessions(part('vm-ssh')?.user ?? '')).toBeGreaterThan(0);
       else kilim.kill(fault);
       for (const gate of gates.values()) {
         gate.setDelay(0);
@@ -122,6 +131,42 @@ describe.runIf(part('vm-ssh') && part('store-ssh'))('over SSH, with a job in eve
           expect([phase, startsOf(`${part('vm-ssh')?.home}/workdir/jobs/${uuid}`, uuid)]).toEqual([phase, 1]);
         }),
       );
+    },
+    240_000,
+  );
+});
+
+/* Only a scheduler keeps a job in QUEUED. */
+const bed = cluster('hpc-slurm');
+describe.runIf(bed)('on a cluster, with a job that waits in its queue and one that runs', () => {
+  let kilim: Kilim;
+  beforeAll(async () => {
+    kilim = await aKilim();
+  });
+  afterAll(() => kilim.stop());
+
+  const submit = (schedulerOptions: { arg: string }[], text: string): Promise<string> =>
+    kilim.submit({
+      appId: 'zip-alice', execSystemId: 'slurm', jobType: 'BATCH', parameterSet: { ...script(text), schedulerOptions },
+    }); // prettier-ignore
+
+  it.each(['worker', 'api', 'temporal', 'sessions'] as const)(
+    'kill -9 of the %s: both end FINISHED, started once, with their true exit code',
+    async (fault) => {
+      const running = await submit([], 'sleep 8; echo done');
+      await kilim.until(running, 'RUNNING', 60);
+      const queued = await submit([{ arg: '--begin=now+10' }], 'echo done');
+      await kilim.until(queued, 'QUEUED', 60);
+      // fails where there was none
+      if (fault === 'sessions') insideCluster('pkill', '-KILL', '-f', '^sshd(-session)?: alice');
+      else kilim.kill(fault);
+      expect(await kilim.until(queued, 'FINISHED', 150)).toMatchObject({ remoteResultInfo: '0:0' });
+      expect(await kilim.until(running, 'FINISHED', 150)).toMatchObject({ remoteResultInfo: '0:0' });
+      for (const uuid of [queued, running]) {
+        expect(await kilim.output(uuid)).toBe('done\n');
+        const home = bed?.users['alice']?.homeOnThisMachine ?? '';
+        expect([uuid, startsOf(`${home}/workdir/jobs/${uuid}`, uuid)]).toEqual([uuid, 1]);
+      }
     },
     240_000,
   );

@@ -216,6 +216,14 @@ export const anyPort = (): Promise<number> =>
 export const startsOf = (execDir: string, uuid: string): number =>
   Number(spawnSyncOrThrow('bash', ['-c', `ls -d ${execDir}/.kilim/${uuid}/started.* | wc -l`]));
 
+/** `kill -9` of every sshd session of a login name, at the host: what a broken login node does. */
+export function killSessions(user: string): number {
+  const sessions = spawnSyncOrThrow('ps', ['-eo', 'pid=,args=']).split('\n')
+    .map((line) => /^\s*(\d+)\s+sshd(?:-session)?: (\S+)/.exec(line)).filter((row) => row?.[2] === user || row?.[2]?.startsWith(`${user}@`)); // prettier-ignore
+  for (const row of sessions) childProcess.spawnSync('kill', ['-KILL', row?.[1] ?? '']);
+  return sessions.length;
+}
+
 /** Processes that carry the job's tag. */
 export const processesOf = (uuid: string): string[] =>
   spawnSyncOrThrow('bash', [
