@@ -1,54 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { provisionTemporal } from '../../launcher/provision-temporal.js';
 import { aClient, aHome, anyPort, seedOf } from '../support/kilim.js';
+import { isOk, kilim, start, until, type Running } from '../support/programs.js';
 import { part } from '../support/testbed.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-
-interface Running {
-  child: ChildProcess;
-  said: () => string;
-  ended: Promise<number | null>;
-}
-
-function start(command: string, args: string[], env: Record<string, string | undefined>): Running {
-  const child = spawn(command, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let text = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { child, said: () => text, ended };
-}
-const kilim = (args: string[], env: Record<string, string | undefined>): Running =>
-  start(process.execPath, [join(ROOT, 'bin/kilim'), ...args], env);
-
-async function until(
-  what: string,
-  isSo: () => Promise<boolean>,
-  programs: Running[],
-  seconds = 40,
-): Promise<void> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(50)) {
-    if (await isSo().catch(() => false)) return;
-    const gone = programs.find(({ child }) => child.exitCode !== null);
-    if (gone) throw new Error(`${what}: a program ended: ${gone.said()}`);
-  }
-  throw new Error(
-    `${what}: not within ${seconds} s. ${programs.map(({ said }) => said().slice(-800)).join('\n')}`,
-  );
-}
-const isOk = (url: string): Promise<boolean> => fetch(url).then(({ ok }) => ok);
 
 const bed = part('postgres');
 describe.runIf(bed)('the single programs on a Temporal server and PostgreSQL', () => {
