@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
@@ -19,7 +21,7 @@ type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Re
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
 export function sshHost(name: string, pool: SshPool): Host {
   const onChannel: Run = async (command, signal) => {
-    const { line, head } = wrap(command.line);
+    const { line, head, mark } = wrap(command.line);
     const opened = await pool.channel(line, signal);
     const end = exitOf(opened, name);
     const reply = collect(opened, opened.stderr);
@@ -34,7 +36,7 @@ export function sshHost(name: string, pool: SshPool): Host {
         await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
         if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
         const { stdout, stderr } = await reply;
-        return { stdout: afterMark(stdout), stderr: afterMark(stderr), exitCode };
+        return { stdout: afterMark(mark, stdout), stderr: afterMark(mark, stderr), exitCode };
       },
     );
   };
@@ -61,7 +63,7 @@ export function sshHost(name: string, pool: SshPool): Host {
       return command.parse(await (fits ? onShell : onChannel)(command, options?.signal));
     },
     async stream(script, options) {
-      const { line, head } = wrap(script);
+      const { line, head, mark } = wrap(script);
       const signal = options?.signal;
       const opened = await pool.channel(line, signal);
       const end = exitOf(opened, name);
@@ -78,10 +80,10 @@ export function sshHost(name: string, pool: SshPool): Host {
       const stderr = tail(opened.stderr, STDERR_BYTES);
       const done = end.close
         .then(() => end.exit)
-        .then(async (exitCode) => ({ exitCode, stderr: afterMark(await stderr) }))
+        .then(async (exitCode) => ({ exitCode, stderr: afterMark(mark, await stderr) }))
         .finally(() => signal?.removeEventListener('abort', abort));
       done.catch(() => undefined);
-      await skipToMark(opened);
+      await skipToMark(mark, opened, name);
       return { stdin: opened, stdout: opened, done };
     },
   };
@@ -148,19 +150,26 @@ function exitOf(channel: ClientChannel, name: string): End {
   return { exit, close: closed, isClosed: () => isClosed };
 }
 
-/** What start-up files of the account print comes before this line, and is nobody's output. */
-const MARK = 'kilim: here it starts';
+/** Start-up files that take longer than this are taken to hang. */
+const START_MS = 60_000;
 
-const afterMark = (text: string): string => {
-  const at = text.indexOf(`${MARK}\n`);
-  return at < 0 ? text : text.slice(at + MARK.length + 1);
+/** What start-up files of the account print comes before the mark, and is nobody's output. */
+const afterMark = (mark: string, text: string): string => {
+  const at = text.indexOf(`${mark}\n`);
+  return at < 0 ? text : text.slice(at + mark.length + 1);
 };
 
 /** Reads up to the mark, and not a byte of what follows; a command that ended without it had nothing to say. */
-function skipToMark(stream: ClientChannel): Promise<void> {
-  const mark = Buffer.from(`${MARK}\n`);
+function skipToMark(word: string, stream: ClientChannel, name: string): Promise<void> {
+  const mark = Buffer.from(`${word}\n`);
   let seen = Buffer.alloc(0);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(
+        new KilimError('HOST_TIMEOUT', `${name}: the start-up files of the account do not come to an end.`),
+      );
+      endChannel(stream);
+    }, START_MS);
     const look = (): void => {
       for (let chunk; (chunk = stream.read() as Buffer | null) !== null;) {
         seen = Buffer.concat([seen.subarray(-mark.length), chunk]);
@@ -173,6 +182,7 @@ function skipToMark(stream: ClientChannel): Promise<void> {
       }
     };
     const stop = (): void => {
+      clearTimeout(timer);
       stream.off('readable', look).off('end', stop).off('close', stop);
       setImmediate(resolve); // the stream forgets a moment later that somebody read it by hand
     };
@@ -184,11 +194,12 @@ function skipToMark(stream: ClientChannel): Promise<void> {
  * A line for whatever login shell the account has: no new line, no exclamation mark, no quote inside. A script
  * that is too long for an argument comes first on stdin (`head -c` takes exactly its bytes).
  */
-function wrap(script: string): { line: string; head: Buffer } {
+function wrap(script: string): { line: string; head: Buffer; mark: string } {
+  const mark = `kilim-${randomBytes(8).toString('hex')}`; // nobody prints it by chance
   const text = Buffer.from(script).toString('base64');
   const bash = (source: string): string =>
-    `exec bash --noprofile --norc -c 'echo ${MARK}; echo ${MARK} >&2; eval "$(${source} | base64 -d)"'`;
+    `exec bash --noprofile --norc -c 'echo ${mark}; echo ${mark} >&2; eval "$(${source} | base64 -d)"'`;
   return text.length <= MAX_SCRIPT_BYTES
-    ? { line: bash(`echo ${text}`), head: Buffer.alloc(0) }
-    : { line: bash(`head -c ${text.length}`), head: Buffer.from(text) };
+    ? { line: bash(`echo ${text}`), head: Buffer.alloc(0), mark }
+    : { line: bash(`head -c ${text.length}`), head: Buffer.from(text), mark };
 }
