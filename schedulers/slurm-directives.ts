@@ -2,8 +2,12 @@ import { tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { parseSlurmOption } from './slurm-options.js';
 
+/** What a comment of Kilim's starts with; the tag follows. */
+export const COMMENT_PREFIX = 'kilim:';
+
 /** What a job's Slurm comment starts with: by this it is found again. */
-export const commentOf = (installation: string, uuid: string): string => `kilim:${tagOf(installation, uuid)}`;
+export const commentOf = (installation: string, uuid: string): string =>
+  `${COMMENT_PREFIX}${tagOf(installation, uuid)}`;
 
 /** The `#SBATCH` lines, long names, sorted (specification: jobs §6.8). */
 export function slurmDirectives(plan: JobPlan, installation: string): string[] {

@@ -95,6 +95,11 @@ export const Config = z
     KILIM_HOST_DOWN_LIMIT_MINUTES: minutes
       .optional()
       .describe('how long by a host that does not answer; unset: without limit'),
+    KILIM_SWEEP_MINUTES: minutes
+      .default(10)
+      .describe(
+        'how often hosts are looked at for what ended jobs left running; what was seen for one and a half times as long is ended',
+      ),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
     KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),
     KILIM_WORKFLOW_BUNDLE: z

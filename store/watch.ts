@@ -3,7 +3,9 @@ import type { Kysely } from 'kysely';
 import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
 import { lock } from './dialects.js';
-import { now } from './now.js';
+import { JOB_COLUMNS } from './job-columns.js';
+import { toJob } from './job-rows.js';
+import { ago, now } from './now.js';
 import type { WatchStore } from './store.js';
 import { clip } from './texts.js';
 
@@ -89,6 +91,21 @@ export const createWatchStore = (db: Db): WatchStore => ({
       .where('watch_key', '=', key)
       .executeTakeFirst();
     return row ? Date.now() - Date.parse(row.taken_at) : null;
+  },
+  async newestJobs(ms) {
+    const rows = await db
+      .selectFrom('jobs')
+      .select(JOB_COLUMNS)
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('jobs')
+          .select(({ fn }) => fn.max('id').as('id'))
+          .where('last_updated', '>', ago(ms))
+          .where('remote_job_id', 'is not', null)
+          .groupBy('watch_key'),
+      )
+      .execute();
+    return rows.map(toJob);
   },
   async snapshotAges() {
     const rows = await db

@@ -19,6 +19,7 @@ import { createEngine } from './engine.js';
 import { makeWorker } from './make-worker.js';
 import { createMetrics, freeAddress, serveMetrics, type WorkerMetrics } from './metrics.js';
 import { reconcile } from './reconcile.js';
+import { createSweeper } from './sweep.js';
 import { installTelemetry } from './telemetry.js';
 
 const RECONCILE_MS = 5_000;
@@ -74,9 +75,12 @@ async function main(): Promise<void> {
       log.warn({ err: error }, 'the reconciler will try again'),
     );
   }, RECONCILE_MS);
+  const sweep = createSweeper(deps, 1.5 * config.KILIM_SWEEP_MINUTES * 60_000);
+  const sweeping = setInterval(() => void sweep(), config.KILIM_SWEEP_MINUTES * 60_000);
   log.info({ taskQueue: config.KILIM_TASK_QUEUE }, 'the worker runs');
   await worker.run(); // ends by SIGTERM or SIGINT, after the drain
   clearInterval(mending);
+  clearInterval(sweeping);
   server?.close();
   await Promise.allSettled([connection.close(), client.connection.close(), store.close()]);
   process.exit(0);

@@ -200,4 +200,22 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
       said: 'refused',
     });
   });
+
+  it('names every host with a launched job by the newest of these', async () => {
+    const on = async (host: string, remoteJobId: string | null) => {
+      const exec = { ...aPlanned().plan.exec, host };
+      const { uuid } = await store.jobs.add(aPlanned({ exec }), '{}');
+      if (remoteJobId) await store.jobs.setRemoteJobId(uuid, remoteJobId);
+      return uuid;
+    };
+    await on('one.example', '1');
+    const newest = await on('one.example', '2');
+    await on('one.example', null);
+    await on('two.example', null);
+    const found = (await store.watch.newestJobs(60_000)).filter(({ plan }) =>
+      /^(one|two)\./.test(plan.exec.host),
+    );
+    expect(found.map(({ uuid }) => uuid)).toEqual([newest]);
+    expect(await store.watch.newestJobs(-60_000)).toEqual([]);
+  });
 });

@@ -1,0 +1,94 @@
+import { execFileSync } from 'node:child_process';
+
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { part } from '../support/testbed.js';
+
+/* What a job left running after its end is found by its tag and ended; nothing else is. */
+
+const vm = part('vm-ssh');
+const docker = part('docker');
+
+const FOREIGN = 'other1:11111111-1111-4111-8111-111111111111-007';
+const parameterSet = (script: string) => ({
+  appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+  envVariables: [
+    { key: 'SCRIPT', value: script },
+    { key: 'FOREIGN', value: FOREIGN },
+  ],
+});
+
+describe('orphans', () => {
+  let kilim: Kilim;
+  beforeAll(async () => {
+    kilim = await aKilim({ env: { KILIM_SWEEP_MINUTES: '0.05', LOG_LEVEL: 'info' } });
+  }, 60_000);
+  afterAll(() => kilim.stop());
+
+  const events = async (uuid: string): Promise<string> =>
+    JSON.stringify((await kilim.call('GET', `/v3/jobs/${uuid}/history`)).result);
+
+  if (vm)
+    it('ends what a finished job left behind over SSH, and neither a live job nor another installation', async () => {
+      const run = (script: string) =>
+        kilim.submit({ appId: 'zip-app', execSystemId: 'vm', parameterSet: parameterSet(script) });
+      const live = await run('sleep 600');
+      // SIGTERM alone does not end it
+      const orphan = await run(
+        `setsid sh -c 'trap "" TERM; while :; do sleep 1; done' > /dev/null 2>&1 < /dev/null & ` +
+          'KILIM_JOB=$FOREIGN setsid sleep 600 > /dev/null 2>&1 < /dev/null &',
+      );
+      await kilim.until(live, 'RUNNING');
+      await kilim.until(orphan, 'FINISHED', 60);
+      const foreign = processesOf(FOREIGN.slice(7));
+      try {
+        expect(processesOf(orphan)).not.toEqual([]);
+        expect(foreign).toHaveLength(1);
+
+        await vi.waitFor(() => expect(processesOf(orphan)).toEqual([]), { timeout: 60_000, interval: 300 });
+        await vi.waitFor(async () => expect(await events(orphan)).toContain('ORPHAN_ENDED'), {
+          timeout: 20_000,
+          interval: 300,
+        });
+        expect((await kilim.get(orphan)).status).toBe('FINISHED');
+        expect((await kilim.get(live)).status).toBe('RUNNING');
+        expect(processesOf(live)).not.toEqual([]);
+        expect(processesOf(FOREIGN.slice(7))).toEqual(foreign);
+      } finally {
+        for (const environ of foreign) process.kill(Number(environ.split('/')[2]), 'SIGKILL');
+        await kilim.call('POST', `/v3/jobs/${live}/cancel`);
+        await kilim.until(live, 'CANCELLED', 60);
+      }
+    }, 180_000);
+
+  if (docker)
+    it('removes a container whose job is over', async () => {
+      const engine = (...words: string[]) =>
+        execFileSync('docker', ['-H', docker.DOCKER_HOST ?? '', ...words], { encoding: 'utf8' }).trim();
+      const uuid = await kilim.submit({
+        appId: 'zip-app',
+        execSystemId: 'here',
+        parameterSet: parameterSet('echo "$KILIM_JOB"'),
+      });
+      await kilim.until(uuid, 'FINISHED', 60);
+      const tag = (await kilim.output(uuid)).trim();
+      const start = (label: string) =>
+        engine('run', '-d', '--label', `kilim.job=${label}`, 'kilim/busybox:test', 'sleep', '600');
+      const [ours, foreign] = [start(tag), start(FOREIGN)];
+      try {
+        await vi.waitFor(() => expect(engine('ps', '-aq', '--filter', `label=kilim.job=${tag}`)).toBe(''), {
+          timeout: 60_000,
+          interval: 300,
+        });
+        expect(engine('ps', '-q', '--no-trunc', '--filter', `label=kilim.job=${FOREIGN}`)).toBe(foreign);
+        await vi.waitFor(async () => expect(await events(uuid)).toContain('ORPHAN_ENDED'), {
+          timeout: 20_000,
+          interval: 300,
+        });
+      } finally {
+        engine('rm', '-f', foreign);
+        if (engine('ps', '-aq', '--no-trunc').includes(ours)) engine('rm', '-f', ours);
+      }
+    }, 120_000);
+});

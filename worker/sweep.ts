@@ -1,0 +1,89 @@
+import type { Deps } from '../activities/deps.js';
+import type { Job } from '../domain/jobs/job.js';
+import { watchKey } from '../domain/jobs/remote.js';
+import { isTerminal } from '../domain/jobs/status.js';
+import { endTagged, listTags, type Tag } from '../schedulers/orphans.js';
+
+/** Hosts without a job for longer are not asked any more. */
+const HOSTS_MS = 7 * 24 * 3_600_000;
+
+type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
+
+/** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
+interface Memory {
+  /** When an orphan was seen first, by host and job. */
+  firstSeen: Map<string, number>;
+  /** Tags of other installations that were told of. */
+  told: Set<string>;
+}
+
+/**
+ * Ends what runs on hosts with our tag though its job is over, or unknown: after a lost database, a clean-up that was
+ * given up, an application that left something behind. Nothing is ended at its first look, nor before `patienceMs`; a
+ * live row protects, whatever Temporal says, since its workflow is started again. What other installations run is told once.
+ * Several workers do no harm: each looks by itself, and ending is repeatable.
+ */
+export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promise<void> {
+  const memory: Memory = { firstSeen: new Map(), told: new Set() };
+  let isSweeping = false;
+  const sweep = async (): Promise<void> => {
+    for (const job of await deps.store.watch.newestJobs(HOSTS_MS)) {
+      const host = hostKeyOf(job);
+      await sweepHost(deps, memory, job, patienceMs).catch((error: unknown) =>
+        deps.log.warn({ host, err: error }, 'a host could not be swept'),
+      );
+    }
+  };
+  return async () => {
+    if (isSweeping) return; // a host hangs
+    isSweeping = true;
+    await sweep()
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'the sweeper will try again'))
+      .finally(() => (isSweeping = false));
+  };
+}
+
+const hostKeyOf = ({ tenant, plan: { exec } }: Job): string =>
+  watchKey(tenant, exec.host, exec.port, exec.loginUser);
+
+/** One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. */
+async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceMs: number): Promise<void> {
+  const { store, log, openHost, installation } = deps;
+  const host = await openHost(sample.tenant, sample.plan.exec);
+  const key = hostKeyOf(sample);
+  const tags = await host.run(listTags(sample.plan));
+  const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
+  const orphans = new Set<string>();
+  for (const tag of tags) {
+    if (tag.installation !== installation) tellOnce(deps, memory, host.name, tag);
+    else if (!live.has(tag.uuid) && (await isOver(store, tag.uuid))) orphans.add(tag.uuid);
+  }
+  for (const seen of memory.firstSeen.keys())
+    if (seen.startsWith(`${key} `) && !orphans.has(seen.slice(key.length + 1))) memory.firstSeen.delete(seen);
+  for (const uuid of orphans) {
+    const first = memory.firstSeen.get(`${key} ${uuid}`);
+    if (first === undefined) memory.firstSeen.set(`${key} ${uuid}`, Date.now());
+    else if (Date.now() - first >= patienceMs) {
+      const { left } = await host.run(endTagged(sample.plan, { installation, uuid }));
+      const rest = left.length === 0 ? '' : `; still there: ${left.join(', ')}`;
+      log.warn({ uuid, host: host.name, left }, 'something of a job that is over still ran, and was ended');
+      if ((await store.jobs.find(uuid)) !== null)
+        await store.jobs.addEvent(uuid, 'JOB_ERROR_MESSAGE', 'ORPHAN_ENDED', {
+          message: `After the end of the job something of it still ran on ${host.name} and was ended${rest}`,
+        });
+    }
+  }
+}
+
+/** A job of another system on the same machine is live, too. */
+const isOver = async (store: Deps['store'], uuid: string): Promise<boolean> => {
+  const job = await store.jobs.find(uuid);
+  return job === null || isTerminal(job.status);
+};
+
+function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {
+  const tag = `${installation}:${uuid}`;
+  if (told.has(tag)) return;
+  told.add(tag);
+  log.info({ host, tag }, 'a job of another installation runs here; it is left alone');
+}
