@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 
 import type { Step } from '../domain/jobs/explain.js';
 import type { Job } from '../domain/jobs/job.js';
+import { labelsOf, summaryOf } from '../domain/jobs/labels.js';
 import type { Order } from '../domain/jobs/ticket.js';
 import type { Config } from '../schemas/config.js';
 
@@ -26,13 +27,6 @@ export interface Engine {
 }
 
 const DEADLINE_MS = 3_000;
-const KEYS = {
-  JobStatus: defineSearchAttributeKey('JobStatus', SearchAttributeType.KEYWORD),
-  JobOwner: defineSearchAttributeKey('JobOwner', SearchAttributeType.KEYWORD),
-  JobTenant: defineSearchAttributeKey('JobTenant', SearchAttributeType.KEYWORD),
-  JobAppId: defineSearchAttributeKey('JobAppId', SearchAttributeType.KEYWORD),
-  ExecSystem: defineSearchAttributeKey('ExecSystem', SearchAttributeType.KEYWORD),
-};
 
 export function createEngine(config: Config, log: Logger): Engine {
   const { connectionOptions } = loadClientConnectConfig();
@@ -49,22 +43,19 @@ export function createEngine(config: Config, log: Logger): Engine {
     }
   };
   return {
-    start: ({ uuid, plan }) =>
-      soon(`the start of ${uuid}`, () =>
+    start: (job) =>
+      soon(`the start of ${job.uuid}`, () =>
         client.workflow.start('runJob', {
-          workflowId: uuid,
+          workflowId: job.uuid,
           taskQueue: config.KILIM_TASK_QUEUE,
-          args: [{ uuid }],
+          args: [{ uuid: job.uuid }],
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: `${plan.name} · ${plan.owner} · ${plan.appId} ${plan.appVersion} · ${plan.exec.systemId}`,
-          typedSearchAttributes: [
-            { key: KEYS.JobStatus, value: 'PENDING' },
-            { key: KEYS.JobOwner, value: plan.owner },
-            { key: KEYS.JobTenant, value: plan.tenant },
-            { key: KEYS.JobAppId, value: plan.appId },
-            { key: KEYS.ExecSystem, value: plan.exec.systemId },
-          ],
+          staticSummary: summaryOf(job),
+          typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
+            key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+            value,
+          })),
         }),
       ),
     cancel: (uuid) => soon(`the cancel of ${uuid}`, () => client.workflow.getHandle(uuid).cancel()),

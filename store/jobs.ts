@@ -156,10 +156,16 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .execute();
       return rows.map(toEvent);
     },
-    async quiet(olderThanMs, limit) {
-      const rows = await db.selectFrom('jobs').select(['uuid', 'status', 'cancel_requested'])
-        .where('ended', 'is', null).where('last_updated', '<', ago(olderThanMs)).orderBy('last_updated').limit(limit).execute(); // prettier-ignore
+    async quiet(olderThanMs, { isUrgent, after, limit }) {
+      const rows = await db.selectFrom('jobs').select(['id', 'uuid', 'status', 'cancel_requested'])
+        .where('ended', 'is', null).where('last_updated', '<', ago(olderThanMs)).where('id', '>', after)
+        .where((eb) => {
+          const urgent = eb.or([eb('status', '=', 'PENDING'), eb('cancel_requested', '=', 1)]);
+          return isUrgent ? urgent : eb.not(urgent);
+        })
+        .orderBy('id').limit(limit).execute(); // prettier-ignore
       return rows.map((row) => ({
+        id: Number(row.id),
         uuid: row.uuid,
         status: toStatus(row.status),
         cancelRequested: row.cancel_requested === 1,

@@ -90,11 +90,14 @@ export interface JobStore {
   ) => Promise<void>;
   /** How many jobs wait for the same limit since before this one; null where it waits for none. */
   ahead: (uuid: string) => Promise<number | null>;
-  /** Non-terminal rows not written for `olderThanMs`; for the reconciler. */
+  /**
+   * Non-terminal rows not written for `olderThanMs`, for the reconciler: by id, behind the id `after`. Urgent are
+   * those that have not begun or are to be cancelled; the others come without these.
+   */
   quiet: (
     olderThanMs: number,
-    limit: number,
-  ) => Promise<{ uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
+    turn: { isUrgent: boolean; after: number; limit: number },
+  ) => Promise<{ id: number; uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
 }

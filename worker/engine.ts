@@ -1,6 +1,9 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 
 import type { Deps } from '../activities/deps.js';
+import type { Job } from '../domain/jobs/job.js';
+import { labelsOf, summaryOf } from '../domain/jobs/labels.js';
 import type { Ticket, WatchTicket } from '../domain/jobs/ticket.js';
 
 const WATCHER_MEMORY_MS = 30_000;
@@ -10,7 +13,7 @@ export const createEngine = (
   client: Client,
   taskQueue: string,
   log: Deps['log'],
-): Deps['engine'] & { start: (ticket: Ticket) => Promise<void> } => {
+): Deps['engine'] & { start: (ticket: Ticket, job: Job) => Promise<void> } => {
   const known = new Map<string, number>();
   return {
     async hint(uuid, signal) {
@@ -32,13 +35,18 @@ export const createEngine = (
       });
       known.set(ticket.key, Date.now());
     },
-    async start(ticket) {
+    async start(ticket, job) {
       await client.workflow.start('runJob', {
         workflowId: ticket.uuid,
         taskQueue,
         args: [ticket],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        staticSummary: summaryOf(job),
+        typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
+          key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+          value,
+        })),
       });
     },
   };

@@ -18,7 +18,7 @@ import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
 import { makeWorker } from './make-worker.js';
 import { createMetrics, freeAddress, serveMetrics, type WorkerMetrics } from './metrics.js';
-import { reconcile } from './reconcile.js';
+import { createReconciler } from './reconcile.js';
 import { createSweeper } from './sweep.js';
 import { installTelemetry } from './telemetry.js';
 
@@ -70,10 +70,9 @@ async function main(): Promise<void> {
           sdkAddress,
           isRunning: () => worker.getState() === 'RUNNING',
         });
+  const reconcile = createReconciler(deps, client, engine.start);
   const mending = setInterval(() => {
-    reconcile(deps, client, engine.start).catch((error: unknown) =>
-      log.warn({ err: error }, 'the reconciler will try again'),
-    );
+    reconcile().catch((error: unknown) => log.warn({ err: error }, 'the reconciler will try again'));
   }, RECONCILE_MS);
   const sweep = createSweeper(deps, 1.5 * config.KILIM_SWEEP_MINUTES * 60_000);
   const sweeping = setInterval(() => void sweep(), config.KILIM_SWEEP_MINUTES * 60_000);

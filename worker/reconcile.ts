@@ -6,28 +6,54 @@ import type { Job } from '../domain/jobs/job.js';
 import type { Ticket } from '../domain/jobs/ticket.js';
 
 const QUIET_MS = 5_000;
-const BATCH = 200;
+/** Of each turn in a pass. A row that was not started, or whose cancel was not sent, should not wait for all others. */
+const BATCH = { urgent: 100, others: 50 };
+
+type Start = (ticket: Ticket, job: Job) => Promise<void>;
 
 /**
  * Mends what a crash left between the row and Temporal: a live row without a workflow gets one again, which adopts
- * what runs; a cancel that could not be sent is sent. Safe with several workers: starting twice starts once.
+ * what runs; a cancel that could not be sent is sent. A pass asks Temporal about some of the quiet jobs and the next one
+ * about those behind them, so its cost does not grow with their number; where one is missing more may be, and it
+ * goes on at once. Safe with several workers: starting twice starts once.
+ * @returns a pass, which tells how many it mended
  */
-export async function reconcile(
+export function createReconciler(
   deps: Pick<Deps, 'store' | 'log'>,
   client: Client,
-  start: (ticket: Ticket) => Promise<void>,
-): Promise<number> {
-  let mended = 0;
-  for (const { uuid, cancelRequested } of await deps.store.jobs.quiet(QUIET_MS, BATCH)) {
-    const handle = client.workflow.getHandle(uuid);
-    if (!(await isRunning(handle))) {
-      await start(ticketOf(await deps.store.jobs.get(uuid)));
-      deps.log.info({ uuid }, 'a job without a workflow was started again from its row');
-      mended++;
-    }
-    if (cancelRequested) await handle.cancel();
+  start: Start,
+): () => Promise<number> {
+  const passed = { urgent: 0, others: 0 };
+  const turn = async (which: 'urgent' | 'others'): Promise<number> => {
+    const rows = await deps.store.jobs.quiet(QUIET_MS, {
+      isUrgent: which === 'urgent',
+      after: passed[which],
+      limit: BATCH[which],
+    });
+    // before they are looked at: a job that cannot be mended must not hold up those behind it
+    passed[which] = rows.length < BATCH[which] ? 0 : (rows.at(-1)?.id ?? 0);
+    let mended = 0;
+    for (const row of rows) if (await mend(deps, client, start, row)) mended++;
+    return mended > 0 && passed[which] > 0 ? mended + (await turn(which)) : mended;
+  };
+  return async () => (await turn('urgent')) + (await turn('others'));
+}
+
+async function mend(
+  { store, log }: Pick<Deps, 'store' | 'log'>,
+  client: Client,
+  start: Start,
+  { uuid, cancelRequested }: { uuid: string; cancelRequested: boolean },
+): Promise<boolean> {
+  const handle = client.workflow.getHandle(uuid);
+  const isLost = !(await isRunning(handle));
+  if (isLost) {
+    const job = await store.jobs.get(uuid);
+    await start(ticketOf(job), job);
+    log.info({ uuid }, 'a job without a workflow was started again from its row');
   }
-  return mended;
+  if (cancelRequested) await handle.cancel();
+  return isLost;
 }
 
 const isRunning = async (handle: {
@@ -42,9 +68,7 @@ const isRunning = async (handle: {
 };
 
 /** Where to take the job up again: what was launched is followed, everything before is safe to repeat. */
-export const ticketOf = (
-  job: Pick<Job, 'uuid' | 'rev' | 'status' | 'remoteJobId' | 'remoteOutcome'>,
-): Ticket => ({
+const ticketOf = (job: Pick<Job, 'uuid' | 'rev' | 'status' | 'remoteJobId' | 'remoteOutcome'>): Ticket => ({
   uuid: job.uuid,
   rev: job.rev,
   from: standing(job),

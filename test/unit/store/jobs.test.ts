@@ -154,11 +154,20 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
     await store.jobs.record({ uuid: ended.uuid, rev: 1, status: 'CANCELLED' });
     await store.jobs.requestCancel(uuid);
 
-    expect((await store.jobs.quiet(60_000, 1_000)).map((job) => job.uuid)).not.toContain(uuid);
-    const quiet = await store.jobs.quiet(-60_000, 1_000);
-    expect(quiet).toContainEqual({ uuid, status: 'PENDING', cancelRequested: true });
+    const running = await store.jobs.add(aPlanned(), '{}');
+    await store.jobs.record({ uuid: running.uuid, rev: 1, status: 'PROCESSING_INPUTS' });
+
+    const urgent = { isUrgent: true, after: 0, limit: 1_000 };
+    const others = { ...urgent, isUrgent: false };
+    expect((await store.jobs.quiet(60_000, urgent)).map((job) => job.uuid)).not.toContain(uuid);
+    const quiet = await store.jobs.quiet(-60_000, urgent);
+    expect(quiet).toContainEqual({ id: expect.any(Number), uuid, status: 'PENDING', cancelRequested: true }); // prettier-ignore
     expect(quiet.map((job) => job.uuid)).not.toContain(ended.uuid);
-    expect(await store.jobs.quiet(-60_000, 1)).toHaveLength(1);
+    expect(quiet.map((job) => job.uuid)).not.toContain(running.uuid);
+    expect((await store.jobs.quiet(-60_000, others)).map((job) => job.uuid)).toContain(running.uuid);
+    const [first] = await store.jobs.quiet(-60_000, { ...urgent, limit: 1 });
+    const next = await store.jobs.quiet(-60_000, { ...urgent, after: first?.id ?? 0 });
+    expect([first, ...next]).toEqual(quiet);
   });
 
   it('names the live jobs of a watch key', async () => {
