@@ -2,7 +2,8 @@ import type { Job } from '../domain/jobs/job.js';
 import { watchKey, type RemoteState } from '../domain/jobs/remote.js';
 import type { Deps } from './deps.js';
 
-const HEALTHY_MS = 90_000;
+/** The watcher's looks come every two minutes. */
+const HEALTHY_MS = 150_000;
 
 /**
  * Is a look at this very job needed? Not while the watcher's looks at all jobs list it; and a job that is new to the

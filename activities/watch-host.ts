@@ -14,17 +14,18 @@ import { FOLLOWER, endOf, parseEvent } from '../schedulers/ledger-states.js';
 import type { Deps } from './deps.js';
 import { LISTEN_MS } from './look-at-host.js';
 
-const WITH_CHANNEL_MS = 60_000;
-const WITHOUT_CHANNEL_MS = 10_000;
+/** A look costs slurmctld two calls, and sites allow few: events tell of nearly everything. */
+const WITH_CHANNEL_MS = 120_000;
+const WITHOUT_CHANNEL_MS = 15_000;
 /** How often the store is asked for new jobs. */
 const ASKED_MS = 3_000;
-/** A job that nobody has told of yet need not wait for the next minute's look, nor ask for itself. */
+/** A job that nobody has told of yet need not wait for the next look, nor ask for itself. */
 const UNSEEN_MS = 10_000;
 const IDLE_MS = 10 * 60_000;
 
 /**
  * Watches a host for all jobs of a login user: follows the event logs that the wrappers append to, and looks once for all
- * jobs every minute (every ten seconds without the channel). Hints are sent to who is concerned; truth is in the store.
+ * jobs every two minutes (every fifteen seconds without the channel). Hints are sent to who is concerned; truth is in the store.
  * Ends when no live job was seen for ten minutes.
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> {

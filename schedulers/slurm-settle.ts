@@ -14,7 +14,7 @@ const LOST_SECONDS = 120;
 
 /** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
 export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
-  line: "timeout -k 2 20 squeue --me --states=all --noheader --format='%T|%r|%k'",
+  line: "timeout -k 2 20 squeue --me --local --states=all --noheader --format='%T|%r|%k'",
   parse: (reply) => parseSnapshot(reply, installation),
 });
 
