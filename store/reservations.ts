@@ -67,7 +67,10 @@ async function turnsBefore(
   return Number(n);
 }
 
-/** Gives a job's places back; names the two that were submitted first of those who wait, so that nobody stampedes. */
+/**
+ * Gives a job's places back; names the two that were submitted first of those who wait, so that nobody stampedes. Whose
+ * turn it is already was told: this place is for the ones behind them.
+ */
 export async function freePlaces(
   trx: Transaction<Database>,
   uuid: string,
@@ -83,6 +86,7 @@ export async function freePlaces(
     .select('job_uuid')
     .where('key', 'in', keys)
     .where('job_uuid', '!=', uuid)
+    .where((eb) => eb.or([eb('woken', 'is', null), eb('woken', '<=', ago(TURN_MS))]))
     // a paused one would not come
     .where('job_uuid', 'in', (eb) =>
       eb.selectFrom('jobs').select('uuid').where('status', 'in', ['PENDING', 'BLOCKED']),

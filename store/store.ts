@@ -62,7 +62,7 @@ export interface JobStore {
   /**
    * One record of the workflow: status, message, timestamps, outcome and the JOB_NEW_STATUS event (for FAILED, JOB_ERROR_MESSAGE
    * before it), in one transaction. A `rev` not above the row's, or a move the table forbids, changes nothing (returns the row).
-   * A terminal or BLOCKED status also frees the job's reservations; `freed` names up to two oldest waiters to wake.
+   * A terminal or BLOCKED status also frees the job's reservations; `freed` names the two oldest waiters to wake, and behind them for the next place.
    */
   record: (record: StatusRecord) => Promise<{ job: Job; freed: string[] }>;
   setRemoteJobId: (uuid: string, remoteJobId: string, remoteJobId2?: string | null) => Promise<void>;

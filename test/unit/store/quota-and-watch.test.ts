@@ -96,6 +96,22 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     expect(order).toEqual(others);
   });
 
+  it('keeps each of several places that are freed at once for who is next', async () => {
+    const limits = [{ key: 'several', limit: 5 }];
+    const jobs = await Promise.all((await someJobs(15)).map((uuid) => store.jobs.get(uuid)));
+    const line = jobs.sort((a, b) => a.created.localeCompare(b.created)).map(({ uuid }) => uuid);
+    for (const uuid of line) await store.jobs.reserve(uuid, limits);
+    const woken = new Set<string>();
+    for (const uuid of line.slice(0, 5))
+      for (const one of (await store.jobs.record({ uuid, rev: 1, status: 'CANCELLED' })).freed)
+        woken.add(one);
+    expect(await store.jobs.reserve(line.at(-1) ?? '', limits)).not.toBeNull(); // the youngest asks by itself, and first
+    const took: string[] = [];
+    for (const uuid of [...woken].toReversed())
+      if ((await store.jobs.reserve(uuid, limits)) === null) took.push(uuid);
+    expect(took.toReversed()).toEqual(line.slice(5, 10));
+  });
+
   it('does not wait for a waiter who is paused', async () => {
     const [one = '', two = '', three = ''] = await someJobs(3);
     const limits = [{ key: 'paused', limit: 1 }];
