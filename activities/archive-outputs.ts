@@ -2,54 +2,27 @@ import { compileFilter } from '../domain/glob.js';
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
-import { listFiles } from '../hosts/files.js';
+import { listFiles, removePath } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
+import { moveTree } from '../hosts/move-tree.js';
 import { copyTree } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
+import { wayOut, type NodeDir } from './transfer-node.js';
 
 /**
  * Copies what the filters select, and the launch script, to the archive system (specification: jobs §8).
  * Safe to repeat: files are replaced. `tapisjob.env` is never archived: it holds secrets.
  * @throws KilimError HOST_*, DISK_FULL (recovered); ARCHIVING_FAILED
  */
-export async function archiveOutputs(deps: Deps, uuid: string, { signal, report }: Progress): Promise<void> {
+export async function archiveOutputs(deps: Deps, uuid: string, progress: Progress): Promise<void> {
   const plan = await deps.store.jobs.getPlan(uuid);
-  const from = await deps.openHost(plan.tenant, plan.exec);
-  const sameHost = plan.archive.systemId === plan.exec.systemId;
-  const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
-  const common = {
-    from,
-    fromRoot: plan.exec.rootDir,
-    to,
-    toRoot: plan.archive.rootDir,
-    sameHost,
-    signal,
-    onProgress: report,
-  };
+  const host = await deps.openHost(plan.tenant, plan.exec);
   try {
-    if (!plan.archivesInPlace) {
-      const filter = await selected(from, plan);
-      if (filter?.length !== 0) {
-        await copyTree({
-          ...common,
-          fromPath: plan.execSystemOutputDir,
-          toPath: plan.archiveSystemDir,
-          ...(filter ? { filter } : {}),
-        });
-      }
-    }
-    if (
-      plan.archiveFilter.includeLaunchFiles &&
-      !(sameHost && plan.archiveSystemDir === plan.execSystemExecDir)
-    ) {
-      await copyTree({
-        ...common,
-        fromPath: `${plan.execSystemExecDir}/tapisjob.sh`,
-        toPath: `${plan.archiveSystemDir}/tapisjob.sh`,
-      });
-    }
+    const node = wayOut(plan);
+    if (node && !plan.archivesInPlace) await throughNode(deps, plan, host, node, progress);
+    else await straight(deps, plan, host, progress);
   } catch (error) {
     if (
       error instanceof KilimError &&
@@ -60,14 +33,70 @@ export async function archiveOutputs(deps: Deps, uuid: string, { signal, report 
     throw error;
   }
   if (plan.runtime === 'ZIP' && removesArchive(plan)) {
-    await from.run({ line: `rm -f ${quote(archivePath(plan))}`, parse: () => undefined });
+    await host.run({ line: `rm -f ${quote(archivePath(plan))}`, parse: () => undefined });
   }
 }
 
-/** The regular files to archive, relative to the output directory; null for all of it. */
+async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report }: Progress): Promise<void> {
+  const sameHost = plan.archive.systemId === plan.exec.systemId;
+  const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
+  const toRoot = plan.archive.rootDir;
+  const common = { from, fromRoot: plan.exec.rootDir, to, toRoot, sameHost, signal, onProgress: report };
+  const filter = plan.archivesInPlace ? [] : await selected(from, plan);
+  if (filter?.length !== 0) {
+    await copyTree({
+      ...common,
+      fromPath: plan.execSystemOutputDir,
+      toPath: plan.archiveSystemDir,
+      ...(filter ? { filter } : {}),
+    });
+  }
+  const isThere = sameHost && plan.archiveSystemDir === plan.execSystemExecDir;
+  if (plan.archiveFilter.includeLaunchFiles && !isThere) {
+    await copyTree({
+      ...common,
+      fromPath: `${plan.execSystemExecDir}/tapisjob.sh`,
+      toPath: `${plan.archiveSystemDir}/tapisjob.sh`,
+    });
+  }
+}
+
+/** Moves the outputs to where the transfer node sees them, and lets that one send them (jobs §8). */
+async function throughNode(
+  deps: Deps,
+  plan: JobPlan,
+  host: Host,
+  { use, dir }: NodeDir,
+  { signal, report }: Progress,
+): Promise<void> {
+  const { rootDir } = use;
+  const filter = await selected(host, plan);
+  const toNode = { host, rootDir, toPath: dir, signal };
+  await moveTree({ ...toNode, fromPath: plan.execSystemOutputDir, ...(filter ? { filter } : {}) });
+  if (plan.archiveFilter.includeLaunchFiles)
+    await moveTree({ ...toNode, fromPath: plan.execSystemExecDir, filter: ['tapisjob.sh'] });
+  const from = await deps.openHost(plan.tenant, use);
+  const sameHost = plan.archive.systemId === use.systemId;
+  await copyTree({
+    from,
+    fromRoot: rootDir,
+    fromPath: dir,
+    to: sameHost ? from : await deps.openHost(plan.tenant, plan.archive),
+    toRoot: plan.archive.rootDir,
+    toPath: plan.archiveSystemDir,
+    sameHost,
+    signal,
+    onProgress: report,
+  });
+  await removePath(from, rootDir, dir);
+}
+
+/** The files and links to archive, relative to the output directory; null for all of it. */
 async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
   const { includes, excludes } = plan.archiveFilter;
-  if (excludes.length === 0 && (includes.length === 0 || includes.includes('**/*'))) return null;
+  const keeps = launchFolder(plan);
+  if (keeps === null && excludes.length === 0 && (includes.length === 0 || includes.includes('**/*')))
+    return null;
   if (excludes.includes('**/*')) return [];
   const wanted = compileFilter(plan.archiveFilter);
   const all = await listFiles(host, plan.exec.rootDir, plan.execSystemOutputDir, {
@@ -76,8 +105,16 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
     offset: 0,
   });
   const base = plan.execSystemOutputDir.replace(/^\/+|\/+$/g, '');
+  const isOurs = (path: string): boolean =>
+    keeps !== null && (path === `${keeps}tapisjob.env` || path.startsWith(`${keeps}.kilim/`));
   return all
-    .filter(({ type }) => type === 'file')
-    .map(({ path }) => path.replace(/^\/+/, '').slice(base.length + 1))
-    .filter(wanted);
+    .filter(({ type }) => type === 'file' || type === 'symbolic_link')
+    .map(({ path }) => path.replace(/^\/+/, '').slice(base.length && base.length + 1))
+    .filter((path) => wanted(path) && !isOurs(path));
 }
+
+/** Where the launch files are, below the output directory; null where they are not. */
+const launchFolder = ({ paths: { execDir, outputDir } }: JobPlan): string | null => {
+  const folder = `${outputDir.replace(/\/+$/, '')}/`;
+  return `${execDir}/`.startsWith(folder) ? `${execDir}/`.slice(folder.length) : null;
+};

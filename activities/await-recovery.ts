@@ -10,6 +10,7 @@ import { admitJob } from './admit-job.js';
 import type { Deps } from './deps.js';
 import { systemOf } from './source-system.js';
 import { submitJob } from './submit-job.js';
+import { wayIn, wayOut } from './transfer-node.js';
 
 /** What a job waits for. */
 export interface BlockedBy {
@@ -101,7 +102,8 @@ async function placesOf(deps: Deps, plan: JobPlan, systemId: string | undefined)
   if (systemId === undefined && plan.archive.systemId === plan.exec.systemId) return [exec];
   const both = [exec, { use: plan.archive, dir: plan.archiveSystemDir }];
   if (systemId === undefined) return both;
-  const known = both.find(({ use }) => use.systemId === systemId);
+  const nodes = [wayIn(plan), wayOut(plan)].flatMap((way) => way ?? []);
+  const known = [...both, ...nodes].find(({ use }) => use.systemId === systemId);
   if (known) return [known];
   const input = plan.inputs.find(({ sourceUrl }) => sourceUrl.startsWith(`tapis://${systemId}/`));
   return input ? [{ use: (await systemOf(deps, plan, input)).use, dir: '' }] : both;

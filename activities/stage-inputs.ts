@@ -1,13 +1,17 @@
-import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
+import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
+import { removePath } from '../hosts/files.js';
+import { countFiles, moveTree } from '../hosts/move-tree.js';
+import { copyTree, fetchHttp } from '../hosts/transfer.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
 import { systemOf } from './source-system.js';
-import { copyTree, fetchHttp } from '../hosts/transfer.js';
+import { wayIn, type NodeDir } from './transfer-node.js';
 
 /**
- * Brings every input to the execution system, one after the other; `tapislocal` ones stay where they are.
+ * Brings every input to the execution system, one after the other, where the job wants it through its transfer node;
+ * `tapislocal` ones stay where they are.
  * Safe to repeat: a file that arrived is written again under a temporary name and renamed.
  * @throws KilimError HOST_*, DISK_FULL (recovered); TRANSFER_FAILED with the source in words
  */
@@ -16,6 +20,8 @@ export async function stageInputs(deps: Deps, uuid: string, progress: Progress):
   const inputs = inputsToStage(plan);
   if (inputs.length === 0) return;
   for (const input of inputs) await bring(deps, plan, input, progress);
+  const node = wayIn(plan);
+  if (node) await takeFromNode(deps, plan, node, progress);
   await deps.store.jobs.addEvent(uuid, 'JOB_INPUT_TRANSACTION_ID', 'COMPLETED', {
     transferStatus: 'COMPLETED',
     inputs: inputs.length,
@@ -44,14 +50,39 @@ const applicationArchive = (plan: JobPlan): PlannedInput[] => {
 /** Inputs are placed below rootDir, so a sibling directory is named from there: `//dir/` marks it. */
 const relative = (inputDir: string, execDir: string): string => (inputDir === execDir ? '' : `//${execDir}/`);
 
+/** The application itself never takes the way through the node. */
+function destination(plan: JobPlan, { targetPath }: PlannedInput): { use: SystemUse; toPath: string } {
+  if (targetPath.startsWith('//')) return { use: plan.exec, toPath: targetPath };
+  const { use, dir } = wayIn(plan) ?? { use: plan.exec, dir: plan.execSystemInputDir };
+  return { use, toPath: `${dir}/${targetPath}` };
+}
+
+async function takeFromNode(
+  deps: Deps,
+  plan: JobPlan,
+  { use, dir }: NodeDir,
+  { signal }: Progress,
+): Promise<void> {
+  const [node, host] = [await deps.openHost(plan.tenant, use), await deps.openHost(plan.tenant, plan.exec)];
+  const { rootDir } = use;
+  try {
+    const expected = await countFiles(node, rootDir, dir, signal);
+    await moveTree({ host, rootDir, fromPath: dir, toPath: plan.execSystemInputDir, expected, signal });
+    await removePath(host, rootDir, dir);
+  } catch (error) {
+    if (!(error instanceof KilimError) || error.code !== 'PATH_NOT_FOUND') throw error;
+    throw new KilimError(
+      'TRANSFER_FAILED',
+      `The inputs are on the transfer node ${use.systemId}, but ${plan.exec.systemId} does not see them in ${dir}: both must have the same files below ${rootDir}. ${error.message}`,
+    );
+  }
+}
+
 async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: Progress): Promise<void> {
-  const to = await deps.openHost(plan.tenant, plan.exec);
-  const toPath = input.targetPath.startsWith('//')
-    ? input.targetPath
-    : `${plan.execSystemInputDir}/${input.targetPath}`;
+  const { use, toPath } = destination(plan, input);
   const common = {
-    to,
-    toRoot: plan.exec.rootDir,
+    to: await deps.openHost(plan.tenant, use),
+    toRoot: use.rootDir,
     toPath,
     signal: progress.signal,
     onProgress: progress.report,
@@ -67,7 +98,7 @@ async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: P
       from: await deps.openHost(plan.tenant, source.use),
       fromRoot: source.use.rootDir,
       fromPath: source.path,
-      sameHost: source.use.systemId === plan.exec.systemId,
+      sameHost: source.use.systemId === use.systemId,
     });
   } catch (error) {
     if (!(error instanceof KilimError)) throw error;

@@ -120,7 +120,10 @@ const isStillWaiting = async (store: Deps['store'], uuid: string): Promise<boole
 
 interface Channel {
   isAlive: () => boolean;
-  /** Resolves after `ms` with false, or with true at once when the channel came up or went down. */
+  /**
+   * Resolves after `ms` with false, or with true as soon as the channel came up or went down since it was asked last: what
+   * was written before the channel stood is seen by a look that begins after that.
+   */
   changed: (ms: number) => Promise<boolean>;
   close: () => void;
 }
@@ -130,9 +133,12 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
   const both = AbortSignal.any([signal, ended.signal]);
   let alive = false;
   let notify: () => void = () => undefined;
+  let hasChanged = false;
   const set = (now: boolean): void => {
-    if (alive !== now) notify();
+    if (alive === now) return;
     alive = now;
+    hasChanged = true;
+    notify();
   };
   const keep = async (): Promise<void> => {
     for (let failures = 0; !both.aborted; failures = Math.min(failures + 1, 5)) {
@@ -160,14 +166,17 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
     isAlive: () => alive,
     changed: (ms) =>
       new Promise((resolve) => {
-        const end = (hasChanged: boolean): void => {
+        const end = (): void => {
           clearTimeout(timer);
-          both.removeEventListener('abort', notify);
-          resolve(hasChanged);
+          both.removeEventListener('abort', end);
+          notify = () => undefined;
+          resolve(hasChanged || both.aborted);
+          hasChanged = false;
         };
-        const timer = setTimeout(() => end(false), ms);
-        notify = () => end(true);
-        both.addEventListener('abort', notify, { once: true });
+        const timer = setTimeout(end, ms);
+        notify = end;
+        both.addEventListener('abort', end, { once: true });
+        if (hasChanged || both.aborted) end();
       }),
     close: () => ended.abort(),
   };

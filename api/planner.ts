@@ -28,27 +28,24 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const exec = await systemFor(store, owner, choice.execSystemId, 'EXECUTE');
   const archive =
     choice.archiveSystemId === null ? null : await systemFor(store, owner, choice.archiveSystemId, 'READ');
-  if (choice.dtnWanted && exec.dtnSystemId)
-    throw new KilimError(
-      'INVALID_REQUEST',
-      `dtnSystemInputDir, dtnSystemOutputDir: data is not moved through a DTN (${exec.dtnSystemId}) yet; set both to !tapis_not_set`,
-    );
+  const dtn =
+    choice.dtnWanted && exec.dtnSystemId ? await systemFor(store, owner, exec.dtnSystemId, 'READ') : null;
   const profileName = choice.profileName(exec);
   const profile = profileName ? await store.profiles.find(caller.tenant, profileName) : null;
   if (profileName && !profile)
     throw new KilimError('PROFILE_NOT_FOUND', `The scheduler profile ${profileName} was not found.`);
 
-  const systems = { exec, archive };
+  const systems = { exec, archive, dtn };
   const loginUsers = Object.fromEntries(
     await Promise.all(
-      [exec, ...(archive ? [archive] : [])].map(
-        async (system) => [system.id, await loginUserOf(store, system, owner.user)] as const,
-      ),
+      [exec, archive, dtn]
+        .flatMap((system) => system ?? [])
+        .map(async (system) => [system.id, await loginUserOf(store, system, owner.user)] as const),
     ),
   );
   const hostEvals: Record<string, string | null> = {};
   for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
-    const system = systemId === exec.id ? exec : (archive ?? exec);
+    const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
     hostEvals[`${systemId}:${variable}`] = await hostVariable(
       deps,
       system,

@@ -14,7 +14,8 @@ export const jobRecord = (job: Job, env: EnvVariable[]): Record<string, unknown>
     archiveMode: plan.archiveMode, dynamicExecSystem: plan.dynamicExecSystem, execSystemId: plan.exec.systemId,
     execSystemExecDir: plan.execSystemExecDir, execSystemInputDir: plan.execSystemInputDir, execSystemOutputDir: plan.execSystemOutputDir,
     execSystemLogicalQueue: plan.logicalQueue, archiveSystemId: plan.archive.systemId, archiveSystemDir: plan.archiveSystemDir,
-    dtnSystemId: null, dtnSystemInputDir: null, dtnSystemOutputDir: null, nodeCount: plan.nodeCount, coresPerNode: plan.coresPerNode,
+    dtnSystemId: plan.dtn?.systemId ?? null, dtnSystemInputDir: plan.dtn?.inputDir ?? null, dtnSystemOutputDir: plan.dtn?.outputDir ?? null,
+    nodeCount: plan.nodeCount, coresPerNode: plan.coresPerNode,
     memoryMB: plan.memoryMB, maxMinutes: plan.maxMinutes, fileInputs: JSON.stringify(plan.inputs),
     parameterSet: JSON.stringify({
       appArgs: plan.appArgs, containerArgs: plan.containerArgs, schedulerOptions: plan.schedulerOptions, envVariables: env,

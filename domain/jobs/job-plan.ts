@@ -43,7 +43,8 @@ export interface JobPlan {
   /** The archive is the output directory itself: nothing to move. */
   archivesInPlace: boolean;
 
-  dtn: { systemId: string; inputDir: string | null; outputDir: string | null } | null;
+  /** The transfer node that inputs, outputs or both go through; its directories are the same on the execution host. */
+  dtn: (SystemUse & { inputDir: string | null; outputDir: string | null }) | null;
 
   logicalQueue: string | null;
   hpcQueue: string | null;

@@ -108,3 +108,22 @@ it('is found in no history, row, log, answer or process list', async () => {
   });
   expect(found).toEqual([]);
 }, 300_000);
+
+it.runIf(part('vm-ssh') && part('store-ssh'))(
+  'is not archived, also where a job writes its outputs into its exec dir',
+  async () => {
+    const uuid = await kilim.submit({
+      appId: 'zip-app', execSystemId: 'vm', archiveSystemId: 'store', execSystemOutputDir: '${ExecSystemExecDir}', archiveSystemDir: 'archives/${JobUUID}',
+      parameterSet: {
+        appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+        envVariables: [{ key: 'SCRIPT', value: 'echo made > made.txt; ln -s made.txt link' }, { key: 'TOKEN', value: secrets.environment }],
+      },
+    }); // prettier-ignore
+    await kilim.until(uuid, 'FINISHED', 60);
+    const { result } = await kilim.call('GET', `/v3/files/ops/store/archives/${uuid}?recurse=true`);
+    const names = (result as { name: string }[]).map(({ name }) => name).sort();
+    expect(names).toEqual(expect.arrayContaining(['link', 'made.txt', 'tapisjob.out', 'tapisjob.sh']));
+    expect(names.filter((name) => /env|kilim/.test(name))).toEqual([]);
+  },
+  60_000,
+);

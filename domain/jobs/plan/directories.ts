@@ -1,7 +1,7 @@
 import { joinRoot, normalizePath } from '../../files/path.js';
 import { parseHostEval } from '../../macros.js';
 import { NOT_SET, type System } from '../../systems/system.js';
-import type { JobPlan } from '../job-plan.js';
+import type { JobPlan, SystemUse } from '../job-plan.js';
 import { Faults } from './faults.js';
 import { resolvePath } from './host-eval.js';
 import { mergeInputs } from './inputs.js';
@@ -138,13 +138,13 @@ export function settleDirectories(
 export function settleDtnDirectories(
   faults: Faults,
   input: PlanInput,
+  dtn: SystemUse | null,
   macros: Record<string, string>,
 ): JobPlan['dtn'] {
-  const { dtn } = input.systems;
   if (!dtn) return null;
   settleEach(faults, wantedDtnDirs(input), input, macros);
   return {
-    systemId: dtn.id,
+    ...dtn,
     inputDir: macros['DtnSystemInputDir'] ?? null,
     outputDir: macros['DtnSystemOutputDir'] ?? null,
   };

@@ -34,7 +34,7 @@ export function planJob(given: PlanInput): PlannedJob {
   macros['JobName'] = name;
   const dirs = settleDirectories(faults, input, macros);
   const logConfig = settleLogs(faults, input, macros);
-  const dtn = settleDtnDirectories(faults, input, macros);
+  const dtn = settleDtnDirectories(faults, input, settled.dtn, macros);
 
   const args = settleArguments(faults, input, settled.queue, macros);
   const archiveFilter = settleFilter(faults, input, macros);
@@ -80,6 +80,7 @@ interface Settled {
   archiveMode: ArchiveMode;
   exec: SystemUse;
   archive: SystemUse;
+  dtn: SystemUse | null;
   macros: Record<string, string>;
 }
 
@@ -114,6 +115,7 @@ function settle(faults: Faults, given: PlanInput): Settled {
     archiveMode,
     exec: execUse,
     archive: use(archive ?? exec, 'SAC_ARCHIVE_SYSTEM_ID'),
+    dtn: dtn && use(dtn, 'SAC_DTN_SYSTEM_ID'),
     macros: groundMacros({ ...ground, loginUser: execUse.loginUser }),
   };
 }

@@ -129,7 +129,8 @@ describe('the transfer node (§2.5)', () => {
 
   it('is used where one of its directories is set', () => {
     const { plan, env } = planOf(asks, { systems: { exec, archive: null, dtn } });
-    expect(plan.dtn).toEqual({ systemId: 'dtn', inputDir: `/in/${UUID}`, outputDir: null });
+    expect(plan.dtn).toMatchObject({ systemId: 'dtn', inputDir: `/in/${UUID}`, outputDir: null });
+    expect(plan.dtn).toMatchObject({ asUser: 'alice', rootDir: plan.exec.rootDir });
     expect(env.map(({ key }) => key)).toEqual(
       expect.arrayContaining(['_tapisDtnSystemId', '_tapisDtnSystemInputDir']),
     );

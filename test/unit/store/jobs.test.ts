@@ -116,7 +116,7 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
   it('sorts by columns and by what stands in the plan, numbers as numbers, the unset lowest', async () => {
     const owner = 'sorter';
     await store.jobs.add(aPlanned({ owner, name: 'b', memoryMB: 900, mpiCmd: 'mpirun' }), '{}');
-    await store.jobs.add(aPlanned({ owner, name: 'a', memoryMB: 1000, dtn: { systemId: 'dtn', inputDir: null, outputDir: null } }), '{}'); // prettier-ignore
+    await store.jobs.add(aPlanned({ owner, name: 'a', memoryMB: 1000, dtn: { ...aPlanned({}).plan.exec, systemId: 'dtn', inputDir: null, outputDir: null } }), '{}'); // prettier-ignore
     await store.jobs.add(aPlanned({ owner, name: 'B', memoryMB: 80 }), '{}');
 
     expect(await listed(owner, 'name')).toEqual(['B', 'a', 'b']);

@@ -1,0 +1,69 @@
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { expect, it, vi } from 'vitest';
+
+import type { Deps } from '../../../activities/deps.js';
+import { watchHost } from '../../../activities/watch-host.js';
+import type { RemoteState } from '../../../domain/jobs/remote.js';
+
+const ticket = {
+  key: 'k',
+  tenant: 'dev',
+  systemId: 'vm',
+  host: 'h',
+  port: 22,
+  loginUser: 'al',
+  asUser: 'al',
+};
+
+/** A host whose channel stands at once, and whose looks take a while; the run ends before the channel stands. */
+function aWatch() {
+  const saved: RemoteState[] = [];
+  const lines = new PassThrough();
+  let looks = 0;
+  const host = {
+    name: 'fake',
+    async run() {
+      const seen = looks++ === 0 ? { is: 'running' } : { is: 'over', exitCode: 0 };
+      await sleep(100);
+      return { u1: seen };
+    },
+    stream: (_line: string, { signal }: { signal: AbortSignal }) => {
+      lines.write('FOLLOWING\n');
+      const done = new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('aborted')));
+      });
+      return Promise.resolve({ stdin: new PassThrough(), stdout: lines, done });
+    },
+  };
+  const deps = {
+    installation: 'i',
+    log: { warn: vi.fn() },
+    openHost: () => Promise.resolve(host),
+    schedulers: { process: { snapshot: () => ({}) } },
+    hints: { deliver: () => true },
+    engine: { hint: () => Promise.resolve() },
+    store: {
+      watch: {
+        liveJobs: () => Promise.resolve([{ uuid: 'u1', remoteJobId: '7', keeper: 'process' }]),
+        findStates: () => Promise.resolve({}),
+        hasUnseen: () => Promise.resolve(false),
+        saveSnapshot: (_key: string, { u1 }: { u1: RemoteState }) => Promise.resolve(void saved.push(u1)),
+      },
+    },
+  } as unknown as Deps;
+  return { deps, saved, looks: () => looks };
+}
+
+it('looks again at once where the channel came up while it looked: what was written in between is on no channel', async () => {
+  const { deps, saved, looks } = aWatch();
+  const environment = new MockActivityEnvironment();
+  const watching = environment.run((() => watchHost(deps, ticket)));
+  await vi.waitFor(() => expect(saved.at(-1)).toMatchObject({ is: 'over' }), { timeout: 3_000 });
+  await sleep(300);
+  expect(looks()).toBe(2); // and then no more
+  environment.cancel();
+  await watching;
+});
