@@ -79,8 +79,11 @@ const imageOf = (plan: JobPlan): Image => {
 const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
   `--name ${uuid}`,
   '--label kilim.job=$KILIM_JOB',
-  // else the outputs belong to root; rootless podman maps the user itself
-  containerEngine === 'podman' ? '$([ "$(id -u)" -ne 0 ] && echo --userns=keep-id)' : '',
+  // rootless podman maps the user itself; a journal, where it logs by default, an ordinary user may not read
+  containerEngine === 'podman'
+    ? '$([ "$(id -u)" -ne 0 ] && echo --userns=keep-id) --log-driver k8s-file'
+    : '',
+  // else the outputs belong to root
   '--user $(id -u):$(id -g)',
   `--env-file ${quote(`${paths.execDir}/tapisjob.env`)}`,
 ];

@@ -55,7 +55,7 @@ export const dockerDaemon: Scheduler = {
 /** The wrapper tells of its start before the container runs, and only a running one can be paused; 10 s at most. */
 const untilStarted = (plan: JobPlan): string =>
   `for _ in {1..50}; do case $(${engineOf(plan)} inspect --format '{{.State.Status}}' ${plan.uuid} 2>/dev/null) in ` +
-  `created|'') sleep 0.2 ;; *) break ;; esac; done`;
+  `created|initialized|configured|'') sleep 0.2 ;; *) break ;; esac; done`;
 
 const pausing = (plan: JobPlan, verb: string, done: string): RemoteCommand<Held> => ({
   line: `${engineOf(plan)} ${verb} ${plan.uuid} 2>&1`,

@@ -22,7 +22,8 @@ export const listTags = (engine: Engine): RemoteCommand<Tag[]> => ({
     "  grep -hasz '^KILIM_JOB=' /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d= -f2-",
     ...whereThere(
       engine.containerEngine,
-      `timeout 20 ${engineOf(engine)} ps -a --filter label=kilim.job --format '{{.Label "kilim.job"}}'`,
+      `timeout 20 ${engineOf(engine)} ps -aq --filter label=kilim.job | ` +
+        `xargs -r timeout 20 ${engineOf(engine)} inspect --type container --format '{{index .Config.Labels "kilim.job"}}'`,
     ),
     ...whereThere(
       'squeue',

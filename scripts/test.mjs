@@ -11,6 +11,7 @@ const PARTS = {
   'vm-ssh': 'a real sshd for an ordinary user: SSH hosts',
   'store-ssh': 'a second sshd: archives on another host',
   docker: 'Docker Engine: containers',
+  podman: 'Podman of an ordinary user: containers without a daemon',
   postgres: 'PostgreSQL: the store on it',
   'hpc-slurm': 'Slurm with accounting, Singularity: batch jobs',
   'hpc-noacct': 'Slurm without accounting',

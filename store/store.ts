@@ -117,7 +117,7 @@ export interface WatchStore {
   /** Why a job waits, as the message of its row; only while it is QUEUED. */
   tellQueued: (uuid: string, message: string) => Promise<void>;
   snapshotAge: (key: string) => Promise<number | null>;
-  /** Every host and login user with a launched job that was written within `ms`, by the newest of these jobs. */
+  /** Every host, login user and system with a launched job that was written within `ms`, by the newest of these jobs. */
   newestJobs: (ms: number) => Promise<Job[]>;
   /** Milliseconds since the last look at every host that has live jobs. */
   snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;

@@ -102,7 +102,7 @@ export const createWatchStore = (db: Db): WatchStore => ({
           .select(({ fn }) => fn.max('id').as('id'))
           .where('last_updated', '>', ago(ms))
           .where('remote_job_id', 'is not', null)
-          .groupBy('watch_key'),
+          .groupBy(['watch_key', 'exec_system_id']),
       )
       .execute();
     return rows.map(toJob);

@@ -11,7 +11,7 @@ type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
 
 /** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
 interface Memory {
-  /** When an orphan was seen first, by host and job. */
+  /** When an orphan was seen first, by host, system and job: another system may have another container engine. */
   firstSeen: Map<string, number>;
   /** Tags of other installations that were told of. */
   told: Set<string>;
@@ -52,6 +52,7 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
   const host = await openHost(sample.tenant, sample.plan.exec);
   const key = hostKeyOf(sample);
   const tags = await host.run(listTags(sample.plan));
+  const place = `${key} ${sample.plan.exec.systemId} `;
   const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
   const orphans = new Set<string>();
   for (const tag of tags) {
@@ -59,10 +60,10 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
     else if (!live.has(tag.uuid) && (await isOver(store, tag.uuid))) orphans.add(tag.uuid);
   }
   for (const seen of memory.firstSeen.keys())
-    if (seen.startsWith(`${key} `) && !orphans.has(seen.slice(key.length + 1))) memory.firstSeen.delete(seen);
+    if (seen.startsWith(place) && !orphans.has(seen.slice(place.length))) memory.firstSeen.delete(seen);
   for (const uuid of orphans) {
-    const first = memory.firstSeen.get(`${key} ${uuid}`);
-    if (first === undefined) memory.firstSeen.set(`${key} ${uuid}`, Date.now());
+    const first = memory.firstSeen.get(place + uuid);
+    if (first === undefined) memory.firstSeen.set(place + uuid, Date.now());
     else if (Date.now() - first >= patienceMs) {
       const { left } = await host.run(endTagged(sample.plan, { installation, uuid }));
       const rest = left.length === 0 ? '' : `; still there: ${left.join(', ')}`;

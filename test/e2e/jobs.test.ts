@@ -30,6 +30,7 @@ const PAIRS: Pair[] = [
   { app: 'zip-app', system: 'here' },
   ...(part('vm-ssh') ? [{ app: 'zip-app', system: 'vm' }] : []),
   ...(part('vm-ssh') && part('docker') ? [{ app: 'docker-app', system: 'vm' }] : []),
+  ...(part('podman') ? [{ app: 'docker-app', system: 'podman' }] : []),
 ];
 
 const expiring = new Map<Pair, string>();
@@ -87,25 +88,27 @@ describe.each(PAIRS)('$app on $system', (pair) => {
     expect((await kilim.call('POST', `/v3/jobs/${uuid}/cancel`)).status).toBe(409);
   });
 
-  it('stops while it is paused and goes on when it is resumed', async () => {
-    const uuid = await run(pair, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
-    await kilim.until(uuid, 'RUNNING');
-    await kilim.call('POST', `/v3/jobs/${uuid}/pause`);
-    const paused = await kilim.until(uuid, 'PAUSED');
-    expect(paused.lastMessage).toMatch(/alice.*(SIGSTOP|container paused)/);
-    // a container's log reaches the file a moment later: paused means that it comes to rest
-    let last = '';
-    const isAtRest = async (): Promise<boolean> => {
-      const before = last;
-      last = await kilim.output(uuid);
-      return last !== '' && last === before;
-    };
-    await expect.poll(isAtRest, { interval: 1_000, timeout: 10_000 }).toBe(true);
-    expect(last.split('\n')).not.toContain('60');
-    await kilim.call('POST', `/v3/jobs/${uuid}/resume`);
-    await kilim.until(uuid, 'FINISHED');
-    expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('60');
-  });
+  // an ordinary user's Podman pauses only with cgroups of version 2: test/integration/contract.test.ts shows what it says
+  if (pair.system !== 'podman')
+    it('stops while it is paused and goes on when it is resumed', async () => {
+      const uuid = await run(pair, 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
+      await kilim.until(uuid, 'RUNNING');
+      await kilim.call('POST', `/v3/jobs/${uuid}/pause`);
+      const paused = await kilim.until(uuid, 'PAUSED');
+      expect(paused.lastMessage).toMatch(/alice.*(SIGSTOP|container paused)/);
+      // a container's log reaches the file a moment later: paused means that it comes to rest
+      let last = '';
+      const isAtRest = async (): Promise<boolean> => {
+        const before = last;
+        last = await kilim.output(uuid);
+        return last !== '' && last === before;
+      };
+      await expect.poll(isAtRest, { interval: 1_000, timeout: 10_000 }).toBe(true);
+      expect(last.split('\n')).not.toContain('60');
+      await kilim.call('POST', `/v3/jobs/${uuid}/resume`);
+      await kilim.until(uuid, 'FINISHED');
+      expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('60');
+    });
 
   it('keeps environment values as they are', async () => {
     const value = `a b "c" 'd' $HOME \`x\` ;&|`;

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { podman } from '../support/podman.js';
 import { part } from '../support/testbed.js';
 
 /* What a job left running after its end is found by its tag and ended; nothing else is. */
@@ -18,6 +19,13 @@ const parameterSet = (script: string) => ({
     { key: 'FOREIGN', value: FOREIGN },
   ],
 });
+
+const engines = [
+  ...(docker ? [{ system: 'here', engine: (...words: string[]) => said('docker', '-H', docker.DOCKER_HOST ?? '', ...words) }] : []),
+  ...(part('podman') ? [{ system: 'podman', engine: (...words: string[]) => podman(...words).join('\n') }] : []),
+]; // prettier-ignore
+const said = (program: string, ...words: string[]): string =>
+  execFileSync(program, words, { encoding: 'utf8' }).trim();
 
 describe('orphans', () => {
   let kilim: Kilim;
@@ -62,13 +70,11 @@ describe('orphans', () => {
       }
     }, 180_000);
 
-  if (docker)
-    it('removes a container whose job is over', async () => {
-      const engine = (...words: string[]) =>
-        execFileSync('docker', ['-H', docker.DOCKER_HOST ?? '', ...words], { encoding: 'utf8' }).trim();
+  for (const { system, engine } of engines)
+    it(`removes a container whose job is over, of ${system}`, async () => {
       const uuid = await kilim.submit({
         appId: 'zip-app',
-        execSystemId: 'here',
+        execSystemId: system,
         parameterSet: parameterSet('echo "$KILIM_JOB"'),
       });
       await kilim.until(uuid, 'FINISHED', 60);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { KEEPER, type HostKind } from '../../domain/jobs/keeper.js';
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { podman } from '../support/podman.js';
 import { cluster, part } from '../support/testbed.js';
 
 /*
@@ -19,7 +20,7 @@ interface Pair {
   host: HostKind;
   isHere: boolean;
   /** How a job asks for little memory, and the condition of one that takes more; absent where nothing limits it. */
-  memory?: { asks: Record<string, unknown>; gives: string };
+  memory?: undefined | { asks: Record<string, unknown>; gives: string };
 }
 
 /** The kernel's limit is known to Slurm; a polled one kills. */
@@ -47,6 +48,8 @@ const PAIRS: Pair[] = [
   { runtime: 'ZIP', jobType: 'FORK', app: 'zip-app', system: 'vm', host: 'ssh', isHere: vm !== null },
   { ...inContainers, system: 'here', host: 'local' },
   { ...inContainers, system: 'vm', host: 'ssh' },
+  // an ordinary user's Podman limits and pauses only with cgroups of version 2
+  { ...inContainers, system: 'podman', host: 'ssh', isHere: part('podman') !== null, memory: undefined },
   ...onCluster('slurm', 'hpc-slurm', 'SCHEDULER_OUT_OF_MEMORY'),
   ...onCluster('noacct', 'hpc-noacct', 'SCHEDULER_TERMINATED'),
 ];
@@ -87,6 +90,7 @@ function leftOf(uuid: string): string[] {
   const engine = part('docker')?.DOCKER_HOST;
   if (engine)
     left.push(...execFileSync('docker', ['-H', engine, 'ps', '-aq', '--filter', `name=${uuid}`], { encoding: 'utf8' }).split('\n').filter(Boolean));
+  if (part('podman')) left.push(...podman('ps', '-aq', '--filter', `name=${uuid}`));
   return left;
 } // prettier-ignore
 
@@ -216,7 +220,13 @@ for (const pair of PAIRS) {
         await kilim.until(uuid, 'RUNNING', 110);
         await order(uuid, 'pause');
         const paused = await kilim.until(uuid, 'PAUSED', 110);
-        expect(paused.lastMessage).toMatch(isBatch ? /goes on running|suspended/ : /SIGSTOP|paused \(docker/);
+        expect(paused.lastMessage).toMatch(
+          isBatch
+            ? /goes on running|suspended/
+            : pair.system === 'podman'
+              ? /paused \(podman|could not be paused: .*cgroup/
+              : /SIGSTOP|paused \(docker/,
+        );
         await order(uuid, 'resume');
         await kilim.until(uuid, 'FINISHED', 110);
         expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('100');

@@ -42,19 +42,22 @@ export interface Kilim {
   stop: () => Promise<void>;
 }
 
-/** Systems `here`, and `vm` and `store` over SSH where the test bed has them; applications `zip-app` and `docker-app`. */
+/** Systems `here`, and `vm`, `store` and `podman` (Podman on `vm`) over SSH where the test bed has them; applications `zip-app` and `docker-app`. */
 export function seedOf(home: string): unknown {
-  const ssh = (id: string, name: 'vm-ssh' | 'store-ssh') => {
+  const ssh = (id: string, name: 'vm-ssh' | 'store-ssh', more: object = {}) => {
     const bed = part(name);
     if (!bed) return { systems: [], credentials: [] };
     return {
       systems: [{ id, owner: 'alice', systemType: 'LINUX', host: '127.0.0.1', port: bed.port, defaultAuthnMethod: 'PKI_KEYS', effectiveUserId: bed.user,
-        rootDir: bed.home, canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'DOCKER' }] }],
+        rootDir: bed.home, canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'DOCKER' }], ...more }],
       credentials: [{ systemId: id, userName: bed.user, privateKeyFile: bed.privateKeyFile }],
     }; // prettier-ignore
   };
   const vm = ssh('vm', 'vm-ssh');
   const store = ssh('store', 'store-ssh');
+  const podman = part('podman')
+    ? ssh('podman', 'vm-ssh', { notes: { kilim: { containerEngine: 'podman' } } })
+    : { systems: [], credentials: [] };
   const clusters = seedOfClusters(`${home}/apps/shell.tar`);
   const here = { id: 'here', owner: 'alice', systemType: 'LINUX', host: 'localhost', defaultAuthnMethod: 'PASSWORD', rootDir: `${home}/data/here`,
     canExec: true, jobWorkingDir: 'workdir', jobRuntimes: [{ runtimeType: 'ZIP' }, { runtimeType: 'DOCKER' }],
@@ -62,8 +65,8 @@ export function seedOf(home: string): unknown {
   return {
     tenant: 'dev',
     users: [{ username: 'alice', password: 'alice' }, { username: 'bob', password: 'bob' }],
-    systems: [here, ...vm.systems, ...store.systems, ...clusters.systems],
-    credentials: [...vm.credentials, ...store.credentials, ...clusters.credentials],
+    systems: [here, ...vm.systems, ...store.systems, ...podman.systems, ...clusters.systems],
+    credentials: [...vm.credentials, ...store.credentials, ...podman.credentials, ...clusters.credentials],
     apps: [
       { id: 'zip-app', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/shell.tar` },
       { id: 'docker-app', version: '1', owner: 'alice', runtime: 'DOCKER', containerImage: 'kilim/busybox:test' },

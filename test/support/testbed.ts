@@ -34,7 +34,7 @@ export const cluster = (name: 'hpc-slurm' | 'hpc-noacct'): Cluster | null => {
   return found?.state === 'up' ? found : null;
 };
 
-export const part = (name: 'vm-ssh' | 'store-ssh' | 'docker' | 'postgres'): Part | null => {
+export const part = (name: 'vm-ssh' | 'store-ssh' | 'docker' | 'podman' | 'postgres'): Part | null => {
   const found = parts[name];
   return found?.state === 'up' ? found : null;
 };

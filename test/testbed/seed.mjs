@@ -84,6 +84,14 @@ export function writeSeed(status) {
   const [vm, store] = [running('vm-ssh'), running('store-ssh')];
   const containers = [{ runtimeType: 'DOCKER' }, { runtimeType: 'ZIP' }];
   if (vm) add(sshSystem('vm-ssh', vm, { jobRuntimes: containers }), vm);
+  if (vm && running('podman'))
+    add(
+      sshSystem('vm-podman', vm, {
+        jobRuntimes: [{ runtimeType: 'DOCKER' }],
+        notes: { kilim: { containerEngine: 'podman' } },
+      }),
+      vm,
+    );
   if (store) add(sshSystem('store-ssh', store, { jobRuntimes: [{ runtimeType: 'ZIP' }] }), store);
   for (const id of ['hpc-slurm', 'hpc-noacct']) {
     const cluster = running(id);

@@ -1,10 +1,19 @@
 import { withAccounting, withoutAccounting } from './cluster.mjs';
 import { dockerEngine } from './docker.mjs';
+import { podmanEngine } from './podman.mjs';
 import { postgres } from './postgres.mjs';
 import { storeSsh, vmSsh } from './sshd.mjs';
 
 /** Every part, in the order in which they start. */
-export const parts = [vmSsh, storeSsh, dockerEngine, postgres, withAccounting, withoutAccounting];
+export const parts = [
+  vmSsh,
+  storeSsh,
+  dockerEngine,
+  podmanEngine,
+  postgres,
+  withAccounting,
+  withoutAccounting,
+];
 
 /** The words of the command line. */
 const groups = { ssh: [vmSsh, storeSsh], cluster: [withAccounting, withoutAccounting] };

@@ -60,7 +60,7 @@ function aWatch() {
 it('looks again at once where the channel came up while it looked: what was written in between is on no channel', async () => {
   const { deps, saved, looks } = aWatch();
   const environment = new MockActivityEnvironment();
-  const watching = environment.run((() => watchHost(deps, ticket)));
+  const watching = environment.run(() => watchHost(deps, ticket));
   await vi.waitFor(() => expect(saved.at(-1)).toMatchObject({ is: 'over' }), { timeout: 3_000 });
   await sleep(300);
   expect(looks()).toBe(2); // and then no more
