@@ -134,7 +134,6 @@ export interface SystemSettings {
   containerEngine?: 'docker' | 'podman';
   /** Words put between the engine and its sub-command, e.g. `--runtime runc` where the site needs them. */
   containerEngineArgs?: string[];
-  jumpHost?: string;
   maxSessions?: number;
 }
 
