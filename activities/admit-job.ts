@@ -2,6 +2,7 @@ import { KilimError } from '../domain/errors.js';
 import { limitsOf } from '../domain/jobs/limits.js';
 import type { Needs } from '../domain/jobs/ticket.js';
 import type { Deps } from './deps.js';
+import { makesThemAlong } from './make-directories.js';
 import { inputsToStage } from './stage-inputs.js';
 
 /**
@@ -29,5 +30,5 @@ export async function admitJob({ store }: Deps, uuid: string): Promise<Needs> {
   const limits = limitsOf(plan, system, app);
   const full = limits.length === 0 ? null : await store.jobs.reserve(uuid, limits);
   if (full) throw new KilimError('QUOTA_EXCEEDED', full);
-  return { inputs: inputsToStage(plan).length > 0 };
+  return { inputs: inputsToStage(plan).length > 0, directories: !makesThemAlong(plan) };
 }

@@ -3,10 +3,9 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 
 import type { Job } from '../domain/jobs/job.js';
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
-import { expired, outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
-import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
+import { expired, type Outcome } from '../domain/jobs/outcome.js';
 import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
-import { readTail } from '../hosts/files.js';
+import { conclude, isTrueEnd } from './conclude.js';
 import type { Deps } from './deps.js';
 import { isWatched, lastSeen, LISTEN_MS, lookAtHost, needsOwnLook } from './look-at-host.js';
 
@@ -36,9 +35,7 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
     end = state.is === 'over' ? state : null;
   }
   if (end) {
-    const outcome = outcomeOf(job.plan, end);
-    await store.jobs.setRemoteEnd(uuid, outcome, end.usage);
-    return { ...(await withLastLines(deps, job, outcome)), expired: false };
+    return { ...(await conclude(deps, job, end)), expired: false };
   }
 
   const left = timeLeft(job);
@@ -52,29 +49,6 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
     nextRetryDelay: Math.min(delay, left + 50),
     category: ApplicationFailureCategory.BENIGN,
   });
-}
-
-/** An end without an exit code is settled at the host, never believed; of a bad one the scheduler may know the cause. */
-const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteEnd =>
-  state?.is === 'over' &&
-  (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
-
-/** A failure is told with the application's own last lines; that they cannot be had is no error. */
-async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
-  if (!outcome.message) return outcome;
-  try {
-    const host = await openHost(job.tenant, job.plan.exec);
-    const { outputDir } = job.plan.paths;
-    const { stdoutFilename, stderrFilename } = job.plan.logConfig;
-    const files = [...new Set([stderrFilename, stdoutFilename])].map((name) => `${outputDir}/${name}`);
-    for (const file of files) {
-      const tail = (await readTail(host, file, 10, 4096)).trim();
-      if (tail) return { ...outcome, message: `${outcome.message} Its last lines:\n${tail}` };
-    }
-  } catch (error) {
-    log.warn({ uuid: job.uuid, err: error }, 'the last lines of a failed job could not be read');
-  }
-  return outcome;
 }
 
 const timeLeft = ({ plan, remoteStarted, pausedMs }: Job): number => {

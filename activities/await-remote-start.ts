@@ -1,18 +1,22 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
+import type { Job } from '../domain/jobs/job.js';
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
+import type { Outcome } from '../domain/jobs/outcome.js';
 import { queueMessage, type RemoteState } from '../domain/jobs/remote.js';
 import { lookDelay, settleDelay } from '../domain/jobs/waiting.js';
+import { conclude, isTrueEnd } from './conclude.js';
 import type { Deps } from './deps.js';
 import { isWatched, lastSeen, LISTEN_MS, lookAtHost, needsOwnLook } from './look-at-host.js';
 
 /**
  * One look at a job in a scheduler's queue: at what the watcher saw, and where that says nothing, at the host.
  * Fails with NOT_YET (benign, no history event) until the job has started or is over. Safe to repeat: it only looks.
+ * @returns how it ended, where it did at once: a short job needs no second wait
  * @throws KilimError HOST_* (recovered)
  */
-export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> {
+export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<Outcome | null> {
   const { store, hints } = deps;
   const { info, cancellationSignal } = Context.current();
   const job = await store.jobs.get(uuid);
@@ -21,10 +25,10 @@ export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> 
   let state = await lastSeen(deps, uuid);
   if (!hasStarted(state) && info.attempt === 1 && (await listener.heard)) state = await lastSeen(deps, uuid);
   listener.stop();
-  if (hasStarted(state)) return;
+  if (hasStarted(state)) return quickEnd(deps, job, state, cancellationSignal);
   const watched = await isWatched(deps, job);
   if (needsOwnLook(watched, state, info.attempt)) state = await lookAtHost(deps, job);
-  if (hasStarted(state)) return;
+  if (hasStarted(state)) return null;
 
   const queue = QUEUE_OF[job.plan.keeper] ?? 'The host';
   const says = queueMessage(queue, job.remoteJobId, state);
@@ -38,6 +42,25 @@ export async function awaitRemoteStart(deps: Deps, uuid: string): Promise<void> 
         : lookDelay(job.remoteChecksSuccess + job.remoteChecksFailed, watched, state !== null),
     category: ApplicationFailureCategory.BENIGN,
   });
+}
+
+/** How long a job that has just started is listened to. */
+const QUICK_MS = 150;
+
+async function quickEnd(
+  deps: Deps,
+  job: Job,
+  seen: RemoteState | null,
+  signal: AbortSignal,
+): Promise<Outcome | null> {
+  let state = seen;
+  if (state?.is === 'running') {
+    const listener = deps.hints.listen(job.uuid, QUICK_MS, signal);
+    state = await lastSeen(deps, job.uuid);
+    if (state?.is !== 'over' && (await listener.heard)) state = await lastSeen(deps, job.uuid);
+    listener.stop();
+  }
+  return isTrueEnd(job, state) ? conclude(deps, job, state) : null;
 }
 
 const hasStarted = (state: RemoteState | null): boolean =>

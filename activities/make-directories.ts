@@ -1,5 +1,7 @@
+import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { makeDirs } from '../hosts/files.js';
 import type { Deps } from './deps.js';
+import { inputsToStage } from './stage-inputs.js';
 import { wayIn, wayOut } from './transfer-node.js';
 
 /**
@@ -9,13 +11,27 @@ import { wayIn, wayOut } from './transfer-node.js';
  */
 export async function makeDirectories({ store, openHost }: Deps, uuid: string): Promise<void> {
   const plan = await store.jobs.getPlan(uuid);
-  const host = await openHost(plan.tenant, plan.exec);
-  const own = [plan.execSystemExecDir, plan.execSystemOutputDir, plan.execSystemInputDir];
-  const isOneHost = plan.archive.systemId === plan.exec.systemId;
-  await makeDirs(host, plan.exec.rootDir, [...new Set(isOneHost ? [...own, plan.archiveSystemDir] : own)]);
+  await makeDirs(await openHost(plan.tenant, plan.exec), plan.exec.rootDir, ownDirs(plan));
   const node = [wayIn(plan), wayOut(plan)].flatMap((way) => way?.dir ?? []);
   if (plan.dtn) await makeDirs(await openHost(plan.tenant, plan.dtn), plan.dtn.rootDir, node);
-  if (!isOneHost && plan.archiveMode !== 'NEVER') {
+  if (archivesElsewhere(plan))
     await makeDirs(await openHost(plan.tenant, plan.archive), plan.archive.rootDir, [plan.archiveSystemDir]);
-  }
 }
+
+/** A small job, all on one host and without inputs, is spared the step: its staging makes the directories along. */
+export const makesThemAlong = (plan: JobPlan): boolean =>
+  inputsToStage(plan).length === 0 && plan.dtn === null && !archivesElsewhere(plan);
+
+/** Those on the execution system. */
+export const ownDirs = (plan: JobPlan): string[] => [
+  ...new Set([
+    plan.execSystemExecDir,
+    plan.execSystemOutputDir,
+    plan.execSystemInputDir,
+    ...(isOneHost(plan) ? [plan.archiveSystemDir] : []),
+  ]),
+];
+
+const isOneHost = ({ archive, exec }: JobPlan): boolean => archive.systemId === exec.systemId;
+
+const archivesElsewhere = (plan: JobPlan): boolean => !isOneHost(plan) && plan.archiveMode !== 'NEVER';

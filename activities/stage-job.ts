@@ -2,17 +2,20 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import { KilimError } from '../domain/errors.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { makingDirs, makingFault } from '../hosts/files.js';
 import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
+import { makesThemAlong, ownDirs } from './make-directories.js';
 import type { Progress } from './progress.js';
 
 /**
- * Makes the exec dir ready: unpacks or pulls the application, writes `tapisjob.env` and `tapisjob.sh`.
+ * Makes the exec dir ready: makes the directories of a small job, unpacks or pulls the application, writes `tapisjob.env` and `tapisjob.sh`.
  * Safe to repeat: files are replaced by renaming, so a script that already runs keeps its own text.
- * @throws KilimError HOST_*, DISK_FULL (recovered); STAGE_JOB_FAILED
+ * @throws KilimError HOST_*, DISK_FULL (recovered); STAGE_JOB_FAILED; REMOTE_ACCESS_DENIED, PATH_INVALID of directories
  */
 export async function stageJob(
   { store, openHost, runtimes, schedulers, installation }: Deps,
@@ -25,11 +28,24 @@ export async function stageJob(
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
   const envFile = Buffer.from(runtime.envFile(plan, env));
   const script = Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation));
-  const busy = await host.run(writing(plan.paths.execDir, envFile, script, runtime.prepare(plan)), {
-    signal,
-  });
+  const written = writing(plan.paths.execDir, envFile, script, runtime.prepare(plan));
+  const busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
   if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
 }
+
+/** A small job's directories are made by the way. */
+const inNewDirs = (plan: JobPlan, work: Preparation): Preparation => {
+  const dirs = ownDirs(plan);
+  return {
+    ...work,
+    line: [...makingDirs(plan.exec.rootDir, dirs), work.line].join('\n'),
+    parse: (reply) => {
+      const fault = makingFault(reply, dirs);
+      if (fault) throw fault;
+      return work.parse(reply);
+    },
+  };
+};
 
 /** Of the launch files; apart from the exit codes of preparations. */
 const NOT_WRITTEN = 90;

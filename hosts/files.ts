@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 
+import type { KilimError } from '../domain/errors.js';
 import type { FileInfo } from '../domain/files/file-info.js';
 import { joinRoot, normalizePath } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
-import { fileFault, MISSING, rooted, rootedAll } from './rooted.js';
+import { fileFault, MISSING, OUTSIDE, rooted, rootedAll } from './rooted.js';
 import { checked, feed } from './pipes.js';
 
 export { fileFault, rooted };
@@ -28,6 +29,24 @@ export const makeDirs = (host: Host, rootDir: string, dirs: string[]): Promise<v
     line: [...rootedAll(dirs.map((path) => ({ rootDir, path }))), 'mkdir -p -- "${paths[@]}"'].join('\n'),
     parse: ignore(dirs.join(', ')),
   });
+
+/** Exit codes apart from those of the work that follows in the same command. */
+const NOT_MADE = 191;
+const NOT_INSIDE = 192;
+
+/** The same as the first lines of a command; `makingFault` reads their failure. */
+export const makingDirs = (rootDir: string, dirs: string[]): string[] => [
+  '(',
+  ...rootedAll(dirs.map((path) => ({ rootDir, path }))),
+  'mkdir -p -- "${paths[@]}"',
+  ')',
+  `case $? in 0) ;; ${OUTSIDE}) exit ${NOT_INSIDE} ;; *) exit ${NOT_MADE} ;; esac`,
+];
+
+export const makingFault = (reply: Reply, dirs: string[]): KilimError | null => {
+  const exitCode = reply.exitCode === NOT_INSIDE ? OUTSIDE : reply.exitCode === NOT_MADE ? 1 : null;
+  return exitCode === null ? null : fileFault({ ...reply, exitCode }, dirs.join(', '));
+};
 
 /** Refuses a path that a link leads out of `fence`, both below rootDir; rootDir itself is looked at by every command. */
 export async function refuseOutside(host: Host, rootDir: string, fence: string, path: string): Promise<void> {

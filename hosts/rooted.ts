@@ -5,7 +5,7 @@ import { quote } from '../domain/shell.js';
 
 /** Our scripts' own exit codes, apart from those of the tools. */
 export const MISSING = 66;
-const OUTSIDE = 67;
+export const OUTSIDE = 67;
 
 /** Shell lines that set `path` and refuse one that leaves rootDir through a link. */
 export const rooted = (rootDir: string, path: string): string[] => [

@@ -64,7 +64,7 @@ export function createPool(
 
   const shell: SshPool['shell'] = async (isLong, signal) => {
     if (Date.now() < shellsFrom) return null;
-    if (isLong && forShells.inside() >= limits.shells / 2) return null;
+    if (isLong && forShells.inside() >= limits.shells - 1) return null;
     const leave = await enter(forShells, signal);
     try {
       let lent = idleShells.pop();

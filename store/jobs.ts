@@ -111,11 +111,13 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .execute();
     },
     async setRemoteEnd(uuid, { remoteOutcome, remoteResultInfo }, usage) {
-      await db.updateTable('jobs').set({
+      await db.updateTable('jobs').set((eb) => ({
         remote_outcome: remoteOutcome ?? null, remote_ended: now(),
+        // a run that was over before anybody saw it began when it says
+        remote_started: eb.fn.coalesce('remote_started', eb.val(ago(usage?.elapsedMs ?? 0))),
         ...(remoteResultInfo === undefined ? {} : { remote_result_info: clip(remoteResultInfo) }),
         ...(usage ? { used: JSON.stringify(usage) } : {}),
-      }).where('uuid', '=', uuid).where('remote_outcome', 'is', null).execute(); // prettier-ignore
+      })).where('uuid', '=', uuid).where('remote_outcome', 'is', null).execute(); // prettier-ignore
     },
     async countCheck(uuid, succeeded, message) {
       const at = now();

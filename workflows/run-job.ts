@@ -11,14 +11,17 @@ export async function runJob(ticket: Ticket): Promise<JobEnd> {
   const job = beginJob(ticket);
   try {
     const needs = await job.phase('PENDING', () => admitJob(uuid));
-    await job.phase('PROCESSING_INPUTS', () => job.step(makeDirectories));
+    await job.phase(
+      'PROCESSING_INPUTS',
+      async () => needs?.directories !== false && job.step(makeDirectories),
+    );
     await job.phase('STAGING_INPUTS', async () => needs?.inputs !== false && job.step(stageInputs));
     await job.phase('STAGING_JOB', () => job.step(stageJob));
     const submitted = await job.phase('SUBMITTING_JOB', () =>
       job.uncancelled<Submitted>(() => job.step(submitJob)),
     );
-    await job.phase('QUEUED', () => untilStarted(job, submitted));
-    const outcome = await job.phase('RUNNING', () => untilOver(job));
+    const quick = await job.phase('QUEUED', () => untilStarted(job, submitted));
+    const outcome = await job.phase('RUNNING', async () => quick ?? untilOver(job));
     await job.phase(
       'ARCHIVING',
       () => (outcome?.archive ? job.step(archiveOutputs) : Promise.resolve()),

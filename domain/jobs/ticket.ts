@@ -19,6 +19,8 @@ export interface JobEnd {
 export interface Needs {
   /** There is something to bring to the execution system. */
   inputs: boolean;
+  /** Directories are needed before the job is staged, or on other systems; else that step makes them along. */
+  directories: boolean;
 }
 
 /** What the submit step tells the workflow. */

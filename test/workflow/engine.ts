@@ -163,7 +163,7 @@ const fakes = (
     };
   const held = { done: true, said: '1 process stopped (SIGSTOP)' };
   return {
-    admitJob: fake('admitJob', { inputs: true }),
+    admitJob: fake('admitJob', { inputs: true, directories: true }),
     makeDirectories: fake('makeDirectories', undefined),
     stageInputs: fake('stageInputs', undefined),
     stageJob: fake('stageJob', undefined),

@@ -29,17 +29,25 @@ describe('a job', { concurrent: true }, () => {
     await engine.keep(life, 'uneventful');
   });
 
-  it('skips what is not needed: inputs, the queue, the archive', async () => {
+  it('skips what is not needed: directories, inputs, the queue, the archive', async () => {
     const life = await engine.live({
-      admitJob: () => Promise.resolve({ inputs: false }),
+      admitJob: () => Promise.resolve({ inputs: false, directories: false }),
       submitJob: () => Promise.resolve({ remoteJobId: '7', host: 'here', isQueued: false }),
       awaitRemoteEnd: () => Promise.resolve({ ...finished, archive: false }),
     });
     await life.handle.result();
-    for (const step of ['stageInputs', 'awaitRemoteStart', 'archiveOutputs'] as const)
+    for (const step of ['makeDirectories', 'stageInputs', 'awaitRemoteStart', 'archiveOutputs'] as const)
       expect(life.calls).not.toContain(step);
     expect(life.statuses()).toEqual(WHOLE);
     await engine.keep(life, 'direct');
+  });
+
+  it('that is over as soon as it has started is waited for once', async () => {
+    const life = await engine.live({ awaitRemoteStart: () => Promise.resolve(finished) });
+    expect(await life.handle.result()).toEqual({ status: 'FINISHED', condition: 'NORMAL_COMPLETION' });
+    expect(life.calls).not.toContain('awaitRemoteEnd');
+    expect(life.statuses()).toEqual(WHOLE);
+    await engine.keep(life, 'quick');
   });
 
   it('that failed as a job has done well as a workflow', async () => {
@@ -156,7 +164,7 @@ describe('BLOCKED', { concurrent: true }, () => {
     ['a resume', resume],
   ])('is left at once by %s', async (_what, signal) => {
     const life = await engine.live({
-      admitJob: failing('QUOTA_EXCEEDED', 1, { inputs: false }),
+      admitJob: failing('QUOTA_EXCEEDED', 1, { inputs: false, directories: true }),
       awaitRecovery: hanging,
     });
     await life.until('BLOCKED');

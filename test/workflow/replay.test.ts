@@ -11,7 +11,7 @@ const bundle = await bundleWorkflowCode(bundleOptions);
 
 it('has a recording of every kind of life', () => {
   expect(recorded()).toEqual(
-    ['blocked', 'cancelled', 'direct', 'failed', 'paused', 'uneventful', 'worker-lost'].map(
+    ['blocked', 'cancelled', 'direct', 'failed', 'paused', 'quick', 'uneventful', 'worker-lost'].map(
       (name) => `${name}.json`,
     ),
   );

@@ -1,0 +1,36 @@
+import type { Job } from '../domain/jobs/job.js';
+import { QUEUE_OF } from '../domain/jobs/keeper.js';
+import { outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
+import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
+import { readTail } from '../hosts/files.js';
+import type { Deps } from './deps.js';
+
+/** What the end of the run means for the job; it is in the store before anybody hears of it. */
+export async function conclude(deps: Deps, job: Job, end: RemoteEnd): Promise<Outcome> {
+  const outcome = outcomeOf(job.plan, end);
+  await deps.store.jobs.setRemoteEnd(job.uuid, outcome, end.usage);
+  return withLastLines(deps, job, outcome);
+}
+
+/** An end without an exit code is settled at the host, never believed; of a bad one the scheduler may know the cause. */
+export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteEnd =>
+  state?.is === 'over' &&
+  (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
+
+/** A failure is told with the application's own last lines; that they cannot be had is no error. */
+async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
+  if (!outcome.message) return outcome;
+  try {
+    const host = await openHost(job.tenant, job.plan.exec);
+    const { outputDir } = job.plan.paths;
+    const { stdoutFilename, stderrFilename } = job.plan.logConfig;
+    const files = [...new Set([stderrFilename, stdoutFilename])].map((name) => `${outputDir}/${name}`);
+    for (const file of files) {
+      const tail = (await readTail(host, file, 10, 4096)).trim();
+      if (tail) return { ...outcome, message: `${outcome.message} Its last lines:\n${tail}` };
+    }
+  } catch (error) {
+    log.warn({ uuid: job.uuid, err: error }, 'the last lines of a failed job could not be read');
+  }
+  return outcome;
+}
