@@ -5,18 +5,15 @@ import type { Response } from 'express';
 import type { Logger } from 'pino';
 
 import { KilimError, meaningOf } from '../domain/errors.js';
+import { BUILD } from './build-info.js';
 import type { Answer, Bytes, Text } from './route.js';
-
-const VERSION = '0.1.0';
 
 /** The one writer of envelopes. Bare `application/json`: official clients compare the whole header (platform §1.2). */
 export function envelope(res: Response, status: number, { says, result = null, metadata }: Answer): void {
   const text = JSON.stringify({
     status: status < 400 ? 'success' : 'error',
     message: says,
-    version: VERSION,
-    commit: 'unknown',
-    build: '2026-11-24T00:00:00Z',
+    ...BUILD,
     metadata: metadata ?? null,
     result,
   });

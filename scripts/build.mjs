@@ -1,6 +1,6 @@
 // Builds dist/: the programs with tsc, then the workflows as one bundle. A build that fails leaves the old one.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,6 +30,17 @@ async function bundleWorkflows() {
   writeFileSync(join(made, 'workflow-bundle.js'), code);
 }
 
+/** What every answer of the API says of itself; an archive of the sources has no revision. */
+function buildInfo() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  const commit = status === 0 ? stdout.trim() : 'unknown';
+  return { version, commit, build: new Date(begun).toISOString() };
+}
+
 /** In one step for whoever starts meanwhile. */
 function swap() {
   const old = join(root, '.kilim', `old-${process.pid}`);
@@ -48,6 +59,7 @@ try {
   );
   if (status !== 0) throw new Error('tsc found faults');
   await bundleWorkflows();
+  writeFileSync(join(made, 'build.json'), JSON.stringify(buildInfo()));
   writeFileSync(join(made, '.built'), `${begun}\n`);
   swap();
 } catch (error) {

@@ -96,6 +96,15 @@ it('ends with everything it started, even killed; the next one in its home goes 
   expect((await fetch(`http://127.0.0.1:${workerMetrics}/metrics`)).status).toBe(200);
   await client.until(await client.submit(request), 'FINISHED', 40);
 
+  const told = (await (await fetch(`${second.url}/v3/healthz`)).json()) as Record<string, string>;
+  expect(told).toMatchObject({
+    version: '0.1.0',
+    commit: expect.stringMatching(/^([0-9a-f]{7,}|unknown)$/) as string,
+  });
+  expect(
+    Math.abs(Date.parse(told['build'] ?? '') - statSync(join(ROOT, 'dist/.built')).mtimeMs),
+  ).toBeLessThan(300_000);
+
   const ended = new Promise((resolve) => second.child.once('exit', resolve));
   second.child.kill('SIGTERM');
   expect(await ended).toBe(0);

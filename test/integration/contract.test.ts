@@ -197,7 +197,7 @@ for (const pair of PAIRS) {
             return status;
           }),
         );
-        expect(new Set(at).size).toBeGreaterThan(1);
+        expect(at.at(-1)).toBe('RUNNING'); // what the others met depends on the load; test/workflow/orders.test.ts meets every step
       }, 240_000);
 
       it('leaves nothing behind when it is cancelled while it archives', async () => {
