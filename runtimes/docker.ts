@@ -51,7 +51,8 @@ export const docker: Runtime = {
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',
-        `code=$(${engine} wait ${plan.uuid}) || exit 125`,
+        // Podman follows the log of a container that was removed for ever
+        `code=$(${engine} wait ${plan.uuid}) || { kill $logs; exit 125; }`,
         'wait $logs',
         'exit $code',
       ].join('\n'),

@@ -28,7 +28,8 @@ export const dockerDaemon: Scheduler = {
       'case "$word" in',
       `  running*|restarting*) echo "${plan.uuid} running" ;;`,
       `  paused*) echo "${plan.uuid} suspended" ;;`,
-      `  exited*) code=\${word#* }; ${engineOf(plan)} logs ${plan.uuid} ${redirection(plan)}`,
+      // Podman calls a container stopped that nobody cleaned up after
+      `  exited*|stopped*) code=\${word#* }; ${engineOf(plan)} logs ${plan.uuid} ${redirection(plan)}`,
       `    echo "$code 0 0" > ${quote(`${ledgerDir(plan)}/exit`)}; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1`,
       `    echo "${plan.uuid} over $code 0 0" ;;`,
       '  *) echo "$said" ;;',

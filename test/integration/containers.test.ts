@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { podman } from '../support/podman.js';
+import { part } from '../support/testbed.js';
+
+/* What only containers have: an engine that goes on without the wrapper. What every runtime must do is in contract.test.ts. */
+
+const vm = part('vm-ssh');
+const socket = part('docker')?.DOCKER_HOST;
+const docker = (...words: string[]): string[] =>
+  execFileSync('docker', ['-H', socket ?? '', ...words], { encoding: 'utf8' })
+    .split('\n')
+    .filter(Boolean);
+
+const engines = [
+  ...(vm && socket ? [{ system: 'vm', engine: docker }] : []),
+  ...(vm && part('podman') ? [{ system: 'podman', engine: podman }] : []),
+];
+
+let kilim: Kilim;
+beforeAll(async () => {
+  kilim = await aKilim();
+});
+afterAll(() => kilim.stop());
+
+const run = (execSystemId: string, script: string): Promise<string> =>
+  kilim.submit({
+    appId: 'docker-app',
+    execSystemId,
+    parameterSet: {
+      appArgs: ['sh', '-c', `'eval "$SCRIPT"'`].map((arg) => ({ arg })),
+      envVariables: [{ key: 'SCRIPT', value: script }],
+    },
+  });
+
+/** The job's container, when it runs. */
+const untilItRuns = (uuid: string, engine: typeof podman): Promise<void> =>
+  vi.waitFor(
+    () =>
+      expect(engine('inspect', '--type', 'container', '-f', '{{.State.Status}}', uuid)).toEqual(['running']),
+    { timeout: 60_000, interval: 200 },
+  );
+
+/** `kill -9` of the wrapper and of all that it started, but not of the container. */
+async function killWrapper(uuid: string): Promise<void> {
+  const { remoteJobId } = (await kilim.get(uuid)) as unknown as { remoteJobId: string };
+  execFileSync('pkill', ['-KILL', '-s', remoteJobId]);
+}
+
+const conmonOf = (uuid: string): string =>
+  podman('inspect', '--type', 'container', '-f', '{{.State.ConmonPid}}', uuid)[0] ?? '';
+
+describe.each(engines)('a container on $system', { concurrent: true }, ({ system, engine }) => {
+  const leftOf = (uuid: string): string[] => [
+    ...processesOf(uuid),
+    ...engine('ps', '-aq', '--filter', `name=${uuid}`),
+  ];
+
+  it('is the account of the login, inside and outside', async () => {
+    const uuid = await run(system, 'id -u; id -g; mkdir /TapisOutput/d; echo x > /TapisOutput/d/mine');
+    await kilim.until(uuid, 'FINISHED', 110);
+    const home = statSync(vm?.home ?? '');
+    expect(await kilim.output(uuid)).toBe(`${home.uid}\n${home.gid}\n`);
+    const output = join(vm?.home ?? '', 'workdir/jobs', uuid, 'output');
+    for (const path of ['d', 'd/mine', 'tapisjob.out'])
+      expect(statSync(join(output, path))).toMatchObject({ uid: home.uid, gid: home.gid });
+  }, 120_000);
+
+  it('outlives its wrapper, and its end is told with its exit code and its output', async () => {
+    const uuid = await run(
+      system,
+      'echo before; while [ ! -e /TapisOutput/go ]; do sleep 0.2; done; echo after; exit 3',
+    );
+    await kilim.until(uuid, 'RUNNING', 110);
+    await untilItRuns(uuid, engine);
+    await killWrapper(uuid);
+    execFileSync('touch', [join(vm?.home ?? '', 'workdir/jobs', uuid, 'output/go')]);
+    const job = await kilim.until(uuid, 'FAILED', 200);
+    expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '3' });
+    expect(await kilim.output(uuid)).toBe('before\nafter\n');
+    expect(leftOf(uuid)).toEqual([]);
+  }, 240_000);
+
+  if (engine !== podman) return;
+
+  it('has its exit code where the host could not clean up after it', async () => {
+    const uuid = await run(system, 'while [ ! -e /TapisOutput/go ]; do sleep 0.2; done; echo after; exit 3');
+    await kilim.until(uuid, 'RUNNING', 110);
+    await untilItRuns(uuid, engine);
+    // conmon starts a podman at the container's end; with so little memory it cannot start
+    const limit = ['prlimit', '--pid', conmonOf(uuid), '--as=67108864'];
+    execFileSync('runuser', ['-u', vm?.user ?? '', '--', ...limit]);
+    await killWrapper(uuid);
+    execFileSync('touch', [join(vm?.home ?? '', 'workdir/jobs', uuid, 'output/go')]);
+    const job = await kilim.until(uuid, 'FAILED', 200);
+    expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '3' });
+    expect(await kilim.output(uuid)).toBe('after\n');
+    expect(leftOf(uuid)).toEqual([]);
+  }, 240_000);
+
+  it('ends with its conmon, and nothing of it is left', async () => {
+    const uuid = await run(system, 'sleep 600 & sleep 601');
+    await kilim.until(uuid, 'RUNNING', 110);
+    await untilItRuns(uuid, engine);
+    execFileSync('kill', ['-KILL', conmonOf(uuid)]);
+    const job = await kilim.until(uuid, 'FAILED', 200);
+    expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '125' });
+    expect(leftOf(uuid)).toEqual([]);
+  }, 240_000);
+});
