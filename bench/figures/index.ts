@@ -6,7 +6,8 @@ import { bigFile, manyFiles } from './inputs.js';
 import { oneJobHere, oneJobSsh } from './one-job.js';
 import { looking } from './looking.js';
 import { parked } from './parked.js';
-import { slurmBurst, slurmOneJob, slurmQuiet } from './slurm.js';
+import { slurmBurst, slurmBurstFar } from './slurm-burst.js';
+import { slurmOneJob, slurmQuiet } from './slurm.js';
 import { start } from './start.js';
 import { submit } from './submit.js';
 
@@ -25,5 +26,6 @@ export const figures: readonly Figure[] = [
   parked,
   slurmOneJob,
   slurmBurst,
+  slurmBurstFar,
   slurmQuiet,
 ];

@@ -1,18 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import { rounded, type Figure } from '../figure.js';
-import { aWorld, ROOT, sshPart, sshSystem, type SshPart, type World } from '../world.js';
-
-interface Proxy {
-  port: number;
-  close: () => unknown;
-}
-interface ProxyModule {
-  openProxy: (target: number, options: { delayMs: number }) => Promise<Proxy>;
-}
+import { openProxy } from '../proxy.js';
+import { aWorld, sshPart, sshSystem, type World } from '../world.js';
 
 export const manyFiles: Figure = {
   name: 'many-files',
@@ -20,7 +12,7 @@ export const manyFiles: Figure = {
   targets: { loopbackSeconds: { atMost: 1 }, delayedSeconds: { atMost: 3 } },
   async measure({ files = 1000, roundTripMs = 20 }) {
     const [vm, store] = [sshPart('vm-ssh'), sshPart('store-ssh')];
-    const proxy = await delayed(vm, roundTripMs);
+    const proxy = await openProxy(vm.port, roundTripMs);
     const far = { ...sshSystem('far', vm, proxy.port) };
     const world = await aWorld([sshSystem('vm', vm), sshSystem('store', store), far]);
     const folder = join(store.home, 'bench-files');
@@ -34,7 +26,7 @@ export const manyFiles: Figure = {
       };
     } finally {
       rmSync(folder, { recursive: true, force: true });
-      proxy.close();
+      await proxy.close();
       await world.stop();
     }
   },
@@ -93,11 +85,4 @@ function fill(folder: string, files: number): void {
   mkdirSync(folder, { recursive: true });
   for (let i = 0; i < files; i++)
     writeFileSync(join(folder, `file-${i}.dat`), Buffer.alloc(4096, i % 251), { mode: 0o644 });
-}
-
-async function delayed(part: SshPart, roundTripMs: number): Promise<Proxy> {
-  const { openProxy } = (await import(
-    pathToFileURL(join(ROOT, 'test/testbed/proxy.mjs')).href
-  )) as ProxyModule;
-  return openProxy(part.port, { delayMs: roundTripMs / 2 });
 }

@@ -61,59 +61,6 @@ async function endSeenMs(world: World, node: LoginNode, uuid: string): Promise<n
   return Date.parse(remoteEnded) - Number(record.trim().split(' ')[2]);
 }
 
-interface Listed {
-  status: string;
-  ended: string | null;
-}
-
-export const slurmBurst: Figure = {
-  name: 'slurm-burst',
-  what: 'no-op ZIP BATCH jobs at once: jobs per second, beside a bare sbatch loop in the same run',
-  targets: { jobsPerSecond: { atLeast: 10 } },
-  async measure({ jobs = 300 }) {
-    const node = loginNode();
-    const world = await aClusterWorld(node);
-    try {
-      await world.finished(await batchJob(world, 'true'));
-      const begin = Date.now();
-      await Promise.all(Array.from({ length: jobs }, () => batchJob(world, 'true')));
-      for (;;) {
-        const all = await world.call<Listed[]>('GET', '/v3/jobs/list?limit=-1');
-        if (all.some(({ status }) => status === 'FAILED' || status === 'CANCELLED'))
-          throw new Error('a job of the burst failed');
-        if (!all.every(({ status }) => status === 'FINISHED')) {
-          await sleep(250);
-          continue;
-        }
-        const seconds = (Math.max(...all.map(({ ended }) => Date.parse(ended ?? ''))) - begin) / 1000;
-        const bareSeconds = bareLoop(node, jobs);
-        return {
-          measures: {
-            jobsPerSecond: rounded(jobs / seconds),
-            bareSbatchJobsPerSecond: rounded(jobs / bareSeconds),
-            seconds: rounded(seconds),
-          },
-          parameters: { jobs },
-        };
-      }
-    } finally {
-      await world.stop();
-    }
-  },
-};
-
-/** Seconds from the first sbatch to the last script's end. */
-const bareLoop = (node: LoginNode, jobs: number): number =>
-  Number(
-    node.run(
-      [
-        'd=$(mktemp -d -p "$HOME"); begin=$(date +%s%3N)',
-        `for n in $(seq ${jobs}); do sbatch --quiet --output=/dev/null --wrap ": > $d/$n" > /dev/null; done`,
-        `until [ "$(ls "$d" | wc -l)" -ge ${jobs} ]; do sleep 0.1; done; echo $(($(date +%s%3N) - begin)); rm -rf "$d"`,
-      ].join('\n'),
-    ),
-  ) / 1000;
-
 export const slurmQuiet: Figure = {
   name: 'slurm-quiet',
   what: 'jobs queued and running: calls to slurmctld per second for looking, by sdiag, with the channel and without it',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { aKilim, killSessions, processesOf, type Kilim } from '../support/kilim.js';
 import { podman } from '../support/podman.js';
 import { part } from '../support/testbed.js';
 
@@ -52,6 +52,9 @@ async function killWrapper(uuid: string): Promise<void> {
   execFileSync('pkill', ['-KILL', '-s', remoteJobId]);
 }
 
+/** A watcher whose channel broke looks at all jobs at once; else within two minutes. */
+const lookNow = (): number => killSessions(vm?.user ?? '');
+
 const conmonOf = (uuid: string): string =>
   podman('inspect', '--type', 'container', '-f', '{{.State.ConmonPid}}', uuid)[0] ?? '';
 
@@ -80,6 +83,7 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     await untilItRuns(uuid, engine);
     await killWrapper(uuid);
     execFileSync('touch', [join(vm?.home ?? '', 'workdir/jobs', uuid, 'output/go')]);
+    lookNow();
     const job = await kilim.until(uuid, 'FAILED', 200);
     expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '3' });
     expect(await kilim.output(uuid)).toBe('before\nafter\n');
@@ -97,6 +101,7 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     execFileSync('runuser', ['-u', vm?.user ?? '', '--', ...limit]);
     await killWrapper(uuid);
     execFileSync('touch', [join(vm?.home ?? '', 'workdir/jobs', uuid, 'output/go')]);
+    lookNow();
     const job = await kilim.until(uuid, 'FAILED', 200);
     expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '3' });
     expect(await kilim.output(uuid)).toBe('after\n');
@@ -108,6 +113,7 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     await kilim.until(uuid, 'RUNNING', 110);
     await untilItRuns(uuid, engine);
     execFileSync('kill', ['-KILL', conmonOf(uuid)]);
+    lookNow();
     const job = await kilim.until(uuid, 'FAILED', 200);
     expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '125' });
     expect(leftOf(uuid)).toEqual([]);

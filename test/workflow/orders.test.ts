@@ -75,12 +75,13 @@ describe('a cancel', { concurrent: true }, () => {
 
 describe('a pause', { concurrent: true }, () => {
   it('before the launch holds there, whatever the order of the signals', async () => {
-    const life = await engine.live({
-      makeDirectories: () => new Promise((resolve) => setTimeout(resolve, 1_000)),
-    });
+    let letGo: () => void = () => undefined;
+    const signalled = new Promise<void>((resolve) => (letGo = resolve));
+    const life = await engine.live({ makeDirectories: () => signalled });
     await life.handle.signal(resume); // of nothing
     await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'quota talks' });
     await life.handle.signal(pause);
+    letGo();
     const { message } = await life.until('PAUSED');
     expect(message).toBe('Paused by an operator; nothing runs on the host.');
     expect(life.calls).not.toContain('submitJob');
