@@ -173,6 +173,8 @@ export function beginJob(ticket: Ticket) {
         try {
           return await work();
         } catch (error) {
+          // a try that failed while it was being cancelled is not tried again: its failure tells nothing of the job
+          refuseCancelled();
           const failure = isCancellation(error) ? null : failureOf(error);
           if (!failure || !meaningOf(failure.code).recover) throw error;
           // a test that passed and a step that fails again at once are one wait

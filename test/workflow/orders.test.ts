@@ -61,6 +61,16 @@ describe('a cancel', { concurrent: true }, () => {
     expect(life.statuses().at(-1)).toBe('CANCELLED');
   });
 
+  it('ends as one where the step was about to try again', async () => {
+    const life = await engine.live({
+      stageJob: () => hanging().catch(() => Promise.reject(failure('NOT_YET', 'the image is pulled'))),
+    });
+    await life.until('STAGING_JOB');
+    await life.handle.cancel();
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(life.statuses().at(-1)).toBe('CANCELLED');
+  });
+
   it('says so where it cannot be verified that nothing runs', async () => {
     const life = await engine.live({
       awaitRemoteEnd: hanging,
