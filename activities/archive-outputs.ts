@@ -9,7 +9,7 @@ import { copyTree } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
-import { wayOut, type NodeDir } from './transfer-node.js';
+import { untilShown, wayOut, type NodeDir } from './transfer-node.js';
 
 /**
  * Copies what the filters select, and the launch script, to the archive system (specification: jobs §8).
@@ -76,6 +76,12 @@ async function throughNode(
   if (plan.archiveFilter.includeLaunchFiles)
     await moveTree({ ...toNode, fromPath: plan.execSystemExecDir, filter: ['tapisjob.sh'] });
   const from = await deps.openHost(plan.tenant, use);
+  // what the node does not show yet would be missing in the archive, and removed afterwards
+  const [exec, node] = [
+    { host, id: plan.exec.systemId },
+    { host: from, id: use.systemId },
+  ];
+  await untilShown('outputs', exec, node, rootDir, dir, signal);
   const sameHost = plan.archive.systemId === use.systemId;
   await copyTree({
     from,

@@ -1,13 +1,13 @@
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
-import { removePath } from '../hosts/files.js';
-import { countFiles, moveTree } from '../hosts/move-tree.js';
+import { makeDirs, removePath } from '../hosts/files.js';
+import { moveTree } from '../hosts/move-tree.js';
 import { copyTree, fetchHttp } from '../hosts/transfer.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
 import { systemOf } from './source-system.js';
-import { wayIn, type NodeDir } from './transfer-node.js';
+import { untilShown, wayIn, type NodeDir } from './transfer-node.js';
 
 /**
  * Brings every input to the execution system, one after the other, where the job wants it through its transfer node;
@@ -50,7 +50,7 @@ const applicationArchive = (plan: JobPlan): PlannedInput[] => {
 /** Inputs are placed below rootDir, so a sibling directory is named from there: `//dir/` marks it. */
 const relative = (inputDir: string, execDir: string): string => (inputDir === execDir ? '' : `//${execDir}/`);
 
-/** The application itself never takes the way through the node. */
+/** The application itself goes to the exec dir, past the node where that is not the input directory. */
 function destination(plan: JobPlan, { targetPath }: PlannedInput): { use: SystemUse; toPath: string } {
   if (targetPath.startsWith('//')) return { use: plan.exec, toPath: targetPath };
   const { use, dir } = wayIn(plan) ?? { use: plan.exec, dir: plan.execSystemInputDir };
@@ -63,19 +63,13 @@ async function takeFromNode(
   { use, dir }: NodeDir,
   { signal }: Progress,
 ): Promise<void> {
-  const [node, host] = [await deps.openHost(plan.tenant, use), await deps.openHost(plan.tenant, plan.exec)];
   const { rootDir } = use;
-  try {
-    const expected = await countFiles(node, rootDir, dir, signal);
-    await moveTree({ host, rootDir, fromPath: dir, toPath: plan.execSystemInputDir, expected, signal });
-    await removePath(host, rootDir, dir);
-  } catch (error) {
-    if (!(error instanceof KilimError) || error.code !== 'PATH_NOT_FOUND') throw error;
-    throw new KilimError(
-      'TRANSFER_FAILED',
-      `The inputs are on the transfer node ${use.systemId}, but ${plan.exec.systemId} does not see them in ${dir}: both must have the same files below ${rootDir}. ${error.message}`,
-    );
-  }
+  const from = { host: await deps.openHost(plan.tenant, use), id: use.systemId };
+  const to = { host: await deps.openHost(plan.tenant, plan.exec), id: plan.exec.systemId };
+  await makeDirs(from.host, rootDir, [dir]); // a try before this one may have been through
+  await untilShown('inputs', from, to, rootDir, dir, signal);
+  await moveTree({ host: to.host, rootDir, fromPath: dir, toPath: plan.execSystemInputDir, signal });
+  await removePath(to.host, rootDir, dir);
 }
 
 async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: Progress): Promise<void> {

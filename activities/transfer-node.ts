@@ -1,4 +1,7 @@
+import { KilimError } from '../domain/errors.js';
 import type { JobPlan, SystemUse } from '../domain/jobs/job-plan.js';
+import type { Host } from '../hosts/host.js';
+import { awaitFiles, countFiles } from '../hosts/move-tree.js';
 
 /** Where a job's data lies on its way: the same directory on the transfer node and on the execution host. */
 export interface NodeDir {
@@ -14,3 +17,31 @@ export const wayIn = ({ dtn, uuid }: JobPlan): NodeDir | null =>
 /** The way out (jobs §8). */
 export const wayOut = ({ dtn, uuid }: JobPlan): NodeDir | null =>
   dtn && dtn.outputDir !== null ? { use: dtn, dir: `${dtn.outputDir}/${uuid}` } : null;
+
+interface Side {
+  host: Host;
+  /** Of the system. */
+  id: string;
+}
+
+/**
+ * Returns when one side shows all that the other one has in the directory.
+ * @throws KilimError TRANSFER_FAILED where it does not; HOST_*
+ */
+export async function untilShown(
+  what: 'inputs' | 'outputs',
+  from: Side,
+  to: Side,
+  rootDir: string,
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = await countFiles(from.host, rootDir, dir, signal);
+  await awaitFiles(to.host, rootDir, dir, expected, signal).catch((error: unknown) => {
+    if (!(error instanceof KilimError) || error.code !== 'PATH_NOT_FOUND') throw error;
+    throw new KilimError(
+      'TRANSFER_FAILED',
+      `The ${what} are in ${dir} of ${from.id}, but ${to.id} does not show them there: both must have the same files below ${rootDir}.`,
+    );
+  });
+}

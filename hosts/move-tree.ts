@@ -9,38 +9,27 @@ export interface MoveTree {
   toPath: string;
   /** Files relative to fromPath; absent: everything. */
   filter?: string[];
-  /** So many files must be there before anything moves: a shared file system may show them late. */
-  expected?: number;
   signal: AbortSignal;
 }
 
-/** Ours: the files do not show up. */
-const NOT_THERE = 75;
-const PATIENCE_SECONDS = 15;
-
 /**
  * Moves what is in a directory into another one of the same system. Safe to repeat: what has been moved stays.
- * @throws KilimError PATH_NOT_FOUND (also when fewer files than expected are seen), HOST_*, DISK_FULL, REMOTE_ACCESS_DENIED
+ * @throws KilimError PATH_NOT_FOUND, HOST_*, DISK_FULL, REMOTE_ACCESS_DENIED
  */
 export async function moveTree(move: MoveTree): Promise<void> {
-  const { host, rootDir, fromPath, toPath, filter, expected = 0, signal } = move;
+  const { host, rootDir, fromPath, toPath, filter, signal } = move;
   await host.run(
     {
       line: [
         ...rootedAll([toPath, fromPath].map((path) => ({ rootDir, path }))),
         'target=${paths[0]} path=${paths[1]}',
-        `for ((i = 0; i < ${PATIENCE_SECONDS}; i++)); do`,
-        `  [ -d "$path" ] && seen=$(find "$path/" ! -type d -printf .) && [ \${#seen} -ge ${expected} ] && break`,
-        '  sleep 1; done',
         `[ -d "$path" ] || exit ${MISSING}`,
-        `[ $i -lt ${PATIENCE_SECONDS} ] || { echo "\${#seen} of ${expected} files are seen" >&2; exit ${NOT_THERE}; }`,
         'mkdir -p -- "$target" && cd -- "$path" || exit',
         ...(filter ? LISTED : ALL),
       ].join('\n'),
       ...(filter ? { stdin: Buffer.from(filter.map((file) => `./${file}\0`).join('')) } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
-        if (reply.exitCode === NOT_THERE) throw fileFault({ ...reply, exitCode: MISSING }, fromPath);
         if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
       },
     },
@@ -80,6 +69,36 @@ export const countFiles = (host: Host, rootDir: string, path: string, signal: Ab
       parse: (reply) => {
         if (reply.exitCode !== 0) throw fileFault(reply, path);
         return Number(reply.stdout.trim());
+      },
+    },
+    { signal },
+  );
+
+const PATIENCE_SECONDS = 15;
+
+/**
+ * Returns when a directory shows so many files: a shared file system may show late what another host has written.
+ * @throws KilimError PATH_NOT_FOUND when it does not within fifteen seconds; HOST_*
+ */
+export const awaitFiles = (
+  host: Host,
+  rootDir: string,
+  path: string,
+  expected: number,
+  signal: AbortSignal,
+): Promise<void> =>
+  host.run(
+    {
+      line: [
+        ...rooted(rootDir, path),
+        `for ((i = 0; i < ${PATIENCE_SECONDS}; i++)); do`,
+        `  seen=$(find "$path/" ! -type d -printf . 2> /dev/null); [ -d "$path" ] && [ \${#seen} -ge ${expected} ] && exit 0`,
+        '  sleep 1; done',
+        `echo "\${#seen} of ${expected} files are seen" >&2; exit ${MISSING}`,
+      ].join('\n'),
+      timeoutSeconds: 600,
+      parse: (reply) => {
+        if (reply.exitCode !== 0) throw fileFault(reply, path);
       },
     },
     { signal },

@@ -25,12 +25,13 @@ describe.runIf(vm && store)('a data transfer node', () => {
     id: string,
     host: { port?: number; user?: string; privateKeyFile?: string },
     more: object,
+    owner = 'alice',
   ) {
     const system = {
       id, systemType: 'LINUX', host: '127.0.0.1', port: host.port, defaultAuthnMethod: 'PKI_KEYS', effectiveUserId: host.user, rootDir: home,
       canExec: false, authnCredential: { privateKey: readFileSync(host.privateKeyFile ?? '', 'utf8') }, ...more,
     }; // prettier-ignore
-    const { status, message } = await kilim.call('POST', '/v3/systems', system);
+    const { status, message } = await kilim.call('POST', '/v3/systems', system, owner);
     if (status >= 300) throw new Error(message);
   }
   const runs = (dtnSystemId: string) => ({
@@ -47,9 +48,10 @@ describe.runIf(vm && store)('a data transfer node', () => {
   });
   afterAll(async () => {
     await kilim.stop();
-    for (const dir of [name, `${name}-out`, `${name}-some`])
+    for (const dir of [name, `${name}-out`, `${name}-some`, `${name}-lost`])
       rmSync(join(ofStore, dir), { recursive: true, force: true });
     rmSync(join(home, name), { recursive: true, force: true });
+    rmSync(join('/tmp', name), { recursive: true, force: true });
   });
 
   it('brings inputs in and takes outputs out, and keeps nothing', async () => {
@@ -121,15 +123,30 @@ describe.runIf(vm && store)('a data transfer node', () => {
       fileInputs: [{ name: 'one', sourceUrl: `tapis://store/${name}/one.txt` }],
     }); // prettier-ignore
     const job = await kilim.until(uuid, 'FAILED', 60);
-    expect(job.lastMessage).toMatch(/transfer node stranger.*vm-by-stranger does not see them/s);
-    rmSync(join('/tmp', name), { recursive: true, force: true });
+    expect(job.lastMessage).toMatch(
+      /The inputs are in .*in.* of stranger, but vm-by-stranger does not show them/,
+    );
   });
 
-  it('is refused where the caller may not read it, or it has another rootDir', async () => {
+  it('is refused where the owner of the system may not read it, or it has another rootDir', async () => {
     await register('elsewhere', vm ?? {}, { rootDir: '/tmp' });
-    const { status, message } = await kilim.call('PATCH', '/v3/systems/vm-by-node', {
-      dtnSystemId: 'elsewhere',
+    await register('of-bob', vm ?? {}, {}, 'bob');
+    for (const dtnSystemId of ['elsewhere', 'of-bob']) {
+      const { status, message } = await kilim.call('PATCH', '/v3/systems/vm-by-node', { dtnSystemId });
+      expect([status, message]).toEqual([400, expect.stringContaining('dtnSystemId')]);
+    }
+  });
+
+  it.runIf(login)('that does not show the outputs keeps them, and the job says so', async () => {
+    const uuid = await kilim.submit({
+      appId: 'zip-app', execSystemId: 'vm-by-stranger', archiveSystemId: 'store', archiveSystemDir: `${name}-lost`,
+      dtnSystemOutputDir: `${name}/out`, parameterSet: shell('echo precious > output/result'),
+    }); // prettier-ignore
+    const job = await kilim.until(uuid, 'FAILED', 60);
+    expect(job).toMatchObject({
+      condition: 'JOB_ARCHIVING_FAILED',
+      lastMessage: expect.stringMatching(/are in .*out.* stranger does not show them/) as string,
     });
-    expect([status, message]).toEqual([400, expect.stringContaining('dtnSystemId')]);
+    expect(readFileSync(join('/tmp', name, 'out', uuid, 'result'), 'utf8')).toBe('precious\n');
   });
 });

@@ -207,12 +207,13 @@ const readyLine = (child: ChildProcess): Promise<string> =>
     child.once('exit', () => reject(new Error(`kilim up ended: ${said}`)));
   });
 
+/** A free port below those that the system gives to connections: nobody is given it before it is used. */
 export const anyPort = (): Promise<number> =>
   new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+    const port = 10_000 + Math.floor(Math.random() * 12_000);
+    const server = net.createServer();
+    server.once('error', () => resolve(anyPort()));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
   });
 
 /** How often the application of a job was started, by its ledger on this machine's disk. */
