@@ -26,7 +26,8 @@ export function run(command, args = [], { log, input, errorsTo, mayFail = false,
     let err = '';
     child.stdout?.on('data', (chunk) => (out += chunk));
     child.stderr?.on('data', (chunk) => (err += chunk));
-    if (input !== undefined) child.stdin.end(input);
+    // a program that ends without reading says why on its own; the broken pipe says nothing
+    child.stdin?.on('error', () => undefined).end(input);
     child.on('error', (error) => (mayFail ? done(undefined) : fail(error)));
     child.on('close', (code, signal) => {
       if (logFile) closeSync(sink);

@@ -1,8 +1,8 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { account } from '../lib/accounts.mjs';
 import { needPrograms } from '../lib/packages.mjs';
-import { living } from '../lib/processes.mjs';
+import { commandLine, endAll, living, uidOf } from '../lib/processes.mjs';
 import { run, say } from '../lib/run.mjs';
 import { busyboxTar } from '../lib/rootfs.mjs';
 import { vmSsh } from './sshd.mjs';
@@ -42,6 +42,21 @@ function settings() {
 const labelOf = () =>
   podman(['image', 'inspect', '--format', '{{index .Labels "kilim.made-from"}}', image], { mayFail: true });
 
+async function importImage(tar, stamp) {
+  const changes = ['CMD ["/bin/sh"]', `LABEL kilim.made-from=${stamp}`].flatMap((change) => ['--change', change]);
+  await podman(['import', ...changes, '-', image], { input: readFileSync(tar) });
+} // prettier-ignore
+
+/** Podman's storage is not written through: a machine that lost its power may leave one that no command can read. */
+async function forgetStorage() {
+  const { uid } = account(vmSsh.user);
+  await podman(['system', 'migrate'], { mayFail: true });
+  await endAll(`containers of ${vmSsh.user}`, (pid) => uidOf(pid) === uid && commandLine(pid) === 'podman');
+  const folders = [join(vmSsh.home, '.local', 'share', 'containers')];
+  for (const name of [`podman-run-${uid}`, `containers-user-${uid}`]) folders.push(join('/tmp', name));
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+
 /** Rootless Podman for the user of vm-ssh, with an image made here. */
 export const podmanEngine = {
   name: 'podman',
@@ -55,9 +70,10 @@ export const podmanEngine = {
     const stamp = readFileSync(`${tar}.made-from`, 'utf8');
     if ((await labelOf()) === stamp) return;
     say(`making the image ${image} for Podman`);
-    const changes = ['CMD ["/bin/sh"]', `LABEL kilim.made-from=${stamp}`];
-    await podman(['import', ...changes.flatMap((change) => ['--change', change]), '-', image], {
-      input: readFileSync(tar),
+    await importImage(tar, stamp).catch(async (error) => {
+      say(`Podman's storage cannot be used and is made anew (${error.message})`);
+      await forgetStorage();
+      await importImage(tar, stamp);
     });
   },
   /** Containers, and the process that holds the account's namespaces; what is left ends with vm-ssh. */
