@@ -13,11 +13,12 @@ import type { Job } from '../domain/jobs/job.js';
 import { labelsOf, summaryOf } from '../domain/jobs/labels.js';
 import type { Order } from '../domain/jobs/ticket.js';
 import type { Config } from '../schemas/config.js';
+import { createStartLine } from './start-line.js';
 
 /** The only place of the API that speaks to Temporal. Its absence is no error of a request: the row decides. */
 export interface Engine {
-  /** False where Temporal did not take it: the reconciler will. */
-  start: (job: Job) => Promise<boolean>;
+  /** Soon; where Temporal does not take it, the reconciler follows. Starting twice starts once: id = uuid. */
+  start: (job: Job) => void;
   cancel: (uuid: string) => Promise<boolean>;
   signal: (uuid: string, name: 'pause' | 'resume', order: Order) => Promise<boolean>;
   /** What the job's workflow is at; null where it is at nothing, undefined where Temporal does not answer. */
@@ -42,25 +43,30 @@ export function createEngine(config: Config, log: Logger): Engine {
       return false;
     }
   };
+  const line = createStartLine((job) =>
+    soon(`the start of ${job.uuid}`, () =>
+      client.workflow.start('runJob', {
+        workflowId: job.uuid,
+        taskQueue: config.KILIM_TASK_QUEUE,
+        args: [{ uuid: job.uuid }],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: summaryOf(job),
+        typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
+          key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+          value,
+        })),
+      }),
+    ),
+  );
+  const order = async (what: string, uuid: string, give: () => Promise<unknown>): Promise<boolean> => {
+    await line.hurry(uuid); // an order for a job that is still in the line
+    return soon(`${what} of ${uuid}`, give);
+  };
   return {
-    start: (job) =>
-      soon(`the start of ${job.uuid}`, () =>
-        client.workflow.start('runJob', {
-          workflowId: job.uuid,
-          taskQueue: config.KILIM_TASK_QUEUE,
-          args: [{ uuid: job.uuid }],
-          workflowIdReusePolicy: 'REJECT_DUPLICATE',
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: summaryOf(job),
-          typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
-            key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
-            value,
-          })),
-        }),
-      ),
-    cancel: (uuid) => soon(`the cancel of ${uuid}`, () => client.workflow.getHandle(uuid).cancel()),
-    signal: (uuid, name, order) =>
-      soon(`${name} of ${uuid}`, () => client.workflow.getHandle(uuid).signal(name, order)),
+    start: line.add,
+    cancel: (uuid) => order('the cancel', uuid, () => client.workflow.getHandle(uuid).cancel()),
+    signal: (uuid, name, by) => order(name, uuid, () => client.workflow.getHandle(uuid).signal(name, by)),
     async step(uuid) {
       let found: Step | null = null;
       const answered = await soon(`a question about ${uuid}`, async () => {

@@ -39,7 +39,7 @@ async function submit(
     };
   const planned = await plan(parseBody(JobRequest, body), caller, deps);
   const job = await store.jobs.add(planned, raw, once); // the committed row is the promise
-  void engine.start(job); // id = uuid: starting twice starts once; where Temporal is down the reconciler follows
+  engine.start(job);
   return { says: `JOBS_CREATED Job ${job.uuid} created.`, result: jobRecord(job, planned.env) };
 }
 

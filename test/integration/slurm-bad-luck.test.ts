@@ -221,14 +221,6 @@ describe.runIf(cluster('hpc-slurm'))('what befalls a Slurm job', () => {
     }
   }, 180_000);
 
-  it('a job that an administrator ended is told from one that its owner ended', async () => {
-    const plan = await aStagedJob(host, bed, { script: 'sleep 300' });
-    const { remoteJobId } = await host.run(slurm.launch(plan, INSTALLATION));
-    insideCluster('scancel', remoteJobId);
-    const state = await over(host, plan, remoteJobId, 90);
-    expect(state).toMatchObject({ condition: 'SCHEDULER_CANCELLED' });
-  }, 120_000);
-
   it('a reservation is used', async () => {
     const name = `kilim${process.pid}`;
     insideCluster('scontrol', 'create', 'reservation', `reservationname=${name}`, 'users=alice', 'starttime=now', 'duration=10', `nodes=${bed.slurm.node}`, 'flags=ignore_jobs,overlap'); // prettier-ignore

@@ -39,10 +39,14 @@ describe.runIf(cluster('hpc-slurm'))('explain tells why a job waits', () => {
     kilim = await aKilim();
     node('availablefeatures=fast', 'activefeatures=fast');
     mayRun('carol', 1);
+    insideCluster('sacctmgr', '-i', 'add', 'qos', 'one', 'set', 'maxjobsperuser=1');
+    insideCluster('sacctmgr', '-i', 'modify', 'user', 'where', 'name=alice', 'set', 'qos+=one');
     const first = await submit([], NEARLY_ALL);
     await kilim.until(first, 'RUNNING', 60);
     const carol = { appId: 'zip-carol', execSystemId: 'slurm-carol' };
     await kilim.until(await submit([], carol), 'RUNNING', 60);
+    await kilim.until(await submit(['--qos=one']), 'RUNNING', 60);
+    uuids['QOSMaxJobsPerUserLimit'] = await submit(['--qos=one']);
     uuids['AssocMaxJobsLimit'] = await submit([], carol);
     uuids['Resources'] = await submit([], NEARLY_ALL);
     await queued(uuids['Resources']);
@@ -68,6 +72,7 @@ describe.runIf(cluster('hpc-slurm'))('explain tells why a job waits', () => {
     await kilim.stop();
     node('availablefeatures=', 'activefeatures=');
     mayRun('carol', -1);
+    insideCluster('sacctmgr', '-i', 'delete', 'qos', 'one');
   }, 240_000);
 
   it.each([
@@ -79,6 +84,7 @@ describe.runIf(cluster('hpc-slurm'))('explain tells why a job waits', () => {
     ['JobHeldAdmin', /it is held/],
     ['PartitionDown', /does not start jobs now/],
     ['AssocMaxJobsLimit', /so many of your jobs run already/],
+    ['QOSMaxJobsPerUserLimit', /so many of your jobs run already/],
     ['BadConstraints', /no node can ever fulfil/],
   ])('%s', { timeout: 200_000 }, async (reason, sentence) => {
     await vi.waitFor(

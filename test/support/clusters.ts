@@ -14,6 +14,7 @@ const queues = [
   { name: 'normal', hpcQueueName: 'normal', ...limits },
   { name: 'short', hpcQueueName: 'normal', maxMinutes: 5, maxNodeCount: 1, maxCoresPerNode: 4, maxMemoryMB: 1000 },
   { name: 'closed', hpcQueueName: 'closed', ...limits },
+  { name: 'lent', hpcQueueName: 'lent', ...limits },
   { name: 'wrong', hpcQueueName: 'nosuchpartition', ...limits },
 ]; // prettier-ignore
 

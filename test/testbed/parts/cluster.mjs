@@ -146,7 +146,7 @@ class Cluster {
         clusterName,
         accounting,
         memoryLimit,
-        partitions: ['normal', 'closed'],
+        partitions: ['normal', 'closed', 'lent'],
         node: name,
         account,
         ports: this.ports,

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Job } from '../domain/jobs/job.js';
+
+/** Accepted jobs on their way to Temporal. */
+export interface StartLine {
+  add: (job: Job) => void;
+  /** Returns when this job's start was tried, whoever stands before it. */
+  hurry: (uuid: string) => Promise<void>;
+}
+
+/** At once; more where Temporal is far away would need a line of its own. */
+const LANES = 2;
+
+/**
+ * Starts jobs in the order they were accepted: one that comes alone at once, a crowd a few at a time and with as long
+ * a rest as each start took, so that others get their answer first. What it loses (Temporal is down, the
+ * program ends) the reconciler starts from its row.
+ * @param start false where Temporal did not take it; must not throw
+ */
+export function createStartLine(start: (job: Job) => Promise<boolean>): StartLine {
+  const waiting = new Map<string, Job>();
+  const underWay = new Map<string, Promise<boolean>>();
+  let lanes = 0;
+
+  function begin(job: Job): Promise<boolean> {
+    waiting.delete(job.uuid);
+    const trial = start(job).finally(() => underWay.delete(job.uuid));
+    underWay.set(job.uuid, trial);
+    return trial;
+  }
+
+  async function lane(): Promise<void> {
+    lanes++;
+    for (const job of waiting.values()) {
+      const from = performance.now();
+      if (!(await begin(job)))
+        waiting.clear(); // nor would it take the others
+      else if (waiting.size > 0) await sleep(performance.now() - from);
+    }
+    lanes--;
+  }
+
+  return {
+    add(job) {
+      waiting.set(job.uuid, job);
+      if (lanes < LANES) void lane();
+    },
+    async hurry(uuid) {
+      const job = waiting.get(uuid);
+      await (job ? begin(job) : underWay.get(uuid));
+    },
+  };
+}
