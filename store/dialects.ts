@@ -31,16 +31,38 @@ export async function lock(trx: Kysely<Database>, names: string[]): Promise<void
     await sql`select pg_advisory_xact_lock(hashtextextended(${name}, 815405))`.execute(trx);
 }
 
+/** Nothing that we ask takes so long: the server is frozen or the network swallows. `?query_timeout=` of the URL beats it. */
+const SILENT_MS = 30_000;
+
 function openPostgres(url: string): Db {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 5_000,
+    query_timeout: SILENT_MS,
     keepAlive: true,
   });
   pool.on('error', () => undefined); // an idle connection that broke is replaced at its next use
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined); // of one in use the query's own failure tells
+    giveUpSilent(client);
+  });
   pg.types.setTypeParser(pg.types.builtins.INT8, Number); // our counters stay far below 2^53
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** A connection that did not answer in time is not used again: the next question would wait behind the lost one. */
+function giveUpSilent(client: pg.PoolClient): void {
+  const ask = client.query.bind(client) as (...words: unknown[]) => Promise<unknown>;
+  const query = async (...words: unknown[]): Promise<unknown> => {
+    try {
+      return await ask(...words);
+    } catch (error) {
+      if (error instanceof Error && error.message === 'Query read timeout') void client.end();
+      throw error;
+    }
+  };
+  Object.assign(client, { query });
 }
 
 /** Two programs write: a transaction takes the write lock at its begin, or waits there. */

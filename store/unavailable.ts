@@ -5,7 +5,7 @@ const AWAY =
   /^(ECONN\w+|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENETUNREACH|ENOENT|SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|READONLY)\w*|08\w{3}|53\w{3}|57P0\d|25006|40001|40P01)$/;
 /** Errors of the drivers that have no code. */
 const SAYS_AWAY =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|connection is not open|driver has already been destroyed|Cannot use a pool after calling end|Cannot open database/;
+  /Connection terminated|Query read timeout|is not queryable|timeout exceeded when trying to connect|Client has encountered a connection error|connection is not open|driver has already been destroyed|Cannot use a pool after calling end|Cannot open database/;
 
 /** A database that is away becomes STORE_UNAVAILABLE; every other error stays what it is. */
 export async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {

@@ -11,18 +11,26 @@ import { aClient, aHome, anyPort, seedOf } from '../support/kilim.js';
 import { isOk, kilim, until, type Running } from '../support/programs.js';
 import { part } from '../support/testbed.js';
 
-/** A way to PostgreSQL that can be closed: then it refuses, as a server that is stopped does. */
+/** A way to PostgreSQL that can be closed: then it refuses, as a server that is stopped does; or that swallows what it is told. */
 async function aWay(target: number) {
   const port = await anyPort();
   const open = new Set<net.Socket>();
   let server: net.Server | null = null;
+  let isSilent = false;
   const way = {
     port,
+    silence: () => {
+      isSilent = true;
+      for (const socket of open) socket.unpipe().resume();
+    },
     open: () =>
       new Promise<void>((resolve) => {
+        isSilent = false;
         server = net.createServer((near) => {
+          open.add(near.on('error', () => undefined));
+          if (isSilent) return;
           const far = net.connect(target, '127.0.0.1');
-          for (const socket of [near, far]) open.add(socket.on('error', () => undefined));
+          open.add(far.on('error', () => undefined));
           near.pipe(far).pipe(near);
           near.on('close', () => far.destroy());
           far.on('close', () => near.destroy());
@@ -65,6 +73,7 @@ describe.runIf(bed)('an API whose Temporal is away', () => {
     const through = new URL(adminUrl.href);
     through.port = String(way.port);
     through.pathname = database;
+    through.searchParams.set('query_timeout', '1500');
     const port = await anyPort();
     const key = randomBytes(32);
     const env = {
@@ -143,5 +152,23 @@ describe.runIf(bed)('an API whose Temporal is away', () => {
     const { said } = await ask('GET', '/v3/jobs/list?computeTotal=true', token);
     expect((said as unknown as { metadata: { totalCount: number } }).metadata.totalCount).toBe(1);
     expect((await ask('POST', '/v3/jobs/submit', token, job)).status).toBe(200);
+  }, 120_000);
+
+  it('answers 503 to who asks while the store is silent or breaks off, and goes on by itself', async () => {
+    const token = await logIn();
+    const crowd = () => Promise.all(Array.from({ length: 15 }, () => ask('GET', '/v3/jobs/list', token)));
+    way.silence();
+    const heard = crowd();
+    for (const { status, retry } of await heard) expect([status, Number(retry) > 0]).toEqual([503, true]);
+    const cut = ask('POST', '/v3/jobs/submit', token, job);
+    const waiting = crowd();
+    way.close();
+    for (const { status } of [...(await waiting), await cut]) expect(status).toBe(503);
+    expect(api.child.exitCode).toBeNull();
+
+    await way.open();
+    await until('the store', async () => (await ask('GET', '/v3/jobs/list', token)).status === 200, [api]);
+    const { said } = await ask('GET', '/v3/jobs/list?computeTotal=true', token);
+    expect((said as unknown as { metadata: { totalCount: number } }).metadata.totalCount).toBe(2);
   }, 120_000);
 });

@@ -111,6 +111,11 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
     expect(slurm).toContain(`WorkDir=/home/alice/work-of-the-site/jobs/${uuid}`);
   }, 120_000);
 
+  it('takes directories of a request from the host, too', async () => {
+    const { uuid, output } = await run('site', { execSystemExecDir: 'HOST_EVAL($KILIM_WORK)/own/${JobUUID}' });
+    expect(output).toContain(`dir=/home/alice/work-of-the-site/own/${uuid}`);
+  }, 120_000);
+
   it.each(['zip-alice', 'singularity-app'])(
     'starts %s by mpiCmd where it is an MPI job',
     async (appId) => {
