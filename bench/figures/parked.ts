@@ -6,7 +6,7 @@ import { aRequest, aWorld, type World } from '../world.js';
 export const parked: Figure = {
   name: 'parked',
   what: 'jobs that are BLOCKED by a quota for long: what the worker holds',
-  targets: { workerMB: { atMost: 700 } },
+  targets: { workerMB: { atMost: 700 }, listPageP50Ms: { atMost: 50 } },
   async measure({ jobs = 3000 }) {
     const world = await aWorld();
     try {
@@ -15,18 +15,12 @@ export const parked: Figure = {
       await crowd(world, jobs);
       const blocked = await untilBlocked(world, jobs);
       await sleep(5_000);
-      const pages: number[] = [];
-      for (let i = 0; i < 20; i++) {
-        const begin = performance.now();
-        await world.call('GET', '/v3/jobs/list?limit=100');
-        pages.push(performance.now() - begin);
-      }
       return {
         measures: {
           workerMB: Math.round(world.memory('worker') / 1e6),
           apiMB: Math.round(world.memory('api') / 1e6),
           temporalMB: Math.round(world.memory('temporal') / 1e6),
-          listPageP50Ms: rounded(percentile(pages, 0.5)),
+          listPageP50Ms: await listPageP50Ms(world),
           blocked,
         },
         parameters: { jobs },
@@ -36,6 +30,16 @@ export const parked: Figure = {
     }
   },
 };
+
+export async function listPageP50Ms(world: World): Promise<number> {
+  const pages: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const begin = performance.now();
+    await world.call('GET', '/v3/jobs/list?limit=100');
+    pages.push(performance.now() - begin);
+  }
+  return rounded(percentile(pages, 0.5));
+}
 
 async function crowd(world: World, jobs: number): Promise<void> {
   let left = jobs;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { aClusterWorld, batchJob, loginNode, type LoginNode } from '../cluster.js';
 import { percentile, rounded, type Figure } from '../figure.js';
 import type { World } from '../world.js';
+import { listPageP50Ms } from './parked.js';
 
 /** Milliseconds from sbatch to the last line of the script, without Kilim. */
 const bareMs = (node: LoginNode): number =>
@@ -64,7 +65,12 @@ async function endSeenMs(world: World, node: LoginNode, uuid: string): Promise<n
 export const slurmQuiet: Figure = {
   name: 'slurm-quiet',
   what: 'jobs queued and running: calls to slurmctld per second for looking, by sdiag, with the channel and without it',
-  targets: { withChannelPerSecond: { atMost: 0.02 }, withoutChannelPerSecond: { atMost: 0.15 } },
+  targets: {
+    withChannelPerSecond: { atMost: 0.02 },
+    withoutChannelPerSecond: { atMost: 0.15 },
+    workerMB: { atMost: 1000 }, // of 2,000 jobs: --jobs 2000
+    listPageP50Ms: { atMost: 50 },
+  },
   async measure({ jobs = 500, seconds = 180 }) {
     const node = loginNode();
     const world = await aClusterWorld(node);
@@ -80,6 +86,8 @@ export const slurmQuiet: Figure = {
         );
       await untilSettled(world, jobs);
       const withChannel = await callsPerSecond(node, seconds);
+      const workerMB = Math.round(world.memory('worker') / 1e6);
+      const pageMs = await listPageP50Ms(world);
       closeEvents(node, '000');
       await sleep(70_000); // the next look finds the channel gone
       const without = await callsPerSecond(node, seconds).finally(() => closeEvents(node, '755'));
@@ -87,6 +95,8 @@ export const slurmQuiet: Figure = {
         measures: {
           withChannelPerSecond: rounded(withChannel, 3),
           withoutChannelPerSecond: rounded(without, 3),
+          workerMB,
+          listPageP50Ms: pageMs,
         },
         parameters: { jobs, seconds },
       };
