@@ -1,16 +1,15 @@
 import { readFileSync } from 'node:fs';
 
 import { KilimError } from '../domain/errors.js';
+import { isLoopback } from '../schemas/config.js';
 import { Seed } from '../schemas/identity.js';
 import { parseBody } from '../schemas/parse.js';
 import { Credential } from '../schemas/system.js';
 import type { ApiDeps } from './deps.js';
-import { hashPassword } from './identity/passwords.js';
+import { hashPassword, whyWeak } from './identity/passwords.js';
 import { registerApp } from './register-app.js';
 import { registerProfile } from './routes/scheduler-profiles.js';
 import { registerSystem, setCredential } from './register-system.js';
-
-const SHORTEST_PASSWORD = 8;
 
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
@@ -22,12 +21,12 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   const { tenant } = seed;
   if (tenant !== config.KILIM_TENANT)
     throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
-  const isLoopback = /^(127\.|::1$|localhost$)/.test(config.KILIM_HOST);
   for (const { username, password, admin } of seed.users) {
-    if (!isLoopback && (password === username || password.length < SHORTEST_PASSWORD))
+    const weak = isLoopback(config.KILIM_HOST) ? null : whyWeak(password, username);
+    if (weak)
       throw new KilimError(
         'INVALID_REQUEST',
-        `${file}: the password of ${username} is weak; beyond loopback (KILIM_HOST is ${config.KILIM_HOST}) it must have at least ${SHORTEST_PASSWORD} characters and not be the user's name`,
+        `${file}: the password of ${username} is weak; beyond loopback (KILIM_HOST is ${config.KILIM_HOST}) ${weak}`,
       );
     if (await store.users.find(tenant, username)) continue;
     await store.users.put({

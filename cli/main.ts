@@ -56,6 +56,12 @@ program
   )
   .action(() => load('./maintenance.js'));
 
+program
+  .command('set-password')
+  .argument('<user>')
+  .description('gives a user of the store another password, which is read from the standard input')
+  .action(() => load('./maintenance.js'));
+
 /** The programs read their own command line and environment. */
 const load = async (file: string): Promise<void> => void (await import(new URL(file, import.meta.url).href));
 

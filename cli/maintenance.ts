@@ -1,6 +1,9 @@
+import { text } from 'node:stream/consumers';
+
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
+import { hashPassword, whyWeak } from '../api/identity/passwords.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
 
@@ -20,7 +23,7 @@ const SEARCH_ATTRIBUTES = [
 const KEYWORD = 2;
 
 /** Safe to repeat, and beside running programs. */
-const COMMANDS: Record<string, (config: Config) => Promise<void>> = {
+const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<void>> = {
   async migrate(config) {
     const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
     await store.close();
@@ -37,6 +40,21 @@ const COMMANDS: Record<string, (config: Config) => Promise<void>> = {
     const count = await store.rotateSeals();
     await store.close();
     say(`${count} values were sealed anew with the first key; the others can be removed.`);
+  },
+  async 'set-password'(config, username = '') {
+    // not on the command line, which others can read
+    const password = (await text(process.stdin)).replace(/\r?\n$/, '');
+    const weak = whyWeak(password, username);
+    if (weak) throw new Error(`The password is weak: ${weak}. It is read from the standard input.`);
+    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
+    try {
+      const user = await store.users.find(config.KILIM_TENANT, username);
+      if (!user) throw new Error(`There is no user ${username} in the tenant ${config.KILIM_TENANT}.`);
+      await store.users.put({ ...user, passwordHash: await hashPassword(password) });
+    } finally {
+      await store.close();
+    }
+    say(`${username} has the new password. Tokens of before stay until they expire.`);
   },
 };
 
@@ -68,7 +86,7 @@ const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n
 try {
   const command = COMMANDS[process.argv[2] ?? ''];
   if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
-  await command(parseConfig(process.env));
+  await command(parseConfig(process.env), ...process.argv.slice(3));
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { isLoopback } from '../schemas/config.js';
 import type { Home } from './home.js';
 import type { Program } from './supervise.js';
 
@@ -105,5 +106,3 @@ export function nodeProgram(
     logFile: join(home.dir, `${name}.log`),
   };
 }
-
-export const isLoopback = (host = '127.0.0.1'): boolean => /^(127\.|::1$|localhost$)/.test(host);

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { packExample } from './example-app.js';
 import { faultOfLocalRuns, localUser, openHome, type Home } from './home.js';
-import { engineProgram, isLoopback, nodeProgram } from './programs.js';
+import { isLoopback } from '../schemas/config.js';
+import { engineProgram, nodeProgram } from './programs.js';
 import { provisionTemporal } from './provision-temporal.js';
 import { lastWord, supervise, type Program, type Supervised } from './supervise.js';
 

@@ -51,7 +51,7 @@ export const Config = z
     KILIM_HOST: z
       .string()
       .default('127.0.0.1')
-      .describe('where the API listens; beyond loopback, weak passwords of seed files are refused'),
+      .describe('where the API listens; beyond loopback, weak passwords are refused'),
     KILIM_PORT: port.default(8080).describe('port of the API'),
     KILIM_METRICS_PORT: port
       .optional()
@@ -185,3 +185,6 @@ export function readIssuers(file: string | undefined): TrustedIssuer[] {
     throw new Error(`Kilim cannot start: KILIM_TRUSTED_ISSUERS (${file}) is not understood: ${why}.`);
   }
 }
+
+/** Only this machine's own people reach what listens there. */
+export const isLoopback = (host = '127.0.0.1'): boolean => /^(127\.|::1$|localhost$)/.test(host);

@@ -22,3 +22,11 @@ export async function isPassword(password: string, hash: string | null): Promise
   const known = Buffer.from(key, 'base64url');
   return hash !== null && known.length === derived.length && timingSafeEqual(known, derived);
 }
+
+const SHORTEST = 8;
+
+/** What a password must be that others than this machine's people may try to guess; null where it is. */
+export const whyWeak = (password: string, username: string): string | null =>
+  password === username || password.length < SHORTEST
+    ? `it must have at least ${SHORTEST} characters and not be the user's name`
+    : null;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 
 import { KilimError } from '../../domain/errors.js';
+import { isLoopback } from '../../schemas/config.js';
 import { ClientRequest, RevokeRequest, TokenRequest } from '../../schemas/identity.js';
 import { parseBody } from '../../schemas/parse.js';
 import type { ApiDeps } from '../deps.js';
@@ -14,7 +15,7 @@ import {
   removeClient,
   type Client,
 } from '../identity/clients.js';
-import { isPassword } from '../identity/passwords.js';
+import { isPassword, whyWeak } from '../identity/passwords.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 
 // ten failures a quarter of an hour for a user and address, and a hundred for an address alone
@@ -59,6 +60,12 @@ async function byPassword(
     await Promise.all(limits.map(([limit, who]) => limit.consume(who).catch(() => undefined)));
     throw new KilimError('BAD_CREDENTIALS', 'Invalid username/password combination.');
   }
+  const weak = isLoopback(deps.config.KILIM_HOST) ? null : whyWeak(password, username);
+  if (weak)
+    throw new KilimError(
+      'NOT_AUTHORIZED',
+      `The password of ${username} is weak, and others than this machine reach the API: ${weak} (kilim set-password).`,
+    );
   const clientId = await clientOf(call, client, deps);
   return pair(call, deps, { user: username, clientId, grant: 'password' });
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,5 +167,45 @@ describe('a program that must not start says why in one sentence', () => {
     });
     expect(await ended).toBe(1);
     expect(said()).toContain('the password of alice is weak; beyond loopback (KILIM_HOST is 0.0.0.0)');
+  });
+
+  it('a log-in with such a password of before; with another one it may', { timeout: 60_000 }, async () => {
+    const port = await anyPort();
+    const env = { KILIM_HOME: home, KILIM_MASTER_KEY: key, KILIM_PORT: `${port}` };
+    const logIn = (password: string): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/v3/oauth2/tokens`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ username: 'alice', password, grant_type: 'password' }),
+      });
+    const served = async (more: Record<string, string>, words: string[], work: () => Promise<void>) => {
+      const api = kilim(['api', ...words], { ...env, ...more });
+      const isThere = () => isOk(`http://127.0.0.1:${port}/v3/healthz`).catch(() => false);
+      try {
+        await until('the API', isThere, [api]);
+        await work();
+      } finally {
+        api.child.kill('SIGTERM');
+        await api.ended;
+      }
+    };
+    const change = (password: string) => {
+      const words = [join(ROOT, 'bin/kilim'), 'set-password', 'alice'];
+      return spawnSync(process.execPath, words, { env: { ...process.env, ...env }, input: `${password}\n`, encoding: 'utf8' }); // prettier-ignore
+    };
+    await served({}, ['--seed', join(home, 'seed.json')], async () =>
+      expect((await logIn('alice')).status).toBe(200),
+    );
+    expect(change('short')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('is weak') as string,
+    });
+    await served({ KILIM_HOST: '0.0.0.0' }, [], async () => {
+      const refused = await logIn('alice');
+      expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('is weak')]);
+      expect(change('a longer one').status).toBe(0);
+      expect((await logIn('a longer one')).status).toBe(200);
+      expect((await logIn('alice')).status).toBe(400);
+    });
   });
 });

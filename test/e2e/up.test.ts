@@ -127,6 +127,6 @@ it('explains itself', () => {
     encoding: 'utf8',
   });
   expect(status).toBe(0);
-  for (const command of ['up', 'api', 'worker', 'migrate', 'rotate-keys'])
+  for (const command of ['up', 'api', 'worker', 'migrate', 'rotate-keys', 'set-password'])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
 });

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { KEEPER, type HostKind } from '../../domain/jobs/keeper.js';
+import { KEEPER } from '../../domain/jobs/keeper.js';
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
+import { PAIRS, type Pair } from '../support/pairs.js';
 import { podman } from '../support/podman.js';
 import { cluster, part } from '../support/testbed.js';
 
@@ -12,47 +13,7 @@ import { cluster, part } from '../support/testbed.js';
  * What its part is missing for is skipped by name. Tests run at once: most of them wait.
  */
 
-interface Pair {
-  runtime: keyof typeof KEEPER;
-  jobType: 'FORK' | 'BATCH';
-  app: string;
-  system: string;
-  host: HostKind;
-  isHere: boolean;
-  /** How a job asks for little memory, and the condition of one that takes more; absent where nothing limits it. */
-  memory?: undefined | { asks: Record<string, unknown>; gives: string };
-}
-
-/** The kernel's limit is known to Slurm; a polled one kills. */
-const onCluster = (system: string, name: 'hpc-slurm' | 'hpc-noacct', outOfMemory: string): Pair[] =>
-  (['ZIP', 'SINGULARITY'] as const).flatMap((runtime) =>
-    (['FORK', 'BATCH'] as const).map((jobType) => ({
-      runtime,
-      jobType,
-      app: runtime === 'ZIP' ? 'zip-alice' : 'singularity-app',
-      system,
-      host: 'ssh' as const,
-      isHere: cluster(name) !== null,
-      ...(jobType === 'BATCH' ? { memory: { asks: { memoryMB: 60 }, gives: outOfMemory } } : {}),
-    })),
-  );
-
 const vm = part('vm-ssh');
-const inContainers = {
-  runtime: 'DOCKER', jobType: 'FORK', app: 'docker-app', isHere: vm !== null && part('docker') !== null,
-  memory: { asks: { parameterSet: { containerArgs: [{ arg: '--memory 60m' }] } }, gives: 'JOB_REMOTE_OUTCOME_ERROR' },
-} as const; // prettier-ignore
-
-const PAIRS: Pair[] = [
-  { runtime: 'ZIP', jobType: 'FORK', app: 'zip-app', system: 'here', host: 'local', isHere: true },
-  { runtime: 'ZIP', jobType: 'FORK', app: 'zip-app', system: 'vm', host: 'ssh', isHere: vm !== null },
-  { ...inContainers, system: 'here', host: 'local' },
-  { ...inContainers, system: 'vm', host: 'ssh' },
-  // an ordinary user's Podman limits and pauses only with cgroups of version 2
-  { ...inContainers, system: 'podman', host: 'ssh', isHere: part('podman') !== null, memory: undefined },
-  ...onCluster('slurm', 'hpc-slurm', 'SCHEDULER_OUT_OF_MEMORY'),
-  ...onCluster('noacct', 'hpc-noacct', 'SCHEDULER_TERMINATED'),
-];
 
 let kilim: Kilim;
 beforeAll(async () => {
@@ -108,6 +69,21 @@ it('refuses at submit what the table does not have', async () => {
   const refused = await submit('docker-app', 'here', 'BATCH');
   expect(refused).toMatchObject({ status: 400 });
   expect(refused.message).toContain('jobType: "BATCH" is not served for the runtime DOCKER; served: FORK');
+});
+
+// first, because it waits longest
+const late = PAIRS.filter(
+  ({ isHere, jobType, runtime }) => isHere && jobType === 'BATCH' && runtime === 'ZIP',
+);
+describe.runIf(late.length > 0)('past the deadline of its owner', { concurrent: true }, () => {
+  it.each(late)('a job on $system is ended by Slurm before it ran', { timeout: 300_000 }, async (pair) => {
+    const uuid = await run(pair, 'echo never', {
+      execSystemLogicalQueue: 'closed', maxMinutes: 1, parameterSet: { schedulerOptions: [{ arg: '--deadline=now+70seconds' }] },
+    }); // prettier-ignore
+    const job = await kilim.until(uuid, 'FAILED', 240);
+    expect(job.condition).toBe('SCHEDULER_DEADLINE');
+    expect(job.lastMessage).toContain('DEADLINE');
+  });
 });
 
 for (const pair of PAIRS) {
@@ -284,14 +260,8 @@ describe.runIf(cluster('hpc-slurm'))('whatever the login shell does', { concurre
   ])(
     '%s, with %s, runs BATCH jobs',
     async (user) => {
-      const pair: Pair = {
-        runtime: 'ZIP',
-        jobType: 'BATCH',
-        app: `zip-${user}`,
-        system: `slurm-${user}`,
-        host: 'ssh',
-        isHere: true,
-      };
+      const on = { app: `zip-${user}`, system: `slurm-${user}`, host: 'ssh', isHere: true } as const;
+      const pair = { ...on, runtime: 'ZIP', jobType: 'BATCH' } as const;
       const uuid = await run(pair, 'echo hello');
       expect((await kilim.until(uuid, 'FINISHED', 110)).remoteResultInfo).toBe('0:0');
     },

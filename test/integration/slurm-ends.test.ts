@@ -11,18 +11,21 @@ const present = Object.entries(BEDS).flatMap(([system, bed]) => (bed ? [system] 
 /** The node has 256,000. */
 const NEARLY_ALL = 250_000;
 
-describe.runIf(present.length > 0).concurrent('a job that Slurm ends', () => {
+describe.runIf(present.length > 0)('a job that Slurm ends', () => {
   let kilim: Kilim;
   beforeAll(async () => {
     kilim = await aKilim();
   });
   afterAll(() => kilim.stop());
 
-  const submit = (system: string, more: Record<string, unknown> = {}, options: string[] = []) =>
+  const submit = (system: string, more: Record<string, unknown> = {}): Promise<string> =>
     kilim.submit({
-      appId: 'zip-alice', execSystemId: system, jobType: 'BATCH', ...more,
-      parameterSet: { appArgs: [{ arg: "'sleep 600'" }], schedulerOptions: options.map((arg) => ({ arg })) },
-    }); // prettier-ignore
+      appId: 'zip-alice',
+      execSystemId: system,
+      jobType: 'BATCH',
+      ...more,
+      parameterSet: { appArgs: [{ arg: "'sleep 600'" }] },
+    });
   const cancel = async (uuid: string): Promise<void> => {
     await kilim.call('POST', `/v3/jobs/${uuid}/cancel`);
     await kilim.until(uuid, 'CANCELLED', 60);
@@ -48,20 +51,6 @@ describe.runIf(present.length > 0).concurrent('a job that Slurm ends', () => {
       expect(job.lastMessage).toMatch(/PREEMPTED/);
       await kilim.until(first, 'RUNNING', 60);
       await cancel(first);
-    },
-    300_000,
-  );
-
-  it.each(present)(
-    '%s: because it cannot end before its deadline, never ran',
-    async (system) => {
-      const uuid = await submit(system, { execSystemLogicalQueue: 'closed', maxMinutes: 1 }, [
-        '--deadline=now+70seconds',
-      ]);
-      await kilim.until(uuid, 'QUEUED', 60);
-      const job = await kilim.until(uuid, 'FAILED', 180);
-      expect(job.condition).toBe('SCHEDULER_DEADLINE');
-      expect(job.lastMessage).toMatch(/DEADLINE/);
     },
     300_000,
   );

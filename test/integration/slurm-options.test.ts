@@ -112,7 +112,9 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
   }, 120_000);
 
   it('takes directories of a request from the host, too', async () => {
-    const { uuid, output } = await run('site', { execSystemExecDir: 'HOST_EVAL($KILIM_WORK)/own/${JobUUID}' });
+    const { uuid, output } = await run('site', {
+      execSystemExecDir: 'HOST_EVAL($KILIM_WORK)/own/${JobUUID}',
+    });
     expect(output).toContain(`dir=/home/alice/work-of-the-site/own/${uuid}`);
   }, 120_000);
 
