@@ -91,7 +91,7 @@ describe.runIf(vm && isRoot)('over SSH', () => {
   const home = vm?.home ?? '';
 
   beforeAll(async () => {
-    kilim = await aKilim({ env: { KILIM_BLOCKED_LIMIT_MINUTES: '0.5', KILIM_HOST_DOWN_LIMIT_MINUTES: '3' } });
+    kilim = await aKilim({ env: { KILIM_BLOCKED_LIMIT_MINUTES: '1', KILIM_HOST_DOWN_LIMIT_MINUTES: '3' } });
     gate = await aGate(kilim, 'gate');
   });
   afterAll(async () => {
