@@ -67,7 +67,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
   });
   const world = { engineCalls: [] as string[], isEngineUp: true };
   const engine: Engine = {
-    start: ({ uuid }) => Promise.resolve(world.engineCalls.push(`start ${uuid}`) > 0 && world.isEngineUp),
+    start: ({ uuid }) => void world.engineCalls.push(`start ${uuid}`),
     step: () => Promise.resolve(world.isEngineUp ? null : undefined),
     cancel: (uuid) => Promise.resolve(world.engineCalls.push(`cancel ${uuid}`) > 0 && world.isEngineUp),
     signal: (uuid, name) =>
