@@ -29,6 +29,18 @@ export const createGrantStore = (db: Db): GrantStore => ({
       .execute();
     return rows.map(({ level }) => level);
   },
+  async held(tenant, prefix, username, level) {
+    const rows = await db
+      .selectFrom('grants')
+      .select('resource')
+      .where('tenant', '=', tenant)
+      .where('resource', '>=', prefix)
+      .where('resource', '<', `${prefix}\u{10ffff}`)
+      .where('username', '=', username)
+      .where('level', '=', level)
+      .execute();
+    return new Set(rows.map(({ resource }) => resource));
+  },
   async listByPrefix(tenant, prefix) {
     const rows = await db.selectFrom('grants').selectAll().where('tenant', '=', tenant)
       .where('resource', '>=', prefix).where('resource', '<', `${prefix}\u{10ffff}`).orderBy('resource').execute(); // prettier-ignore

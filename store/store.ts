@@ -181,6 +181,8 @@ export interface GrantStore {
   grant: (tenant: string, resource: string, user: string, levels: string[], grantor: string) => Promise<void>;
   revoke: (tenant: string, resource: string, user: string, levels: string[]) => Promise<void>;
   levels: (tenant: string, resource: string, user: string) => Promise<string[]>;
+  /** The resources that start with `prefix` on which the user holds the level: one question for a whole list. */
+  held: (tenant: string, prefix: string, user: string, level: string) => Promise<Set<string>>;
   /** All grants on resources that start with `prefix`; for path prefixes and share lists. */
   listByPrefix: (
     tenant: string,

@@ -40,12 +40,11 @@ const listApps = route({
     const listType = oneOf('listType', query['listType'], LIST_TYPES);
     const showDeleted = flag('showDeleted', query['showDeleted']);
     const latest = new Map<string, App>();
+    const granted = await store.grants.held(caller.tenant, 'app:', caller.user, 'READ');
     for (const app of await store.apps.list(caller.tenant)) {
       if ((app.deleted && !showDeleted) || latest.has(app.id)) continue;
       const isOwn = ['OWNED', 'MINE', 'ALL'].includes(listType) && app.owner === caller.user;
-      const isRead =
-        ['READ_PERM', 'ALL'].includes(listType) &&
-        (await store.grants.levels(caller.tenant, `app:${app.id}`, caller.user)).includes('READ');
+      const isRead = ['READ_PERM', 'ALL'].includes(listType) && granted.has(`app:${app.id}`);
       if (isOwn || isRead) latest.set(app.id, app);
     }
     const result = pageOf([...latest.values()].map(appRecord), paging, UNSORTABLE).map((record) =>

@@ -92,17 +92,12 @@ const listSystems = route({
     const hasCredentials =
       query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
     const mine: Record<string, unknown>[] = [];
+    const granted = await store.grants.held(caller.tenant, 'system:', caller.user, 'READ');
     for (const system of await store.systems.list(caller.tenant)) {
       if (system.deleted && !showDeleted) continue;
       const isOwn = system.owner === caller.user;
       const isMine =
-        listType === 'OWNED'
-          ? isOwn
-          : listType === 'ALL' &&
-            (isOwn ||
-              (await store.grants.levels(caller.tenant, `system:${system.id}`, caller.user)).includes(
-                'READ',
-              ));
+        listType === 'OWNED' ? isOwn : listType === 'ALL' && (isOwn || granted.has(`system:${system.id}`));
       if (
         !isMine ||
         (hasCredentials !== null && hasCredentials !== (await isRegistered(store, system, caller.user)))

@@ -102,6 +102,8 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     await grants.grant('dev', 'files:vm:a', 'bob', [], 'alice');
 
     expect((await grants.levels('dev', 'files:vm:a/b', 'bob')).toSorted()).toEqual(['MODIFY', 'READ']);
+    expect([...(await grants.held('dev', 'files:vm:', 'bob', 'READ'))]).toEqual(['files:vm:a/b', 'files:vm:é']);
+    expect((await grants.held('dev', 'files:vm:', 'carol', 'READ')).size).toBe(0);
     const found = await grants.listByPrefix('dev', 'files:vm:');
     expect(found.map(({ resource }) => resource)).toEqual(['files:vm:a/b', 'files:vm:a/b', 'files:vm:é']);
     expect(found[0]).toMatchObject({ user: 'bob', grantor: 'alice', created: expect.stringMatching(/Z$/) });
