@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-const project = (name: string, testTimeout: number) => ({
+const project = (name: string, testTimeout: number, more: object = {}) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, sequence: { groupOrder: 1 }, ...more },
 });
 
 // What each needs is said in the table of tests in README.md. A test whose part is not there skips itself by name.
@@ -11,13 +11,12 @@ export default defineConfig({
     pool: 'forks',
     // tests that wait for a scheduler may wait together
     maxConcurrency: 24,
-    maxWorkers: 2,
     // whole installations are started; two at once would measure each other
-    fileParallelism: false,
+    maxWorkers: 1,
     hookTimeout: 120_000,
     restoreMocks: true,
     projects: [
-      project('unit', 20_000),
+      project('unit', 20_000, { maxWorkers: 2, sequence: { groupOrder: 0 } }),
       project('workflow', 30_000),
       project('integration', 60_000),
       project('e2e', 60_000),

@@ -14,6 +14,7 @@ import { part } from '../support/testbed.js';
 /* What may pass blocks a job and says why; it never fails it. One real cause after the other. */
 
 const vm = part('vm-ssh');
+const store = part('store-ssh');
 const isRoot = process.getuid?.() === 0;
 
 const parameterSet = (script: string) => ({
@@ -85,7 +86,7 @@ describe('on this machine', () => {
   }, 240_000);
 });
 
-describe.runIf(vm && isRoot)('over SSH', () => {
+describe.runIf(vm && store && isRoot)('over SSH', () => {
   let kilim: Kilim;
   let gate: Gate;
   const home = vm?.home ?? '';
@@ -108,34 +109,71 @@ describe.runIf(vm && isRoot)('over SSH', () => {
     await kilim.until(uuid, 'FINISHED', 90);
   };
 
-  it('an sshd that is away for a minute: ten jobs wait, none fails, the host is hardly asked', async () => {
-    const running = await Promise.all([1, 2, 3, 4, 5].map(() => submit('sleep 20; echo done')));
-    for (const uuid of running) await kilim.until(uuid, 'RUNNING', 60);
-    control('stop', 'vm-ssh');
-    const before = gate.opened();
-    const down = Date.now();
-    const fresh = await Promise.all([1, 2, 3, 4, 5].map(() => submit('echo done')));
-    const all = [...running, ...fresh];
-    for (const uuid of fresh) expect((await blocked(uuid)).lastMessage).toMatch(/cannot be reached|broke/);
-    const { result } = await kilim.call('GET', `/v3/jobs/${fresh[0]}/explain`);
-    expect(result).toMatchObject({
-      status: 'BLOCKED',
-      explanation: expect.stringMatching(/cannot be reached|broke/) as string,
-      next: expect.stringMatching(/looked at again at|under way/) as string,
-    });
-    while (Date.now() - down < 60_000) {
-      for (const uuid of all) expect(['RUNNING', 'BLOCKED']).toContain((await kilim.get(uuid)).status);
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
-    }
-    const asked = gate.opened() - before;
-    control('start', 'vm-ssh');
-    for (const uuid of all) {
-      expect((await kilim.until(uuid, 'FINISHED', 120)).remoteResultInfo).toBe('0');
-      expect(await kilim.output(uuid)).toBe('done\n');
-      expect(startsOf(`${home}/workdir/jobs/${uuid}`, uuid)).toBe(1);
-    }
-    expect(asked).toBeLessThanOrEqual(40);
-  }, 400_000);
+  // these two wait for minutes, of different hosts
+  it.concurrent(
+    'an sshd that is away for a minute: ten jobs wait, none fails, the host is hardly asked',
+    async () => {
+      const running = await Promise.all([1, 2, 3, 4, 5].map(() => submit('sleep 20; echo done')));
+      for (const uuid of running) await kilim.until(uuid, 'RUNNING', 60);
+      control('stop', 'vm-ssh');
+      const before = gate.opened();
+      const down = Date.now();
+      const fresh = await Promise.all([1, 2, 3, 4, 5].map(() => submit('echo done')));
+      const all = [...running, ...fresh];
+      for (const uuid of fresh) expect((await blocked(uuid)).lastMessage).toMatch(/cannot be reached|broke/);
+      const { result } = await kilim.call('GET', `/v3/jobs/${fresh[0]}/explain`);
+      expect(result).toMatchObject({
+        status: 'BLOCKED',
+        explanation: expect.stringMatching(/cannot be reached|broke/) as string,
+        next: expect.stringMatching(/looked at again at|under way/) as string,
+      });
+      while (Date.now() - down < 60_000) {
+        for (const uuid of all) expect(['RUNNING', 'BLOCKED']).toContain((await kilim.get(uuid)).status);
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+      }
+      const asked = gate.opened() - before;
+      control('start', 'vm-ssh');
+      for (const uuid of all) {
+        expect((await kilim.until(uuid, 'FINISHED', 120)).remoteResultInfo).toBe('0');
+        expect(await kilim.output(uuid)).toBe('done\n');
+        expect(startsOf(`${home}/workdir/jobs/${uuid}`, uuid)).toBe(1);
+      }
+      expect(asked).toBeLessThanOrEqual(40);
+    },
+    400_000,
+  );
+
+  it.concurrent(
+    'a full disk, until there is room; and when there never is, the job fails by its own condition',
+    async () => {
+      const small = join(store?.home ?? '', 'small');
+      mkdirSync(small, { recursive: true });
+      const { uid, gid } = statSync(store?.home ?? '');
+      execFileSync('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        `size=2m,uid=${uid},gid=${gid},mode=755`,
+        'kilim-small',
+        small,
+      ]);
+      try {
+        appendFileSync(join(small, 'filler'), Buffer.alloc(2 * 1024 * 1024));
+        const where = (name: string) => ({ execSystemId: 'store', execSystemExecDir: `small/${name}`, execSystemInputDir: `small/${name}/in`, execSystemOutputDir: `small/${name}/out`, archiveMode: 'NEVER' }); // prettier-ignore
+        const hopeless = await submit('echo room', where('hopeless'));
+        expect((await blocked(hopeless)).lastMessage).toMatch(/[Nn]o space.*Free space/s);
+        const failed = await kilim.until(hopeless, 'FAILED', 240);
+        expect(failed.condition).toBe('JOB_RECOVERY_TIMEOUT');
+        const uuid = await submit('echo room', where('patient'));
+        await blocked(uuid);
+        rmSync(join(small, 'filler'));
+        await resumed(uuid);
+      } finally {
+        execFileSync('umount', [small]);
+      }
+    },
+    400_000,
+  );
 
   it('a refused login', async () => {
     const keys = join(home, '.ssh/authorized_keys');
@@ -176,32 +214,4 @@ describe.runIf(vm && isRoot)('over SSH', () => {
       await kilim.call('POST', '/v3/systems/gate/hostKey', {});
     }
   }, 240_000);
-
-  it('a full disk, until there is room; and when there never is, the job fails by its own condition', async () => {
-    const small = join(home, 'small');
-    mkdirSync(small, { recursive: true });
-    const { uid, gid } = statSync(home);
-    execFileSync('mount', [
-      '-t',
-      'tmpfs',
-      '-o',
-      `size=2m,uid=${uid},gid=${gid},mode=755`,
-      'kilim-small',
-      small,
-    ]);
-    try {
-      appendFileSync(join(small, 'filler'), Buffer.alloc(2 * 1024 * 1024));
-      const where = (name: string) => ({ execSystemExecDir: `small/${name}`, execSystemInputDir: `small/${name}/in`, execSystemOutputDir: `small/${name}/out`, archiveMode: 'NEVER' }); // prettier-ignore
-      const hopeless = await submit('echo room', where('hopeless'));
-      expect((await blocked(hopeless)).lastMessage).toMatch(/[Nn]o space.*Free space/s);
-      const failed = await kilim.until(hopeless, 'FAILED', 240);
-      expect(failed.condition).toBe('JOB_RECOVERY_TIMEOUT');
-      const uuid = await submit('echo room', where('patient'));
-      await blocked(uuid);
-      rmSync(join(small, 'filler'));
-      await resumed(uuid);
-    } finally {
-      execFileSync('umount', [small]);
-    }
-  }, 400_000);
 });
