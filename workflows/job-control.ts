@@ -4,6 +4,7 @@ import {
   condition,
   isCancellation,
   setCurrentDetails,
+  setDefaultSignalHandler,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -18,7 +19,7 @@ import {
   type JobStatus,
   type TerminalStatus,
 } from '../domain/jobs/status.js';
-import type { JobEnd, Submitted, Ticket } from '../domain/jobs/ticket.js';
+import type { JobEnd, Order, Submitted, Ticket } from '../domain/jobs/ticket.js';
 import { DOES } from '../domain/jobs/explain.js';
 import { CURE } from '../domain/jobs/waiting.js';
 import { meaningOf } from '../domain/errors.js';
@@ -64,16 +65,22 @@ export function beginJob(ticket: Ticket) {
   const announced = { status: '', remoteJobId: '' };
 
   setHandler(getStatus, () => status);
-  setHandler(remoteHint, () => void state.hints++);
-  setHandler(resourceFreed, () => void state.freed++);
-  setHandler(pause, (order) => {
-    state.wantsPause = true;
-    state.pausedBy = [order?.by ?? 'an operator', order?.reason].filter(Boolean).join(': ');
-  });
-  setHandler(resume, () => {
-    state.wantsPause = false;
-    state.freed++; // who is BLOCKED tries at once
-  });
+  const heed: Record<string, (order?: Order) => void> = {
+    [remoteHint.name]: () => void state.hints++,
+    [resourceFreed.name]: () => void state.freed++,
+    [pause.name](order) {
+      state.wantsPause = true;
+      state.pausedBy = [order?.by ?? 'an operator', order?.reason].filter(Boolean).join(': ');
+    },
+    [resume.name]() {
+      state.wantsPause = false;
+      state.freed++; // who is BLOCKED tries at once
+    },
+  };
+  // what came before the first task is heeded in the order it came in: a handler of its own takes all of its name first
+  setDefaultSignalHandler((name, order) => heed[name]?.(order as Order | undefined));
+  for (const signal of [remoteHint, resourceFreed, pause, resume])
+    setHandler(signal, (order?: Order) => heed[signal.name]?.(order));
 
   /** Moves to a status. The next step carries it to the store, before it does anything else. */
   function moveTo(next: JobStatus, more: Partial<StatusRecord> = {}): void {

@@ -48,7 +48,7 @@ export interface Life {
 export interface Engine {
   env: TestWorkflowEnvironment;
   /** Starts a job whose steps are the given ones, the others do nothing. */
-  live: (steps?: Steps, ticket?: Partial<Ticket>) => Promise<Life>;
+  live: (steps?: Steps, ticket?: Partial<Ticket>, more?: { startDelay?: '2 seconds' }) => Promise<Life>;
   history: (life: Life) => Promise<History>;
   /** Keeps the history as one to be replayed by later versions; only while recording. */
   keep: (life: Life, name: string) => Promise<void>;
@@ -105,7 +105,7 @@ export async function anEngine(): Promise<Engine> {
   return {
     env,
     history,
-    async live(steps = {}, ticket = {}) {
+    async live(steps = {}, ticket = {}, more = {}) {
       const uuid = `00000000-0000-4000-8000-${String(++number).padStart(12, '0')}-007`;
       const records: StatusRecord[] = [];
       const heard: (() => void)[] = [];
@@ -126,6 +126,7 @@ export async function anEngine(): Promise<Engine> {
         workflowId: uuid,
         taskQueue: 'test',
         args: [{ uuid, ...ticket }],
+        ...more,
       });
       return { ...life, handle };
     },

@@ -102,6 +102,23 @@ describe('a pause', { concurrent: true }, () => {
     expect(life.statuses().at(-1)).toBe('FINISHED');
   });
 
+  it.each([
+    ['a resume, then a pause', [resume, pause], true],
+    ['a pause, then a resume', [pause, resume], false],
+  ] as const)(
+    'before the first task is heeded in the order of the signals: %s',
+    async (_words, signals, isPaused) => {
+      const life = await engine.live({}, {}, { startDelay: '2 seconds' });
+      for (const signal of signals) await life.handle.signal(signal);
+      if (isPaused) {
+        await life.until('PAUSED');
+        await life.handle.signal(resume);
+      }
+      await life.handle.result();
+      expect(life.statuses().includes('PAUSED')).toBe(isPaused);
+    },
+  );
+
   it.each(['QUEUED', 'RUNNING'] as const)('in %s holds the run, and a resume lets it go', async (status) => {
     let isResumed = false;
     const wait = (): Promise<unknown> => (isResumed ? Promise.resolve(ANSWER[STEP_OF[status]]) : hanging());

@@ -102,7 +102,10 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     await grants.grant('dev', 'files:vm:a', 'bob', [], 'alice');
 
     expect((await grants.levels('dev', 'files:vm:a/b', 'bob')).toSorted()).toEqual(['MODIFY', 'READ']);
-    expect([...(await grants.held('dev', 'files:vm:', 'bob', 'READ'))]).toEqual(['files:vm:a/b', 'files:vm:é']);
+    expect([...(await grants.held('dev', 'files:vm:', 'bob', 'READ'))]).toEqual([
+      'files:vm:a/b',
+      'files:vm:é',
+    ]);
     expect((await grants.held('dev', 'files:vm:', 'carol', 'READ')).size).toBe(0);
     const found = await grants.listByPrefix('dev', 'files:vm:');
     expect(found.map(({ resource }) => resource)).toEqual(['files:vm:a/b', 'files:vm:a/b', 'files:vm:é']);
