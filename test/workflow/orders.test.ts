@@ -88,6 +88,7 @@ describe('a pause', { concurrent: true }, () => {
     let letGo: () => void = () => undefined;
     const signalled = new Promise<void>((resolve) => (letGo = resolve));
     const life = await engine.live({ makeDirectories: () => signalled });
+    await life.until('PROCESSING_INPUTS');
     await life.handle.signal(resume); // of nothing
     await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'quota talks' });
     await life.handle.signal(pause);
