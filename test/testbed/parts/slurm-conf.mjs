@@ -38,11 +38,12 @@ MaxJobCount=20000
 FirstJobId=${firstJobId}
 ${accounting ? accountingConf(ports) : 'AccountingStorageType=accounting_storage/none'}
 NodeName=${name} NodeHostname=${name} NodeAddr=127.0.0.1 Port=${ports.slurmd} CPUs=64 RealMemory=256000 State=UNKNOWN
-# jobs of the partition lent give way to those of normal
+# jobs of the partition lent give way to those of normal; both share the node alike, for a job of a partition
+# that does not would wait until no job of the other runs on it
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 PartitionName=normal Nodes=ALL Default=YES State=UP MaxTime=2-00:00:00 OverSubscribe=FORCE:8 PriorityTier=10
-PartitionName=lent Nodes=ALL State=UP MaxTime=2-00:00:00 PriorityTier=1
+PartitionName=lent Nodes=ALL State=UP MaxTime=2-00:00:00 OverSubscribe=FORCE:8 PriorityTier=1
 PartitionName=closed Nodes=ALL State=DOWN MaxTime=2-00:00:00
 `;
 
