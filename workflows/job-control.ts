@@ -2,6 +2,7 @@ import {
   CancellationScope,
   CancelledFailure,
   condition,
+  defineSignal,
   isCancellation,
   setCurrentDetails,
   setDefaultSignalHandler,
@@ -65,22 +66,27 @@ export function beginJob(ticket: Ticket) {
   const announced = { status: '', remoteJobId: '' };
 
   setHandler(getStatus, () => status);
-  const heed: Record<string, (order?: Order) => void> = {
-    [remoteHint.name]: () => void state.hints++,
-    [resourceFreed.name]: () => void state.freed++,
-    [pause.name](order) {
-      state.wantsPause = true;
-      state.pausedBy = [order?.by ?? 'an operator', order?.reason].filter(Boolean).join(': ');
-    },
-    [resume.name]() {
-      state.wantsPause = false;
-      state.freed++; // who is BLOCKED tries at once
-    },
-  };
+  const heed = new Map<string, (order?: Order) => void>([
+    [remoteHint.name, () => void state.hints++],
+    [resourceFreed.name, () => void state.freed++],
+    [
+      pause.name,
+      (order) => {
+        state.wantsPause = true;
+        state.pausedBy = [order?.by ?? 'an operator', order?.reason].filter(Boolean).join(': ');
+      },
+    ],
+    [
+      resume.name,
+      () => {
+        state.wantsPause = false;
+        state.freed++; // who is BLOCKED tries at once
+      },
+    ],
+  ]);
   // what came before the first task is heeded in the order it came in: a handler of its own takes all of its name first
-  setDefaultSignalHandler((name, order) => heed[name]?.(order as Order | undefined));
-  for (const signal of [remoteHint, resourceFreed, pause, resume])
-    setHandler(signal, (order?: Order) => heed[signal.name]?.(order));
+  setDefaultSignalHandler((name, order) => heed.get(name)?.(order as Order | undefined));
+  for (const [name, does] of heed) setHandler(defineSignal<[Order?]>(name), does);
 
   /** Moves to a status. The next step carries it to the store, before it does anything else. */
   function moveTo(next: JobStatus, more: Partial<StatusRecord> = {}): void {

@@ -120,6 +120,14 @@ describe('a pause', { concurrent: true }, () => {
     },
   );
 
+  it('by a name that nobody knows is none, whatever the name', async () => {
+    const life = await engine.live({}, {}, { startDelay: '2 seconds' });
+    for (const name of ['__proto__', 'constructor', 'Pause']) await life.handle.signal(name, { by: 'alice' });
+    await life.handle.result();
+    expect(life.statuses()).not.toContain('PAUSED');
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+  });
+
   it.each(['QUEUED', 'RUNNING'] as const)('in %s holds the run, and a resume lets it go', async (status) => {
     let isResumed = false;
     const wait = (): Promise<unknown> => (isResumed ? Promise.resolve(ANSWER[STEP_OF[status]]) : hanging());
