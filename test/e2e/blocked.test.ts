@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { control } from '../support/cluster-host.js';
 import { aGate, type Gate } from '../support/gate.js';
-import { aKilim, startsOf, type JobRecord, type Kilim } from '../support/kilim.js';
+import { aKilim, HELD, letGo, startsOf, type JobRecord, type Kilim } from '../support/kilim.js';
 import { part } from '../support/testbed.js';
 
 /* What may pass blocks a job and says why; it never fails it. One real cause after the other. */
@@ -61,7 +61,7 @@ describe('on this machine', () => {
     expect((await kilim.call('PATCH', '/v3/systems/here', { jobMaxJobs: 1 })).status).toBe(200);
     const submit = (script: string): Promise<string> =>
       kilim.submit({ appId: 'zip-app', execSystemId: 'here', parameterSet: parameterSet(script) });
-    const first = await submit('sleep 6');
+    const first = await submit(HELD);
     await kilim.until(first, 'RUNNING', 60);
     const second = await submit('date +%s%N');
     const job = await kilim.until(second, 'BLOCKED', 60);
@@ -71,6 +71,7 @@ describe('on this machine', () => {
     const told = await kilim.call('GET', `/v3/jobs/${third}/explain`);
     expect(JSON.stringify(told)).toContain('1 job waits for the same limit since before it');
     await kilim.call('POST', '/v3/apps/zip-app/disable');
+    letGo(`${kilim.home}/data/here/workdir/jobs/${first}`);
     await kilim.until(first, 'FINISHED', 60);
     const says = async (uuid: string): Promise<string> => (await kilim.get(uuid)).lastMessage;
     await expect
@@ -113,9 +114,10 @@ describe.runIf(vm && store && isRoot)('over SSH', () => {
   it.concurrent(
     'an sshd that is away for a minute: ten jobs wait, none fails, the host is hardly asked',
     async () => {
-      const running = await Promise.all([1, 2, 3, 4, 5].map(() => submit('sleep 20; echo done')));
+      const running = await Promise.all([1, 2, 3, 4, 5].map(() => submit(`${HELD}; echo done`)));
       for (const uuid of running) await kilim.until(uuid, 'RUNNING', 60);
       control('stop', 'vm-ssh');
+      for (const uuid of running) letGo(`${home}/workdir/jobs/${uuid}`); // they end while nobody can look
       const before = gate.opened();
       const down = Date.now();
       const fresh = await Promise.all([1, 2, 3, 4, 5].map(() => submit('echo done')));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { insideCluster } from '../support/cluster-host.js';
 import { aGate, type Gate } from '../support/gate.js';
-import { aKilim, killSessions, startsOf, type Kilim } from '../support/kilim.js';
+import { aKilim, HELD, killSessions, letGo, startsOf, type Kilim } from '../support/kilim.js';
 import { cluster, part } from '../support/testbed.js';
 
 const script = (text: string) => ({
@@ -26,14 +26,16 @@ describe('on this machine', () => {
         const uuid = await kilim.submit({
           appId: 'zip-app',
           execSystemId: 'here',
-          parameterSet: script('sleep 1; echo done'),
+          parameterSet: script(status === 'RUNNING' ? `${HELD}; echo done` : 'echo done'),
         });
+        const execDir = `${kilim.home}/data/here/workdir/jobs/${uuid}`;
         if (status === 'RUNNING') await kilim.until(uuid, 'RUNNING');
         kilim.kill(program);
+        if (status === 'RUNNING') letGo(execDir);
         const job = await kilim.until(uuid, 'FINISHED', 80);
         expect(job.remoteResultInfo).toBe('0');
         expect(await kilim.output(uuid)).toBe('done\n');
-        expect(startsOf(`${kilim.home}/data/here/workdir/jobs/${uuid}`, uuid)).toBe(1);
+        expect(startsOf(execDir, uuid)).toBe(1);
       },
       100_000,
     );
@@ -153,19 +155,20 @@ describe.runIf(bed)('on a cluster, with a job that waits in its queue and one th
   it.each(['worker', 'api', 'temporal', 'sessions'] as const)(
     'kill -9 of the %s: both end FINISHED, started once, with their true exit code',
     async (fault) => {
-      const running = await submit([], 'sleep 8; echo done');
+      const folder = (uuid: string) => `${bed?.users['alice']?.homeOnThisMachine ?? ''}/workdir/jobs/${uuid}`;
+      const running = await submit([], `${HELD}; echo done`);
       await kilim.until(running, 'RUNNING', 60);
       const queued = await submit([{ arg: '--begin=now+10' }], 'echo done');
       await kilim.until(queued, 'QUEUED', 60);
       // fails where there was none
       if (fault === 'sessions') insideCluster('pkill', '-KILL', '-f', '^sshd(-session)?: alice');
       else kilim.kill(fault);
+      letGo(folder(running));
       expect(await kilim.until(queued, 'FINISHED', 150)).toMatchObject({ remoteResultInfo: '0:0' });
       expect(await kilim.until(running, 'FINISHED', 150)).toMatchObject({ remoteResultInfo: '0:0' });
       for (const uuid of [queued, running]) {
         expect(await kilim.output(uuid)).toBe('done\n');
-        const home = bed?.users['alice']?.homeOnThisMachine ?? '';
-        expect([uuid, startsOf(`${home}/workdir/jobs/${uuid}`, uuid)]).toEqual([uuid, 1]);
+        expect([uuid, startsOf(folder(uuid), uuid)]).toEqual([uuid, 1]);
       }
     },
     240_000,

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { provisionTemporal } from '../../launcher/provision-temporal.js';
-import { aClient, aHome, anyPort, seedOf } from '../support/kilim.js';
+import { aClient, aHome, anyPort, HELD, letGo, seedOf } from '../support/kilim.js';
 import { isOk, kilim, start, until, type Running } from '../support/programs.js';
 import { part } from '../support/testbed.js';
 
@@ -98,7 +98,7 @@ describe.runIf(bed)('the single programs on a Temporal server and PostgreSQL', (
       execSystemId: 'here',
       parameterSet: {
         appArgs: [{ arg: `'eval "$SCRIPT"'` }],
-        envVariables: [{ key: 'SCRIPT', value: 'sleep 3; echo done' }],
+        envVariables: [{ key: 'SCRIPT', value: `${HELD}; echo done` }],
       },
     };
     const jobs = await Promise.all([one, two, one, two, one, two].map((api) => api.submit(request)));
@@ -108,6 +108,7 @@ describe.runIf(bed)('the single programs on a Temporal server and PostgreSQL', (
     ending?.child.kill('SIGTERM');
     expect(await ending?.ended, ending?.said()).toBe(0);
     workers = staying ? [staying] : [];
+    for (const uuid of jobs) letGo(join(home, 'data/here/workdir/jobs', uuid));
 
     for (const uuid of jobs)
       expect(await one.until(uuid, 'FINISHED', 60)).toMatchObject({ remoteResultInfo: '0' });

@@ -216,6 +216,11 @@ export const anyPort = (): Promise<number> =>
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
   });
 
+/** Shell text that goes on until `letGo`: a test is never late for it, however slow the machine is. */
+export const HELD = 'until [ -e go ]; do sleep 0.1; done';
+/** Lets the HELD application of a job go on; its folder as this machine sees it. */
+export const letGo = (execDir: string): void => writeFileSync(join(execDir, 'go'), '');
+
 /** How often the application of a job was started, by its ledger on this machine's disk. */
 export const startsOf = (execDir: string, uuid: string): number =>
   Number(spawnSyncOrThrow('bash', ['-c', `ls -d ${execDir}/.kilim/${uuid}/started.* | wc -l`]));
