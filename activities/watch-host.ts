@@ -27,6 +27,7 @@ const IDLE_MS = 10 * 60_000;
  * Watches a host for all jobs of a login user: follows the event logs that the wrappers append to, and looks once for all
  * jobs every two minutes (every fifteen seconds without the channel). Hints are sent to who is concerned; truth is in the store.
  * Ends when no live job was seen for ten minutes.
+ * @throws CancelledFailure where its worker is asked to end: another one goes on
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> {
   const context = Context.current();
@@ -40,6 +41,8 @@ export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> 
       if (!channel.isAlive()) await channel.changed(WITHOUT_CHANNEL_MS);
       else if (!(await channel.changed(UNSEEN_MS))) await untilUnseen(deps, ticket, channel);
     }
+    // to end well would end the watch: jobs live on when a worker is asked to end, and the next one must watch them
+    if (signal.aborted) await context.cancelled;
   } finally {
     clearInterval(beat);
     channel.close();

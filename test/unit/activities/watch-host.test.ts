@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, it, vi } from 'vitest';
 
@@ -65,5 +66,14 @@ it('looks again at once where the channel came up while it looked: what was writ
   await sleep(300);
   expect(looks()).toBe(2); // and then no more
   environment.cancel();
-  await watching;
+  await expect(watching).rejects.toThrow(CancelledFailure);
+});
+
+it('does not call its work done where its worker is asked to end: another one goes on', async () => {
+  const { deps, saved } = aWatch();
+  const environment = new MockActivityEnvironment();
+  const watching = environment.run(() => watchHost(deps, ticket));
+  await vi.waitFor(() => expect(saved).not.toHaveLength(0));
+  environment.cancel('WORKER_SHUTDOWN');
+  await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
 });
