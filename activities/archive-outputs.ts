@@ -8,6 +8,7 @@ import { moveTree } from '../hosts/move-tree.js';
 import { copyTree } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
+import { refuseForeignArchive } from './path-fence.js';
 import type { Progress } from './progress.js';
 import { untilShown, wayOut, type NodeDir } from './transfer-node.js';
 
@@ -40,6 +41,7 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
 async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report }: Progress): Promise<void> {
   const sameHost = plan.archive.systemId === plan.exec.systemId;
   const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
+  await refuseForeignArchive(deps, plan, to);
   const toRoot = plan.archive.rootDir;
   const common = { from, fromRoot: plan.exec.rootDir, to, toRoot, sameHost, signal, onProgress: report };
   const filter = plan.archivesInPlace ? [] : await selected(from, plan);
@@ -83,11 +85,13 @@ async function throughNode(
   ];
   await untilShown('outputs', exec, node, rootDir, dir, signal);
   const sameHost = plan.archive.systemId === use.systemId;
+  const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
+  await refuseForeignArchive(deps, plan, to);
   await copyTree({
     from,
     fromRoot: rootDir,
     fromPath: dir,
-    to: sameHost ? from : await deps.openHost(plan.tenant, plan.archive),
+    to,
     toRoot: plan.archive.rootDir,
     toPath: plan.archiveSystemDir,
     sameHost,

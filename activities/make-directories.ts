@@ -1,6 +1,7 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { makeDirs } from '../hosts/files.js';
 import type { Deps } from './deps.js';
+import { refuseForeignArchive } from './path-fence.js';
 import { inputsToStage } from './stage-inputs.js';
 import { wayIn, wayOut } from './transfer-node.js';
 
@@ -9,13 +10,17 @@ import { wayIn, wayOut } from './transfer-node.js';
  * Safe to repeat: what exists is no error.
  * @throws KilimError HOST_*, DISK_FULL, SYSTEM_NOT_AVAILABLE (recovered); REMOTE_ACCESS_DENIED, PATH_INVALID
  */
-export async function makeDirectories({ store, openHost }: Deps, uuid: string): Promise<void> {
+export async function makeDirectories(deps: Deps, uuid: string): Promise<void> {
+  const { store, openHost } = deps;
   const plan = await store.jobs.getPlan(uuid);
   await makeDirs(await openHost(plan.tenant, plan.exec), plan.exec.rootDir, ownDirs(plan));
   const node = [wayIn(plan), wayOut(plan)].flatMap((way) => way?.dir ?? []);
   if (plan.dtn) await makeDirs(await openHost(plan.tenant, plan.dtn), plan.dtn.rootDir, node);
-  if (archivesElsewhere(plan))
-    await makeDirs(await openHost(plan.tenant, plan.archive), plan.archive.rootDir, [plan.archiveSystemDir]);
+  if (archivesElsewhere(plan)) {
+    const host = await openHost(plan.tenant, plan.archive);
+    await refuseForeignArchive(deps, plan, host);
+    await makeDirs(host, plan.archive.rootDir, [plan.archiveSystemDir]);
+  }
 }
 
 /** A small job, all on one host and without inputs, is spared the step: its staging makes the directories along. */

@@ -1,28 +1,37 @@
 import { KilimError } from '../domain/errors.js';
+import { tapisUrl } from '../domain/files/tapis-url.js';
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { isDynamic } from '../domain/systems/system.js';
 import type { Deps } from './deps.js';
+import { fenceFor } from './path-fence.js';
 
-/** The system and path behind a `tapis://system/path` input, as the job's owner (or the sharing grantor) uses it. */
+/**
+ * The system and path behind a `tapis://system/path` input, as the job's owner (or the sharing grantor) uses it; no link may
+ * lead out of `fence`.
+ * @throws KilimError TRANSFER_FAILED where there is no such system, or the path is not his to read
+ */
 export async function systemOf(
-  { store }: Deps,
+  deps: Deps,
   plan: JobPlan,
   input: PlannedInput,
-): Promise<{ use: SystemUse; path: string }> {
-  const [, systemId = '', path = ''] = /^tapis:\/\/([^/]+)\/?(.*)$/s.exec(input.sourceUrl) ?? [];
-  if (systemId === plan.exec.systemId) return { use: plan.exec, path };
+): Promise<{ use: SystemUse; path: string; fence: string }> {
+  const { store } = deps;
+  const { systemId, path } = tapisUrl(input.sourceUrl) ?? { systemId: '', path: '' };
+  if (systemId === plan.exec.systemId) return { use: plan.exec, path, fence: '' };
   const system = await store.systems.find(plan.tenant, systemId);
   if (!system || system.deleted)
     throw new KilimError(
       'TRANSFER_FAILED',
       `The system ${systemId} of the input ${input.sourceUrl} is not known.`,
     );
+  const fence = await fenceFor(deps, plan, { system, path, level: 'READ', grantor: input.srcSharedCtx });
   const asUser = plan.owner;
   const mapped = isDynamic(system)
     ? (await store.systems.getCredential(plan.tenant, systemId, 'dynamic', asUser))?.loginUser
     : null;
   return {
     path,
+    fence,
     use: {
       systemId,
       rootDir: system.rootDir,

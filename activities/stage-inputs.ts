@@ -1,7 +1,7 @@
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
-import { makeDirs, removePath } from '../hosts/files.js';
+import { makeDirs, refuseOutside, removePath } from '../hosts/files.js';
 import { moveTree } from '../hosts/move-tree.js';
 import { copyTree, fetchHttp } from '../hosts/transfer.js';
 import type { Deps } from './deps.js';
@@ -87,9 +87,11 @@ async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: P
       return;
     }
     const source = await systemOf(deps, plan, input);
+    const from = await deps.openHost(plan.tenant, source.use);
+    await refuseOutside(from, source.use.rootDir, source.fence, source.path);
     await copyTree({
       ...common,
-      from: await deps.openHost(plan.tenant, source.use),
+      from,
       fromRoot: source.use.rootDir,
       fromPath: source.path,
       sameHost: source.use.systemId === use.systemId,

@@ -1,6 +1,6 @@
 import type { App } from '../domain/apps/app.js';
 import { KilimError } from '../domain/errors.js';
-import { normalizePath } from '../domain/files/path.js';
+import { fenceOf } from '../domain/files/path-rights.js';
 import type { Job } from '../domain/jobs/job.js';
 import { isDynamic, type System } from '../domain/systems/system.js';
 import type { Store } from '../store/store.js';
@@ -112,26 +112,16 @@ export async function pathFor(
   const system = await store.systems.find(caller.tenant, systemId);
   if (!system || system.deleted || !system.enabled)
     throw new KilimError('SYSTEM_NOT_FOUND', `The system ${systemId} was not found or is not enabled.`);
-  if (caller.isAdmin || system.owner === caller.user) return { system, fence: '' };
-  const refuse = (): never => {
+  const fence = await fenceOf({ system, ...caller, path, level }, (resource) =>
+    store.grants.levels(caller.tenant, resource, caller.user),
+  );
+  if (fence === null)
     throw new KilimError(
       'NOT_AUTHORIZED',
       `${caller.user} may not ${level} ${path} on the system ${systemId}.`,
     );
-  };
-  if (!(await isAllowed(store, caller, system.owner, `system:${systemId}`, 'READ'))) refuse();
-  for (const above of pathAndAbove(path)) {
-    const held = await store.grants.levels(caller.tenant, `files:${systemId}:${above}`, caller.user);
-    if (held.includes(level) || (level === 'READ' && held.includes('MODIFY')))
-      return { system, fence: above };
-  }
-  return refuse();
+  return { system, fence };
 }
-
-const pathAndAbove = (path: string): string[] => {
-  const segments = normalizePath(path).split('/').filter(Boolean);
-  return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))].reverse();
-};
 
 /** @throws KilimError JOB_NOT_FOUND also for another tenant's, then JOB_NOT_AUTHORIZED (jobs §11.2) */
 export async function jobFor(store: Store, caller: Caller, uuid: string): Promise<Job> {

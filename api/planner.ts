@@ -13,6 +13,7 @@ import { schedulers } from '../schedulers/index.js';
 import { now } from '../store/now.js';
 import { appFor, loginUserOf, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { checkPlannedPaths } from './planned-paths.js';
 
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
@@ -78,6 +79,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   ];
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
+  await checkPlannedPaths(store, owner, made);
   return planned;
 }
 

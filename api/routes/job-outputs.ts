@@ -1,8 +1,9 @@
 import { KilimError } from '../../domain/errors.js';
+import { fenceOf } from '../../domain/files/path-rights.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
-import { listFiles, openRead } from '../../hosts/files.js';
+import { listFiles, openRead, refuseOutside } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
@@ -43,14 +44,31 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   if (asked.split('/').includes('..'))
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
+  const path = normalizePath(`${base}/${asked}`);
+  if (use.systemId !== plan.exec.systemId)
+    await refuseOutside(host, use.rootDir, await fenceFor(deps, job, use.systemId, base), path);
   return {
     job,
     host,
     systemId: use.systemId,
     rootDir: use.rootDir,
     base,
-    path: normalizePath(`${base}/${asked}`),
+    path,
   };
+}
+
+/** Where the archive is not the owner's own system, its links lead no further than what was granted to him, or the archive. */
+async function fenceFor(
+  { store }: ApiDeps,
+  { tenant, owner }: Job,
+  systemId: string,
+  base: string,
+): Promise<string> {
+  const system = await store.systems.find(tenant, systemId);
+  if (!system) return base;
+  const isAdmin = await store.users.isAdmin(tenant, owner);
+  const use = { system, user: owner, isAdmin, path: base, level: 'READ' as const };
+  return (await fenceOf(use, (resource) => store.grants.levels(tenant, resource, owner))) ?? base;
 }
 
 const list = route({

@@ -206,6 +206,43 @@ it('lets no link lead a grantee out of what was granted to him', async () => {
   expect((await as('train301', 'PUT', '/v3/files/ops/vm/fenced/inside', copy)).status).toBe(403);
 });
 
+it('lets a job read and write on other systems only what its owner may', async () => {
+  const system = (await as('alice', 'GET', '/v3/systems/vm')).json.result;
+  await as('alice', 'POST', '/v3/systems', { ...system, id: 'other' });
+  await as('alice', 'POST', '/v3/systems/perms/vm/user/train301', { permissions: ['READ', 'EXECUTE'] });
+  await as('alice', 'POST', '/v3/apps/perms/img/user/train301', { permissions: ['READ', 'EXECUTE'] });
+  const plans = async (user: string, more: object) =>
+    (
+      await as(user, 'POST', '/v3/jobs/submit?dryRun=true', {
+        name: 'j', appId: 'img', appVersion: '0.0.1', ...more,
+      })
+    ).status; // prettier-ignore
+  const input = (sourceUrl: string) => ({ fileInputs: [{ sourceUrl, targetPath: 'in' }] });
+  const archive = (archiveSystemDir: string) => ({ archiveSystemId: 'other', archiveSystemDir });
+  expect(await plans('train301', input('tapis://vm/shared'))).toBe(200);
+  expect(await plans('train301', input('tapis://other/open/deep'))).toBe(403);
+  expect(
+    await plans('train301', { fileInputArrays: [{ sourceUrls: ['tapis://other/open/a', 'TAPIS://other/b'] }] }),
+  ).toBe(403); // prettier-ignore
+  expect(await plans('train301', input('tapis://nothing/a'))).toBe(404);
+
+  await as('alice', 'POST', '/v3/systems/perms/other/user/train301', { permissions: ['READ'] });
+  await as('alice', 'POST', '/v3/files/permissions/other/open', { username: 'train301', permission: 'READ' });
+  expect(await plans('train301', input('tapis://other/open/deep'))).toBe(200);
+  expect(await plans('train301', input('tapis://other/open/../closed'))).toBe(403);
+  expect(await plans('train301', archive('open'))).toBe(403);
+  await as('alice', 'POST', '/v3/files/permissions/other/to', { username: 'train301', permission: 'MODIFY' });
+  expect(await plans('train301', archive('to/${JobUUID}'))).toBe(200);
+  expect(await plans('train301', archive('to-day'))).toBe(403);
+  expect(await plans('train301', { ...archive('open'), archiveMode: 'NEVER' })).toBe(200);
+  for (const given of [input('tapis://other/closed'), archive('closed')])
+    expect(await plans('alice', given)).toBe(200);
+
+  const app = { id: 'mine', version: '1', runtime: 'ZIP', jobAttributes: { execSystemId: 'vm' } };
+  await as('train301', 'POST', '/v3/apps', { ...app, containerImage: 'tapis://other/closed/app.zip' });
+  expect(await plans('train301', { appId: 'mine', appVersion: '1' })).toBe(403);
+});
+
 it('submits once per Idempotency-Key, plans without acting on a dry run, resubmits', async () => {
   const body = { name: 'once', appId: 'img', appVersion: '0.0.1' };
   const submit = (given: object, key: string) => world.ask('POST', '/v3/jobs/submit', { as: 'alice', body: given, headers: { 'Idempotency-Key': key } }); // prettier-ignore

@@ -1,0 +1,36 @@
+import type { System } from '../systems/system.js';
+import { normalizePath } from './path.js';
+
+/** A path of a system that somebody wants to use: a caller, a job's owner, or the grantor of a shared application. */
+export interface PathUse {
+  system: Pick<System, 'id' | 'owner'>;
+  user: string;
+  isAdmin: boolean;
+  path: string;
+  level: 'READ' | 'MODIFY';
+}
+
+/** What the user holds of a resource, as `system:<id>` or `files:<id>:<path>`. */
+type Held = (resource: string) => Promise<string[]>;
+
+/**
+ * The path that was granted to the user and that no link may lead out of: `''`, which is all of the system, for its owner
+ * and for administrators; null where he may not use the path (specification: platform §5.8).
+ */
+export async function fenceOf(use: PathUse, held: Held): Promise<string | null> {
+  const { system, user, isAdmin, path, level } = use;
+  if (isAdmin || system.owner === user) return '';
+  if (!holds(await held(`system:${system.id}`), 'READ')) return null;
+  for (const above of pathAndAbove(path)) {
+    if (holds(await held(`files:${system.id}:${above}`), level)) return above;
+  }
+  return null;
+}
+
+const holds = (levels: readonly string[], level: 'READ' | 'MODIFY'): boolean =>
+  levels.includes(level) || (level === 'READ' && levels.includes('MODIFY'));
+
+const pathAndAbove = (path: string): string[] => {
+  const segments = normalizePath(path).split('/').filter(Boolean);
+  return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))].reverse();
+};
