@@ -21,12 +21,20 @@ export const zip: Runtime = {
       .map(([key, value]) => `export ${key}=${quote(value)}\n`)
       .join(''),
   phrase: (plan) => ({
-    before: ['. ./tapisjob.env', 'read -r program < "$ledger/executable"', 'export program'],
-    // arguments stay raw by design: users bring their own quotes (jobs §6.2)
-    run: [plan.prefix, '"./$program"', ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' '),
+    before: [],
+    run: [
+      // no user's variable has such a name; the environment is set where only the application sees it
+      `read -r _tapisExecutable < ${quote(executableFile(plan))} || exit`,
+      '. ./tapisjob.env || exit',
+      // arguments stay raw by design: users bring their own quotes (jobs §6.2)
+      [plan.prefix, '"./$_tapisExecutable"', ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' '),
+    ].join('\n'),
     after: [],
   }),
 };
+
+/** Which program of the archive is run; written when it is unpacked. */
+const executableFile = (plan: JobPlan): string => `${ledgerDir(plan)}/executable`;
 
 /** Where the archive lies on the host: in place when it is a path, else where staging put it. */
 export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): string =>
@@ -77,7 +85,7 @@ const findExecutable = (plan: JobPlan): string[] => [
   '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
   'fi',
   'chmod u+x "./$program" || exit 77',
-  `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(`${ledgerDir(plan)}/executable`)}`,
+  `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(executableFile(plan))}`,
 ];
 
 /** After archiving: an archive that was downloaded goes, unless the user keeps it; one given by path always stays. */

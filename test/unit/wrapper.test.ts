@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { RemoteCommand } from '../../domain/remote-command.js';
 import { processTable } from '../../schedulers/process-table.js';
+import { zip } from '../../runtimes/zip.js';
 import { aPlan } from '../support/a-plan.js';
 
 /* The very scripts that go to hosts, run by a real bash in a folder of their own. */
@@ -73,6 +74,33 @@ describe('the wrapper', () => {
     stage('echo 7 > output/tapisjob.exitcode');
     run(processTable.launch(planHere(), 'inst'));
     expect(await settled()).toMatchObject({ exitCode: 7 });
+  });
+
+  it('gives a ZIP application the variables of its user, whatever their names, and keeps its own', async () => {
+    const env = {
+      code: '7',
+      ledger: '/tmp',
+      state: 'CA',
+      attempt: '2',
+      program: 'mine',
+      by: 'TERM',
+      app: '1',
+      RUN: 'a b',
+    };
+    const plan = planHere({ runtime: 'ZIP', prefix: 'env -u RUN', appArgs: [{ arg: '"$RUN"' }] });
+    writeFileSync(join(dir, 'job/tapisjob.sh'), processTable.script(plan, zip.phrase(plan), 'inst'));
+    writeFileSync(join(dir, 'job/tapisjob.env'), zip.envFile(plan, env));
+    const program = '#!/bin/bash\necho "$1" > output/got; env >> output/got; exit 3\n';
+    writeFileSync(join(dir, 'job/the app'), program, { mode: 0o755 });
+    mkdirSync(join(dir, 'job/.kilim', plan.uuid), { recursive: true });
+    writeFileSync(join(dir, 'job/.kilim', plan.uuid, 'executable'), 'the app\n');
+    run(processTable.launch(plan, 'inst'));
+    expect(await settled()).toMatchObject({ exitCode: 3 });
+    const got = readFileSync(join(dir, 'job/output/got'), 'utf8').split('\n');
+    expect(got[0]).toBe('a b');
+    for (const name of ['code', 'ledger', 'state', 'attempt', 'program', 'by', 'app'] as const)
+      expect(got).toContain(`${name}=${env[name]}`);
+    expect(got.join('\n')).not.toMatch(/_tapisExecutable|^RUN=/m);
   });
 
   it('starts once, however often it is launched', async () => {
