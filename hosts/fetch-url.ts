@@ -44,6 +44,7 @@ export async function openUrl(
   allowPrivate: boolean,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
+  if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${url} is no URL.`);
   let address = new URL(url);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const reply = await request(address, allowPrivate, signal);

@@ -119,6 +119,7 @@ function sourceOf(url: string, { exec, values }: InputSettings): string {
   if (hasControl(source)) throw new Error('contains a control character');
   if (!URL_SHAPE.test(source))
     throw new Error('must start with tapis://, tapislocal://, http:// or https:// and a host or system');
+  if (/^http/i.test(source) && !URL.canParse(source)) throw new Error('is not a URL that can be fetched');
   return source.replace(/^[a-z]+/i, (scheme) => scheme.toLowerCase());
 }
 

@@ -47,6 +47,8 @@ describe('where an input lands (§9.4)', () => {
     ['has no sourceUrl', { targetPath: 'x' }],
     ['must start with', { sourceUrl: '/a/b' }],
     ['must start with', { sourceUrl: 'ftp://a/b' }],
+    ['is not a URL', { sourceUrl: 'http://host:99999/b' }],
+    ['is not a URL', { sourceUrl: 'https://[::1/b' }],
     ['must start with', { sourceUrl: 'tapis:///b' }],
     ['control character', { sourceUrl: 'tapis://s/a\u0007' }],
     ['control character', { sourceUrl: 'tapis://s/a', targetPath: 'x\ny' }],
