@@ -116,13 +116,13 @@ const toInfo = (entry: string, base: string): FileInfo => {
   };
 };
 
-/** One entry; a directory is described, not opened. */
+/** What a path leads to, through links too; a directory is described, not opened. */
 export const statPath = (host: Host, rootDir: string, path: string): Promise<FileInfo> =>
   host.run({
     line: [
       ...rooted(rootDir, path),
-      `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
-      `find "$path" -maxdepth 0 -printf ${quote(FORMAT)}`,
+      `[ -e "$path" ] || exit ${MISSING}`,
+      `find -L "$path" -maxdepth 0 -printf ${quote(FORMAT)}`,
     ].join('\n'),
     parse: (reply) => toInfo(must(path)(reply).replace(/\0$/, ''), normalizePath(path)),
   });
@@ -137,7 +137,11 @@ export async function openRead(
   path: string,
   part?: { offset: number; length: number },
 ): Promise<Readable> {
-  const slice = part ? `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}` : 'cat -- "$path"';
+  const slice = part
+    ? part.offset === 0
+      ? `head -c ${part.length} -- "$path"`
+      : `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}`
+    : 'cat -- "$path"';
   const stream = await host.stream([...rooted(rootDir, path), ...readable('"$path"'), slice].join('\n'));
   stream.stdin.end();
   return checked(stream, path);
@@ -146,6 +150,8 @@ export async function openRead(
 const readable = (word: string): string[] => [
   `[ -e ${word} ] || exit ${MISSING}`,
   `[ -d ${word} ] && { echo "it is a directory" >&2; exit 65; }`,
+  // who reads a pipe waits for a writer, without end
+  `[ -f ${word} ] || { echo "it is no regular file" >&2; exit 65; }`,
   `[ -r ${word} ] || { echo "Permission denied" >&2; exit 1; }`,
 ];
 
@@ -220,11 +226,12 @@ export const moveCopy = (
     parse: ignore(path),
   });
 
-/** A tar stream of a directory or file, entries relative to it; for zip downloads. */
+/** A tar stream of a directory or file, entries relative to it; for zip downloads, which know no links: each name of a file has its bytes. */
 export const tarOf = (host: Host, rootDir: string, path: string): RemoteCommand<never>['line'] =>
   [
     ...rooted(rootDir, path),
-    'if [ -d "$path" ]; then cd "$path" && tar -cf - .; else cd "$(dirname "$path")" && tar -cf - -- "$(basename "$path")"; fi',
+    'if [ -d "$path" ]; then cd "$path" && tar --hard-dereference -cf - .',
+    'else cd "$(dirname "$path")" && tar -hcf - -- "$(basename "$path")"; fi',
   ].join('\n');
 
 /** The last lines of a file by its absolute path; empty where there is none. */

@@ -149,10 +149,14 @@ const content = route({
       };
     }
     const part = partOf(call.headers['range'], info.size);
-    const stream = await openRead(host, system.rootDir, path, part ?? undefined);
-    // the size of a link is not that of what it leads to
-    const size = info.type === 'file' || part ? { size: part?.length ?? info.size } : {};
-    return { stream, name, ...size, ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}) };
+    // what is appended meanwhile is no part of the length that is promised
+    const stream = await openRead(host, system.rootDir, path, part ?? { offset: 0, length: info.size });
+    return {
+      stream,
+      name,
+      size: part?.length ?? info.size,
+      ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}),
+    };
   },
 });
 

@@ -3,7 +3,7 @@ import { fenceOf } from '../../domain/files/path-rights.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
-import { listFiles, openRead, refuseOutside } from '../../hosts/files.js';
+import { listFiles, openRead, refuseOutside, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
@@ -97,22 +97,22 @@ const download = route({
   path: outputs('download'),
   handle: async (call, deps) => {
     const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
-    const files = await listFiles(host, rootDir, path, { recurse: true, limit: 2, offset: 0 });
-    const [first] = files;
-    if (!first) return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
+    const found = await statPath(host, rootDir, path);
+    const isDir = found.type === 'dir';
+    if (isDir && (await listFiles(host, rootDir, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
+      return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
     const name = path.split('/').at(-1) ?? job.uuid;
-    const isOneFile = files.length === 1 && first.type === 'file' && first.path === path;
-    if (!isOneFile || flag('compress', call.query['compress'])) {
+    if (isDir || flag('compress', call.query['compress'])) {
       return { stream: await zipOf(host, rootDir, path), name: `${path === base ? job.uuid : name}.zip` };
     }
-    const part = partOf(call.headers['range'], first.size);
+    const part = partOf(call.headers['range'], found.size);
     // a running job's file may grow while it is sent: no length is promised then
-    const size = isTerminal(job.status) ? { size: part?.length ?? first.size } : {};
+    const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
     return {
       stream: await openRead(host, rootDir, path, part ?? undefined),
       name,
       ...size,
-      ...(part?.isStandard ? { partial: { ...part, total: first.size } } : {}),
+      ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),
     };
   },
 });

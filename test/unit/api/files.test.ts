@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { aTutorial, aWorld, type World } from './a-world.js';
+
+let world: World;
+beforeAll(async () => {
+  world = await aWorld();
+  await aTutorial(world);
+});
+afterAll(() => world.close());
+
+it('serves what a link leads to, each name of a file, and no pipe', async () => {
+  const links = join(world.data, 'links');
+  mkdirSync(links);
+  writeFileSync(join(links, 'run-3.out'), 'a long content');
+  symlinkSync('run-3.out', join(links, 'latest'));
+  symlinkSync('nowhere', join(links, 'dangling'));
+  linkSync(join(links, 'run-3.out'), join(links, 'again.out'));
+  execFileSync('mkfifo', [join(links, 'pipe')]);
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    world.ask('GET', `/v3/files/content/vm/links${path}`, { as: 'alice', headers });
+  expect((await get('/latest')).text).toBe('a long content');
+  expect((await get('/latest', { range: '2,13' })).text).toBe('long content');
+  expect((await get('/dangling')).status).toBe(404);
+  expect((await get('/pipe')).status).toBe(400);
+  const zip = await get('?zip=true');
+  expect(zip.text).toContain('run-3.out');
+  expect(zip.text).toContain('again.out');
+  expect((await get('/latest?zip=true')).text).toContain('latest');
+});
+
+it('serves the outputs of a job: links as what they lead to', async () => {
+  const job = { name: 'j', appId: 'img', appVersion: '0.0.1' };
+  const { uuid } = (await world.ask('POST', '/v3/jobs/submit', { as: 'alice', body: job })).json.result;
+  const outputs = join(world.data, 'workdir/jobs', uuid, 'output');
+  mkdirSync(join(outputs, 'empty'), { recursive: true });
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(outputs, name), `content of ${name}`);
+  symlinkSync('b', join(outputs, 'latest'));
+  symlinkSync('nowhere', join(outputs, 'dangling'));
+  const get = (what: string) =>
+    world.ask('GET', `/v3/jobs/${uuid}/output/${what}allowIfRunning=true`, { as: 'alice' });
+  const names = async (query: string) =>
+    (await get(`list/?${query}&`)).json.result.map(({ name }: { name: string }) => name);
+  const all = ['a', 'b', 'c', 'dangling', 'empty', 'latest'];
+  expect(await names('limit=2')).toEqual(all.slice(0, 2));
+  expect((await get('download/latest?')).text).toBe('content of b');
+  expect((await get('download/latest?compress=true&')).text).toMatch(/^PK.*latest/s);
+  expect((await get('download/dangling?')).status).toBe(404);
+  expect((await get('download/empty?')).json.message).toContain('JOBS_EMPTY_DIR_FOR_DOWNLOAD');
+  expect((await get('download?')).text).toMatch(/^PK/);
+});
