@@ -33,7 +33,7 @@ it('serves what a link leads to, each name of a file, and no pipe', async () => 
   expect((await get('/latest?zip=true')).text).toContain('latest');
 });
 
-it('serves the outputs of a job: links as what they lead to', async () => {
+it('serves the outputs of a job: links as what they lead to, and all of a directory where no limit is wanted', async () => {
   const job = { name: 'j', appId: 'img', appVersion: '0.0.1' };
   const { uuid } = (await world.ask('POST', '/v3/jobs/submit', { as: 'alice', body: job })).json.result;
   const outputs = join(world.data, 'workdir/jobs', uuid, 'output');
@@ -46,6 +46,8 @@ it('serves the outputs of a job: links as what they lead to', async () => {
   const names = async (query: string) =>
     (await get(`list/?${query}&`)).json.result.map(({ name }: { name: string }) => name);
   const all = ['a', 'b', 'c', 'dangling', 'empty', 'latest'];
+  expect(await names('limit=-1')).toEqual(all);
+  expect(await names('limit=-1&skip=2')).toEqual(all.slice(2));
   expect(await names('limit=2')).toEqual(all.slice(0, 2));
   expect((await get('download/latest?')).text).toBe('content of b');
   expect((await get('download/latest?compress=true&')).text).toMatch(/^PK.*latest/s);
