@@ -215,10 +215,12 @@ export const moveCopy = (
   host.run({
     line: [
       ...rooted(rootDir, newPath),
-      'target=$path',
+      'target=$path into=${real[1]}',
       ...rooted(rootDir, path),
       `[ -e "$path" ] || exit ${MISSING}`,
       '[ "$path" = "$target" ] && exit 0',
+      // cp notices only when it has begun
+      '[ -L "$path" ] || case "$into/" in "${real[1]}"/*) echo "it cannot be put into itself" >&2; exit 65 ;; esac',
       'mkdir -p -- "$(dirname -- "$target")" || exit',
       operation === 'MOVE' ? 'mv -- "$path" "$target"' : 'cp -a -- "$path" "$target"',
     ].join('\n'),

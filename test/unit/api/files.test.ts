@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -31,6 +31,19 @@ it('serves what a link leads to, each name of a file, and no pipe', async () => 
   expect(zip.text).toContain('run-3.out');
   expect(zip.text).toContain('again.out');
   expect((await get('/latest?zip=true')).text).toContain('latest');
+});
+
+it.each(['COPY', 'MOVE'])('refuses to %s a directory into itself, and changes nothing', async (operation) => {
+  const self = join(world.data, operation);
+  mkdirSync(join(self, 'deep'), { recursive: true });
+  symlinkSync('deep', join(self, 'link'));
+  const put = (newPath: string) =>
+    world.ask('PUT', `/v3/files/ops/vm/${operation}`, { as: 'alice', body: { operation, newPath } });
+  for (const newPath of ['deep', 'deep/new/er', 'new', 'link/x'])
+    expect((await put(`${operation}/${newPath}`)).status, newPath).toBe(400);
+  expect(readdirSync(self, { recursive: true }).sort()).toEqual(['deep', 'link']);
+  expect((await put(operation)).status).toBe(200);
+  expect((await put(`${operation}-2`)).status).toBe(200);
 });
 
 it('serves the outputs of a job: links as what they lead to, and all of a directory where no limit is wanted', async () => {
