@@ -27,15 +27,22 @@ export async function makeDirectories(deps: Deps, uuid: string): Promise<void> {
 export const makesThemAlong = (plan: JobPlan): boolean =>
   inputsToStage(plan).length === 0 && plan.dtn === null && !archivesElsewhere(plan);
 
-/** Those on the execution system. */
+/** Those on the execution system; the files of a logConfig may lie deeper than the output directory. */
 export const ownDirs = (plan: JobPlan): string[] => [
   ...new Set([
     plan.execSystemExecDir,
     plan.execSystemOutputDir,
     plan.execSystemInputDir,
+    ...logDirs(plan),
     ...(isOneHost(plan) ? [plan.archiveSystemDir] : []),
   ]),
 ];
+
+const logDirs = ({ logConfig, execSystemOutputDir }: JobPlan): string[] =>
+  [logConfig.stdoutFilename, logConfig.stderrFilename].flatMap((name) => {
+    const folder = name.slice(0, Math.max(0, name.lastIndexOf('/')));
+    return folder === '' ? [] : [`${execSystemOutputDir}/${folder}`];
+  });
 
 const isOneHost = ({ archive, exec }: JobPlan): boolean => archive.systemId === exec.systemId;
 
