@@ -17,15 +17,17 @@ import { eventRecord, jobInList, jobRecord } from '../wire.js';
 const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> =>
   jobRecord(job, await store.jobs.getEnv(job.uuid));
 
+/** `asked` is what an idempotency key stands for: the same of it gives the same job, anything else is refused. */
 async function submit(
   body: unknown,
   raw: string,
-  caller: Caller,
+  asked: string,
+  { caller, headers }: Call,
   deps: ApiDeps,
-  idempotencyKey?: string,
 ): Promise<Answer> {
   const { store, engine } = deps;
-  const bodyHash = createHash('sha256').update(raw).digest('hex');
+  const idempotencyKey = headers['idempotency-key'];
+  const bodyHash = createHash('sha256').update(asked).digest('hex');
   if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey))
     throw new KilimError('INVALID_REQUEST', 'Idempotency-Key: must be 1 to 255 visible ASCII characters');
   const once = idempotencyKey ? { key: idempotencyKey, caller: caller.user, bodyHash } : undefined;
@@ -46,11 +48,12 @@ async function submit(
 const submitJob = route({
   method: 'post',
   path: '/v3/jobs/submit',
-  handle: async ({ body, bodyText, caller, query, headers }, deps) => {
+  handle: async (call, deps) => {
+    const { body, bodyText, caller, query, headers } = call;
     if (flag('dryRun', query['dryRun'])) return dryRun(body, caller, deps);
     // kept as JSON, so that it can be submitted again, however it came
     const raw = /json/i.test(headers['content-type'] ?? 'json') ? bodyText : JSON.stringify(body);
-    return submit(body, raw, caller, deps, headers['idempotency-key']);
+    return submit(body, raw, raw, call, deps);
   },
 });
 
@@ -87,7 +90,9 @@ const resubmit = route({
   path: '/v3/jobs/:uuid/resubmit',
   handle: async (call, deps) => {
     const raw = await rawRequestOf(call, deps);
-    return submit(JSON.parse(raw), raw, call.caller, deps);
+    const body: unknown = JSON.parse(raw);
+    if (flag('dryRun', call.query['dryRun'])) return dryRun(body, call.caller, deps);
+    return submit(body, raw, `resubmit ${call.params['uuid'] ?? ''}`, call, deps);
   },
 });
 

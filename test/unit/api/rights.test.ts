@@ -264,6 +264,14 @@ it('submits once per Idempotency-Key, plans without acting on a dry run, resubmi
   );
   expect((await as('alice', 'POST', `/v3/jobs/${uuid}/resubmit`)).json.result.uuid).not.toBe(uuid);
   expect((await as('stranger', 'POST', `/v3/jobs/${uuid}/resubmit`)).status).toBe(401);
+  const resubmit = (of: string, key: string, query = '') => world.ask('POST', `/v3/jobs/${of}/resubmit${query}`, { as: 'alice', headers: { 'Idempotency-Key': key } }); // prettier-ignore
+  const repeated = (await resubmit(uuid, 'k2')).json.result.uuid;
+  expect((await resubmit(uuid, 'k2')).json.result.uuid).toBe(repeated);
+  expect((await resubmit(repeated, 'k2')).status).toBe(409);
+  expect((await resubmit(uuid, 'k1')).status).toBe(409); // that of its submission
+  const resubmitted = await total();
+  expect((await resubmit(uuid, 'k3', '?dryRun=true')).json.result.script).toContain('#!');
+  expect(await total()).toBe(resubmitted);
   const formed = await fetch(`${world.url}/v3/jobs/submit`, {
     method: 'POST',
     headers: {
