@@ -152,6 +152,9 @@ export type SystemDefinition = z.infer<typeof SystemDefinition>;
 
 type Fault = (path: string, message: string) => void;
 
+/** A name or IPv4 address, or an IPv6 address; other kinds of systems have end points with more to them. */
+const BARE_HOST = /^[A-Za-z0-9][A-Za-z0-9._-]*$|^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*$/;
+
 /** What a kind of system asks for (platform §3.1, §3.4). */
 function checkKind(
   system: Omit<Defined, 'jobCapabilities'> & { authnCredential?: object | null | undefined },
@@ -164,6 +167,8 @@ function checkKind(
     if (system.jobRuntimes.length === 0)
       fault('jobRuntimes', 'needs at least one entry when canExec is true');
   } else if (system.dtnSystemId) fault('dtnSystemId', 'is only possible when canExec is true');
+  if (systemType === 'LINUX' && !BARE_HOST.test(system.host))
+    fault('host', 'must be a host name or address alone: no scheme, no path, and the port apart');
   if (['LINUX', 'IRODS'].includes(systemType) && system.rootDir === '')
     fault('rootDir', `is required for ${systemType}`);
   if (systemType === 'S3' && !system.bucketName) fault('bucketName', 'is required for S3');

@@ -64,6 +64,28 @@ describe('a bad body is refused with an envelope and changes nothing', () => {
   });
 });
 
+it.each([
+  ['http://vm.example.org', 400],
+  ['vm.example.org:2222', 400],
+  ['vm.example.org/', 400],
+  ['al@vm.example.org', 400],
+  ['vm_1.example.org', 201],
+  ['10.0.0.7', 201],
+  ['fe80::7', 201],
+])('takes no host of a system with more than its name or address: %s', async (host, status) => {
+  const id = `host-${host.replace(/\W/g, '-')}`;
+  const body = {
+    id,
+    systemType: 'LINUX',
+    host,
+    defaultAuthnMethod: 'PASSWORD',
+    rootDir: '/',
+    canExec: false,
+  };
+  const said = await world.ask('POST', '/v3/systems', { as: 'alice', body });
+  expect([said.status, said.json.message]).toEqual([status, expect.stringMatching(/host/)]);
+});
+
 it('names every fault at once: field, value and rule', async () => {
   const said = await world.ask('POST', '/v3/jobs/submit', {
     as: 'alice',
