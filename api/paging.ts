@@ -5,6 +5,8 @@ export interface Paging {
   limit: number;
   skip: number;
   orderBy: { attribute: string; direction: 'asc' | 'desc' }[];
+  /** A value of the first attribute of `orderBy`; what comes behind it is listed. */
+  startAfter: string | null;
   computeTotal: boolean;
 }
 
@@ -34,6 +36,7 @@ export function pagingOf({ query }: Pick<Call, 'query'>): Paging {
     limit: integer('limit', query['limit'], 100),
     skip: Math.max(0, integer('skip', query['skip'], 0)),
     orderBy,
+    startAfter: query['startAfter'] || null,
     computeTotal: flag('computeTotal', query['computeTotal']),
   };
 }
@@ -69,9 +72,10 @@ const MAX_RECORDS = 10_000;
 /** Sorts and cuts a list that is small enough to be at hand; ties by id (platform §8.4). */
 export function pageOf<T extends Record<string, unknown>>(
   records: T[],
-  { orderBy, skip, limit }: Paging,
+  paging: Paging,
   unsortable: readonly string[],
 ): T[] {
+  const { orderBy, skip, limit } = paging;
   const known = records[0];
   for (const { attribute } of orderBy) {
     if (unsortable.includes(attribute) || (known && !(attribute in known)))
@@ -84,7 +88,23 @@ export function pageOf<T extends Record<string, unknown>>(
     }
     return 0;
   });
-  return sorted.slice(skip, skip + (limit <= 0 ? MAX_RECORDS : Math.min(limit, MAX_RECORDS)));
+  return behind(sorted, paging).slice(skip, skip + (limit <= 0 ? MAX_RECORDS : Math.min(limit, MAX_RECORDS)));
+}
+
+/** Those behind the value of `startAfter`, which needs an order and excludes `skip` (platform §8.4). */
+function behind<T extends Record<string, unknown>>(sorted: T[], { startAfter, orderBy, skip }: Paging): T[] {
+  if (startAfter === null) return sorted;
+  const [first] = orderBy;
+  if (!first || skip > 0)
+    throw new KilimError('INVALID_REQUEST', `startAfter: ${first ? 'excludes skip' : 'needs orderBy'}`);
+  return sorted.filter((record) => {
+    const value = record[first.attribute];
+    const order =
+      typeof value === 'number'
+        ? compare(value, Number(startAfter))
+        : compare(typeof value === 'string' ? value : JSON.stringify(value ?? null), startAfter);
+    return first.direction === 'asc' ? order > 0 : order < 0;
+  });
 }
 
 const compare = (a: unknown, b: unknown): number => {
