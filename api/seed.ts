@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 import { KilimError } from '../domain/errors.js';
+import { isDynamic } from '../domain/systems/system.js';
 import { isLoopback } from '../schemas/config.js';
 import { Seed } from '../schemas/identity.js';
 import { parseBody } from '../schemas/parse.js';
@@ -51,6 +52,8 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
         'INVALID_REQUEST',
         `${file}: the credential of ${userName} names the system ${systemId}, which is not there`,
       );
+    const kind = isDynamic(system) ? 'dynamic' : 'static';
+    if (await store.systems.getCredential(tenant, systemId, kind, userName)) continue;
     const key = privateKeyFile ? { privateKey: readFileSync(privateKeyFile, 'utf8') } : {};
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
   }

@@ -1,0 +1,39 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { applySeed } from '../../../api/seed.js';
+import { aWorld, type World } from './a-world.js';
+
+let world: World;
+beforeAll(async () => {
+  world = await aWorld();
+});
+afterAll(() => world.close());
+
+const apply = (text: string): Promise<void> => {
+  const file = join(world.data, 'seed.json');
+  writeFileSync(file, text);
+  return applySeed(file, world.deps);
+};
+
+it('changes nothing when it is applied again, also no credential that was replaced', async () => {
+  const system = {
+    owner: 'alice', systemType: 'LINUX', host: 'host.example.org', defaultAuthnMethod: 'PASSWORD', effectiveUserId: 'lu',
+    rootDir: '/', canExec: false,
+  }; // prettier-ignore
+  const seed = JSON.stringify({
+    tenant: 'dev',
+    systems: [{ ...system, id: 'one' }],
+    credentials: [{ systemId: 'one', userName: 'lu', password: 'first' }],
+  });
+  await apply(seed);
+  const { systems } = world.deps.store;
+  const password = async () => (await systems.getCredential('dev', 'one', 'static', 'lu'))?.password;
+  expect(await password()).toBe('first');
+  const path = '/v3/systems/credential/one/user/lu?skipCredentialCheck=true';
+  await world.ask('POST', path, { as: 'alice', body: { password: 'second' } });
+  await apply(seed);
+  expect(await password()).toBe('second');
+});
