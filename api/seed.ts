@@ -15,10 +15,7 @@ import { registerSystem, setCredential } from './register-system.js';
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   const { store, config } = deps;
-  const seed = parseBody(
-    Seed,
-    JSON.parse(readFileSync(file, 'utf8').replaceAll('${KILIM_HOME}', config.KILIM_HOME)),
-  );
+  const seed = readSeed(file, config.KILIM_HOME);
   const { tenant } = seed;
   if (tenant !== config.KILIM_TENANT)
     throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
@@ -58,4 +55,16 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
   }
   for (const body of seed.apps) await quietly(() => registerApp(body, as(body.owner), deps));
+}
+
+function readSeed(file: string, home: string): Seed {
+  try {
+    return parseBody(Seed, JSON.parse(readFileSync(file, 'utf8').replaceAll('${KILIM_HOME}', home)));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `${file}: ${error instanceof SyntaxError ? `is no JSON: ${why}` : why}`,
+    );
+  }
 }

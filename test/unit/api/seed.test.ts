@@ -37,3 +37,11 @@ it('changes nothing when it is applied again, also no credential that was replac
   await apply(seed);
   expect(await password()).toBe('second');
 });
+
+it.each([
+  ['{"tenant": ', 'is no JSON'],
+  ['{"tenant": "dev", "colour": "red"}', 'colour'],
+])('says which file is wrong, and how: %s', async (text, why) => {
+  await expect(apply(text)).rejects.toThrow(/^\S+seed\.json: /);
+  await expect(apply(text)).rejects.toThrow(why);
+});
