@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 
 import type { Deps } from '../activities/deps.js';
-import { isActive, type ActiveStatus } from '../domain/jobs/status.js';
+import { isActive, isTerminal, type ActiveStatus } from '../domain/jobs/status.js';
 import type { Job } from '../domain/jobs/job.js';
 import type { Ticket } from '../domain/jobs/ticket.js';
 
@@ -49,6 +49,7 @@ async function mend(
   const isLost = !(await isRunning(handle));
   if (isLost) {
     const job = await store.jobs.get(uuid);
+    if (isTerminal(job.status)) return false; // it ended while others were looked at: nothing of it begins again
     await start(ticketOf(job), job);
     log.info({ uuid }, 'a job without a workflow was started again from its row');
   }
