@@ -57,6 +57,8 @@ export function beginJob(ticket: Ticket) {
     uuid,
     wantsPause: false,
     pausedBy: '',
+    /** Milliseconds since the epoch: since when the run on the host is held, or may be; 0 where it is not. */
+    heldSince: 0,
     hints: 0,
     freed: 0,
     wasLaunched: from >= ACTIVE.indexOf('QUEUED'),
@@ -190,6 +192,7 @@ export function beginJob(ticket: Ticket) {
           refuseCancelled();
           const failure = isCancellation(error) ? null : failureOf(error);
           if (!failure || !meaningOf(failure.code).recover) throw error;
+          if (status === 'PAUSED') moveTo(next); // a resume that could not be carried out is no pause any more
           // a test that passed and a step that fails again at once are one wait
           if (Date.now() - triedAt > CALM_MS) since = Date.now();
           await blockOn(failure, round, since);

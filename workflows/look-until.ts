@@ -1,4 +1,10 @@
-import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  patched,
+} from '@temporalio/workflow';
 
 import type { JobControl } from './job-control.js';
 
@@ -12,7 +18,8 @@ export async function lookUntil<T extends object>(
   whilePaused: () => Promise<void>,
 ): Promise<T> {
   for (;;) {
-    if (state.wantsPause) await whilePaused();
+    // a run that is held may be so by a try that failed later on
+    if (state.wantsPause || (state.heldSince > 0 && patched('let-go-again'))) await whilePaused();
     const seen = state.hints;
     const scope = new CancellationScope();
     const found = scope.run(look).catch((error: unknown) => {

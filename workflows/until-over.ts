@@ -1,5 +1,6 @@
 import type { Outcome } from '../domain/jobs/outcome.js';
-import { awaitRemoteEnd, holdRemote, releaseRemote, stopRemote } from './activities.js';
+import { awaitRemoteEnd, stopRemote } from './activities.js';
+import { holdUntilResumed } from './hold-until-resumed.js';
 import type { JobControl } from './job-control.js';
 import { lookUntil } from './look-until.js';
 
@@ -18,9 +19,6 @@ export async function untilOver(job: JobControl): Promise<Outcome> {
 }
 
 async function pausedRun(job: JobControl): Promise<void> {
-  const held = await holdRemote(job.uuid);
-  const since = Date.now();
-  await job.pausePoint(held.said);
-  if (held.done) await releaseRemote(job.uuid);
-  await job.record('RUNNING', { pausedMs: held.done ? Date.now() - since : 0 });
+  const pausedMs = await holdUntilResumed(job);
+  await job.record('RUNNING', { pausedMs });
 }

@@ -1,6 +1,7 @@
 import type { Outcome } from '../domain/jobs/outcome.js';
 import type { Submitted } from '../domain/jobs/ticket.js';
-import { awaitRemoteStart, holdRemote, releaseRemote } from './activities.js';
+import { awaitRemoteStart } from './activities.js';
+import { holdUntilResumed } from './hold-until-resumed.js';
 import type { JobControl } from './job-control.js';
 import { lookUntil } from './look-until.js';
 
@@ -21,8 +22,6 @@ export async function untilStarted(
 }
 
 async function pausedInQueue(job: JobControl): Promise<void> {
-  const held = await holdRemote(job.uuid);
-  await job.pausePoint(held.said);
-  if (held.done) await releaseRemote(job.uuid);
+  await holdUntilResumed(job);
   await job.record('QUEUED');
 }

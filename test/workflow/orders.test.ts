@@ -161,4 +161,26 @@ describe('a pause', { concurrent: true }, () => {
     await life.handle.result();
     expect(life.calls).not.toContain('releaseRemote');
   });
+
+  it('lets the run go although the host was away when the job was resumed', async () => {
+    let isResumed = false;
+    let fails = 1;
+    const life = await engine.live({
+      awaitRemoteEnd: () => (isResumed ? Promise.resolve(finished) : hanging()),
+      releaseRemote: () =>
+        fails-- > 0
+          ? Promise.reject(failure('HOST_UNREACHABLE'))
+          : Promise.resolve({ done: true, said: '1 process continued (SIGCONT)' }),
+    });
+    await life.until('RUNNING');
+    await life.handle.signal(pause);
+    await life.until('PAUSED');
+    isResumed = true;
+    await life.handle.signal(resume);
+    await life.until('BLOCKED'); // and says why it does not go on
+    await life.handle.result();
+    expect(life.calls.filter((call) => call === 'releaseRemote')).toHaveLength(2);
+    expect(life.calls.lastIndexOf('releaseRemote')).toBeLessThan(life.calls.lastIndexOf('awaitRemoteEnd'));
+    expect(life.records.reduce((sum, { pausedMs = 0 }) => sum + pausedMs, 0)).toBeGreaterThan(0);
+  });
 });
