@@ -4,6 +4,7 @@ import {
   condition,
   defineSignal,
   isCancellation,
+  patched,
   setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
@@ -39,6 +40,9 @@ import {
 
 /** A step that went on for so long was not blocked meanwhile. */
 const CALM_MS = 10 * 60_000;
+
+/** There the run itself is held or told of: their own waiting does that. */
+const isOnHost = (status: ActiveStatus): boolean => status === 'QUEUED' || status === 'RUNNING';
 
 /** The state of one job's workflow and the moves that every line of its life shares. */
 export type JobControl = ReturnType<typeof beginJob>;
@@ -140,11 +144,13 @@ export function beginJob(ticket: Ticket) {
     return true;
   }
 
-  async function blockOn(failure: Failure, round: number, since: number): Promise<void> {
+  async function blockOn(next: ActiveStatus, failure: Failure, round: number, since: number): Promise<void> {
     const subject = meaningOf(failure.code).recover ?? 'host';
     await record('BLOCKED', { message: `${failure.message} ${CURE[subject]}` });
     upsertSearchAttributes([{ key: BLOCKED_CODE, value: failure.code }]);
     const seen = state.freed;
+    // a run that was to be held and cannot be asked: the pause comes when the host answers
+    const holdsLater = state.wantsPause && isOnHost(next) && patched('hold-later');
     const scope = new CancellationScope();
     const { code, systemId } = failure;
     const test = scope.run(() =>
@@ -157,7 +163,7 @@ export function beginJob(ticket: Ticket) {
         throw error;
       },
     );
-    await Promise.race([passed, condition(() => state.freed !== seen || state.wantsPause)]);
+    await Promise.race([passed, condition(() => state.freed !== seen || (state.wantsPause && !holdsLater))]);
     scope.cancel();
     refuseCancelled();
     upsertSearchAttributes([{ key: BLOCKED_CODE, value: null }]);
@@ -180,8 +186,7 @@ export function beginJob(ticket: Ticket) {
       for (let round = 0; ; round++) {
         // a step that a cancel did not reach in time ended well: nothing new is begun
         refuseCancelled();
-        // on the host the run itself is held or told of: their own waiting does that
-        if (next !== 'QUEUED' && next !== 'RUNNING') await pausePoint();
+        if (!isOnHost(next)) await pausePoint();
         // the row of a job that is taken up again may stand at BLOCKED or PAUSED
         if (status !== next || !isUnderWay) enter(next, outcome);
         isUnderWay = true;
@@ -195,7 +200,7 @@ export function beginJob(ticket: Ticket) {
           if (status === 'PAUSED') moveTo(next); // a resume that could not be carried out is no pause any more
           // a test that passed and a step that fails again at once are one wait
           if (Date.now() - triedAt > CALM_MS) since = Date.now();
-          await blockOn(failure, round, since);
+          await blockOn(next, failure, round, since);
           triedAt = Date.now();
         }
       }

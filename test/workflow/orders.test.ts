@@ -183,4 +183,26 @@ describe('a pause', { concurrent: true }, () => {
     expect(life.calls.lastIndexOf('releaseRemote')).toBeLessThan(life.calls.lastIndexOf('awaitRemoteEnd'));
     expect(life.records.reduce((sum, { pausedMs = 0 }) => sum + pausedMs, 0)).toBeGreaterThan(0);
   });
+
+  it('of a run whose host is away waits for the host, and asks it then', async () => {
+    let isBack = false;
+    const life = await engine.live({
+      awaitRemoteEnd: () =>
+        isBack ? Promise.resolve(finished) : Promise.reject(failure('HOST_UNREACHABLE')),
+      holdRemote: () =>
+        isBack
+          ? Promise.resolve({ done: true, said: '1 process stopped (SIGSTOP)' })
+          : Promise.reject(failure('HOST_UNREACHABLE')),
+      awaitRecovery: () => (isBack ? Promise.resolve() : Promise.reject(failure('NOT_YET'))),
+    });
+    await life.until('BLOCKED');
+    await life.handle.signal(pause);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(life.calls.filter((call) => call === 'holdRemote')).toHaveLength(1);
+    isBack = true;
+    expect((await life.until('PAUSED')).message).toContain('1 process stopped');
+    await life.handle.signal(resume);
+    await life.handle.result();
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+  });
 });
