@@ -68,19 +68,21 @@ const isRunning = async (handle: {
   }
 };
 
+type Standing = Pick<Job, 'uuid' | 'rev' | 'status' | 'remoteJobId' | 'remoteStarted' | 'remoteOutcome'>;
+
 /** Where to take the job up again: what was launched is followed, everything before is safe to repeat. */
-const ticketOf = (job: Pick<Job, 'uuid' | 'rev' | 'status' | 'remoteJobId' | 'remoteOutcome'>): Ticket => ({
+const ticketOf = (job: Standing): Ticket => ({
   uuid: job.uuid,
   rev: job.rev,
   from: standing(job),
+  ...(job.status === 'PAUSED' ? { isPaused: true } : {}),
+  ...(isActive(job.status) ? {} : { mayRun: true }),
 });
 
-const standing = ({
-  status,
-  remoteJobId,
-  remoteOutcome,
-}: Pick<Job, 'status' | 'remoteJobId' | 'remoteOutcome'>): ActiveStatus => {
+const standing = ({ status, remoteJobId, remoteStarted, remoteOutcome }: Standing): ActiveStatus => {
   if (remoteOutcome !== null) return 'RUNNING'; // the outcome is read again, then archived
   if (isActive(status)) return status;
-  return remoteJobId !== null ? 'RUNNING' : 'PROCESSING_INPUTS';
+  if (remoteStarted !== null) return 'RUNNING';
+  // its time does not run before it has started; and what waits for a place has none yet
+  return remoteJobId !== null ? 'QUEUED' : 'PENDING';
 };

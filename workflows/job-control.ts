@@ -59,13 +59,13 @@ export function beginJob(ticket: Ticket) {
   let untold: StatusRecord[] = [];
   const state = {
     uuid,
-    wantsPause: false,
-    pausedBy: '',
+    wantsPause: ticket.isPaused ?? false,
+    pausedBy: ticket.isPaused ? 'an earlier order' : '',
     /** Milliseconds since the epoch: since when the run on the host is held, or may be; 0 where it is not. */
     heldSince: 0,
     hints: 0,
     freed: 0,
-    wasLaunched: from >= ACTIVE.indexOf('QUEUED'),
+    wasLaunched: from >= ACTIVE.indexOf('QUEUED') || (ticket.mayRun ?? false),
     remote: '',
     remoteJobId: '',
   };

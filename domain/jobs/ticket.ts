@@ -7,6 +7,10 @@ export interface Ticket {
   /** For a row whose workflow was lost: where it stood. */
   rev?: number;
   from?: ActiveStatus;
+  /** It was PAUSED: nothing goes on before somebody resumes it, and what is held on the host is let go then. */
+  isPaused?: boolean;
+  /** Where it stood does not tell: it may have been launched. */
+  mayRun?: boolean;
 }
 
 /** How a job's workflow ends. */

@@ -81,6 +81,13 @@ describe('a cancel', { concurrent: true }, () => {
     await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
     expect(life.records.at(-1)?.message).toMatch(/Warning: .*4711/);
   });
+
+  it('after a lost workflow stops what may have been launched', async () => {
+    const life = await engine.live({ admitJob: hanging }, { rev: 9, from: 'PENDING', mayRun: true });
+    await life.handle.cancel();
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(life.calls).toContain('stopRemote');
+  });
 });
 
 describe('a pause', { concurrent: true }, () => {
@@ -203,6 +210,16 @@ describe('a pause', { concurrent: true }, () => {
     expect((await life.until('PAUSED')).message).toContain('1 process stopped');
     await life.handle.signal(resume);
     await life.handle.result();
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+  });
+
+  it('outlives a lost workflow, and what was held is let go', async () => {
+    const life = await engine.live({}, { rev: 9, from: 'RUNNING', isPaused: true, mayRun: true });
+    await life.until('PAUSED');
+    expect(life.calls).not.toContain('awaitRemoteEnd');
+    await life.handle.signal(resume);
+    await life.handle.result();
+    expect(life.calls).toContain('releaseRemote');
     expect(life.statuses().at(-1)).toBe('FINISHED');
   });
 });

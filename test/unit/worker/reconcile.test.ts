@@ -11,6 +11,8 @@ const log = { info: () => undefined, warn: () => undefined };
 interface Row {
   uuid: string;
   status: JobStatus;
+  remoteJobId?: string;
+  remoteStarted?: string;
 }
 
 /** Rows that were live when they were listed, and Temporal, which knows none of their workflows any more. */
@@ -21,7 +23,7 @@ function aPass(rows: Row[]) {
       Promise.resolve(isUrgent ? rows.map((row, id) => ({ ...row, cancelRequested: false, id })) : []),
     get: (uuid: string) =>
       Promise.resolve({
-        rev: 3, remoteJobId: null, remoteOutcome: null, ...rows.find((row) => row.uuid === uuid),
+        rev: 3, remoteJobId: null, remoteStarted: null, remoteOutcome: null, ...rows.find((row) => row.uuid === uuid),
       }), // prettier-ignore
   };
   const handle = {
@@ -44,3 +46,17 @@ it.each(['CANCELLED', 'FAILED', 'FINISHED'] as const)(
     expect(started).toEqual([]);
   },
 );
+
+const STARTED = '2026-11-24T00:00:00.000000Z';
+it.each<[string, Omit<Row, 'uuid'>, Partial<Ticket>]>([
+  ['waits for a place', { status: 'BLOCKED' }, { from: 'PENDING', mayRun: true }],
+  ['was paused before its launch', { status: 'PAUSED' }, { from: 'PENDING', isPaused: true, mayRun: true }],
+  ['is blocked in the queue', { status: 'BLOCKED', remoteJobId: '42' }, { from: 'QUEUED', mayRun: true }],
+  ['is held in the queue', { status: 'PAUSED', remoteJobId: '42' }, { from: 'QUEUED', isPaused: true, mayRun: true }],
+  ['is held while it runs', { status: 'PAUSED', remoteJobId: '42', remoteStarted: STARTED }, { from: 'RUNNING', isPaused: true, mayRun: true }],
+  ['runs', { status: 'RUNNING', remoteJobId: '42', remoteStarted: STARTED }, { from: 'RUNNING' }],
+])('takes a job up again where it stood: one that %s', async (_words, row, ticket) => {
+  const { reconcile, started } = aPass([{ uuid: 'a', ...row }]);
+  await reconcile();
+  expect(started).toEqual([{ uuid: 'a', rev: 3, ...ticket }]);
+}); // prettier-ignore
