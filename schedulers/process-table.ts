@@ -36,6 +36,9 @@ export const processTable: Scheduler = {
   }),
 };
 
+/** A busy host or a slow file system takes its time; whoever dies meanwhile is seen at once. */
+const START_SECONDS = 30;
+
 /**
  * Find, adopt, else launch, in one script. Repeating it is harmless: the wrapper of a second launch refuses to start,
  * and the id is always the one that the started wrapper wrote.
@@ -46,7 +49,7 @@ export function launchDetached(plan: JobPlan, installation: string): RemoteComma
     line: [
       `ledger=${ledger}; state=${stateDir(installation)}`,
       'mkdir -p "$ledger" "$state/live" "$state/events" || exit 73',
-      'said=adopted',
+      'said=adopted child=',
       'if [ ! -d "$ledger/started.1" ]; then',
       '  said=launched',
       '  [ -e "$ledger/cancelled" ] && { echo cancelled -; exit 0; }',
@@ -54,14 +57,16 @@ export function launchDetached(plan: JobPlan, installation: string): RemoteComma
       `  cd ${quote(plan.paths.execDir)} || exit 73`,
       // the tag must stand in the environment that the process starts with: only that is seen in /proc
       `  KILIM_JOB=${quote(tagOf(installation, plan.uuid))} setsid bash ./tapisjob.sh < /dev/null > /dev/null 2>> "$ledger/wrapper.err" &`,
+      '  child=$!',
       'fi',
       'exec 9<> <(:)', // a pipe that says nothing: waiting for it starts no process
-      'for _ in {1..200}; do',
+      `while [ $SECONDS -lt ${START_SECONDS} ]; do`,
       '  [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "$said $pid"; exit 0; }',
+      // the start is another attempt's where that was quicker
+      '  [ -z "$child" ] || [ -d "$ledger/started.1" ] || kill -0 "$child" 2> /dev/null || [ -d "$ledger/started.1" ] || break',
       '  read -rt 0.005 -u 9 _',
       'done',
       '[ -d "$ledger/started.1" ] || { tail -n 5 "$ledger/wrapper.err" >&2; echo "the job script did not start" >&2; exit 70; }',
-      'sleep 2; [ -s "$ledger/pid" ] && read -r pid _ < "$ledger/pid" && { echo "adopted $pid"; exit 0; }',
       'echo "the job script started and wrote no process id" >&2; exit 70',
     ].join('\n'),
     parse: parseLaunch,

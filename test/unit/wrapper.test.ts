@@ -144,6 +144,21 @@ describe('the wrapper', () => {
     expect(await settled()).toMatchObject({ is: 'over', exitCode: null, word: 'WRAPPER_LOST' });
   });
 
+  it('waits for a host that is slow to start it', async () => {
+    stage('exit 5');
+    const script = join(dir, 'job/tapisjob.sh');
+    writeFileSync(script, readFileSync(script, 'utf8').replace('#!/bin/bash', '#!/bin/bash\nsleep 2.5'));
+    expect(run(processTable.launch(planHere(), 'inst'))).toMatchObject({ adopted: false });
+    expect(await settled()).toMatchObject({ exitCode: 5 });
+  });
+
+  it('says at once that it did not start', () => {
+    writeFileSync(join(dir, 'job/tapisjob.sh'), 'echo "no such thing" >&2; exit 1\n');
+    const begin = Date.now();
+    expect(() => run(processTable.launch(planHere(), 'inst'))).toThrow(/no such thing/);
+    expect(Date.now() - begin).toBeLessThan(2_000);
+  });
+
   it('measures the processor time of the application and its children', async () => {
     stage('bash -c "for ((i = 0; i < 300000; i++)); do :; done"');
     run(processTable.launch(planHere(), 'inst'));
