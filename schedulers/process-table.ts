@@ -85,10 +85,11 @@ const parseLaunch = (reply: Reply): Launch => {
 /** Every process of the job: by the tag in its environment, or by the wrapper's session. */
 export const listProcesses = (plan: JobPlan, installation: string): string[] => [
   `ledger=${quote(ledgerDir(plan))}`,
-  'sid=; [ -r "$ledger/pid" ] && read -r sid _ < "$ledger/pid"',
+  'sid=; [ -r "$ledger/pid" ] && read -r sid start < "$ledger/pid"',
+  // a session is only ours while its leader's start time is: a pid may have been used again
+  '{ read -r s < "/proc/$sid/stat"; } 2> /dev/null && { set -- ${s##*) }; [ "${20}" = "$start" ] || sid=; }',
   'list() {',
   `  { grep -lsz ${quote(`^KILIM_JOB=${tagOf(installation, plan.uuid)}$`)} /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d/ -f3`,
-  // a session is only ours while its leader's start time is: a pid may have been used again
   '    [ -n "$sid" ] && ps -o pid= -s "$sid" 2>/dev/null | tr -d " "',
   '  } | sort -nu | while read -r p; do',
   '    read -r s < "/proc/$p/stat" 2>/dev/null || continue',

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,6 +157,21 @@ describe('the wrapper', () => {
     const begin = Date.now();
     expect(() => run(processTable.launch(planHere(), 'inst'))).toThrow(/no such thing/);
     expect(Date.now() - begin).toBeLessThan(2_000);
+  });
+
+  it('leaves a session alone whose leader has the number of the wrapper that ended', () => {
+    stage('true');
+    const other = spawn('sleep', ['60'], { stdio: 'ignore', detached: true });
+    try {
+      const folder = join(dir, 'job/.kilim', planHere().uuid);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'pid'), `${other.pid} 1\n`); // of another start time
+      expect(run(processTable.cancel(planHere(), null, 'inst'))).toEqual({ left: [] });
+      expect(other.kill(0)).toBe(true);
+      expect(readFileSync(`/proc/${other.pid}/stat`, 'utf8')).toMatch(/\) S /);
+    } finally {
+      other.kill('SIGKILL');
+    }
   });
 
   it('measures the processor time of the application and its children', async () => {
