@@ -48,6 +48,8 @@ export const wrapperScript = ({
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
     // pid and start time together are safe against a pid that is used again
     'echo "$$ ${20}" > "$ledger/pid.tmp" && mv "$ledger/pid.tmp" "$ledger/pid"',
+    // room for the record of the end, which is written over it: the application may fill the disk
+    `printf '%200s\\n' '' > "$ledger/exit.tmp"`,
     'begin=$(now)',
     'tell START -',
     `export KILIM_JOB=${quote(`${installation}:${plan.uuid}`)}`,
@@ -72,7 +74,7 @@ export const wrapperScript = ({
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
     'end=$(now)',
     // the last number says of which run by Slurm's count this is
-    'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" > "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
+    'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" 1<> "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,
     // a good end after a signal is for the keeper to judge: it may have been the time limit
     '[ -n "$by" ] && tell END - || tell END "$code" "$((end - begin)) $cpu $peak"',

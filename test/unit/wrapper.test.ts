@@ -174,6 +174,21 @@ describe('the wrapper', () => {
     }
   });
 
+  it.runIf(process.getuid?.() === 0)('records the exit code where the application filled the disk', () => {
+    stage('head -c 10000000 /dev/zero > output/all; exit 6');
+    const script = readFileSync(join(dir, 'job/tapisjob.sh'), 'utf8');
+    const inside = [
+      `mount -t tmpfs -o size=200k tmpfs ${dir} && cd ${dir} && mkdir -p job/output job/.kilim/${planHere().uuid} .kilim/inst/events`,
+      `cat > job/tapisjob.sh; bash job/tapisjob.sh; cat job/.kilim/${planHere().uuid}/exit`,
+    ].join('\n');
+    const { stdout } = spawnSync('bash', ['-c', `exec unshare -m bash -c '${inside}'`], {
+      encoding: 'utf8',
+      input: script,
+      env: { PATH: process.env['PATH'], HOME: dir },
+    });
+    expect(stdout).toMatch(/^6 \d+ \d+ - (-|\d+) - 0\n/);
+  });
+
   it('measures the processor time of the application and its children', async () => {
     stage('bash -c "for ((i = 0; i < 300000; i++)); do :; done"');
     run(processTable.launch(planHere(), 'inst'));
