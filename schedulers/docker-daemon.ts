@@ -47,11 +47,16 @@ export const dockerDaemon: Scheduler = {
       ...endAll(plan, installation),
       `${engineOf(plan)} unpause ${plan.uuid} > /dev/null 2>&1; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1`,
       'list',
-      `${engineOf(plan)} ps -a --filter name=^${plan.uuid}$ --format 'container {{.Names}}'`,
+      // who was never started has no container; else an engine that does not answer may still run it
+      `said=$(${listed(plan)} 2> /dev/null) || [ ! -d "$ledger/started.1" ] || said="nobody knows: $(${listed(plan)} 2>&1 | tail -n 1)"`,
+      'echo "$said"',
     ].join('\n'),
     parse: parseLeft,
   }),
 };
+
+const listed = (plan: JobPlan): string =>
+  `${engineOf(plan)} ps -a --filter name=^${plan.uuid}$ --format 'container {{.Names}}'`;
 
 /** The wrapper tells of its start before the container runs, and only a running one can be paused; 10 s at most. */
 const untilStarted = (plan: JobPlan): string =>
