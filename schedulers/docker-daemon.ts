@@ -39,7 +39,9 @@ export const dockerDaemon: Scheduler = {
   }),
   hold: (plan) => {
     const { line, parse } = pausing(plan, 'pause', 'container paused');
-    return { line: `${untilStarted(plan)}\n${line}`, parse };
+    // an earlier try whose answer was lost may have done it
+    const isPaused = `[ "$(${engineOf(plan)} inspect --format '{{.State.Paused}}' ${plan.uuid} 2>/dev/null)" = true ]`;
+    return { line: `${untilStarted(plan)}\n${line} || ${isPaused}`, parse };
   },
   release: (plan) => pausing(plan, 'unpause', 'container continued'),
   cancel: (plan, _id, installation) => ({

@@ -45,3 +45,11 @@ it('does not take a container for ended whose engine does not answer', () => {
 it('ends a job that never started without its engine', () => {
   expect(run(dockerDaemon.cancel(planHere(), null, 'inst'), AWAY)).toEqual({ left: [] });
 });
+
+it('holds a container that an earlier try has paused', () => {
+  const paused = `case "$1" in
+    inspect) case "$*" in *Paused*) echo true ;; *) echo paused ;; esac ;;
+    *) echo "Error response from daemon: Container is already paused" >&2; exit 1 ;;
+  esac`;
+  expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), paused).done).toBe(true);
+});
