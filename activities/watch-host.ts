@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { Context } from '@temporalio/activity';
 
+import type { Job } from '../domain/jobs/job.js';
 import type { SystemUse } from '../domain/jobs/job-plan.js';
 import { QUEUE_OF, type Keeper } from '../domain/jobs/keeper.js';
-import { queueMessage, type RemoteState, type Snapshot } from '../domain/jobs/remote.js';
+import { queueMessage, watchKey, type RemoteState, type Snapshot } from '../domain/jobs/remote.js';
 import { stateDir } from '../domain/jobs/ledger.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { WatchTicket } from '../domain/jobs/ticket.js';
@@ -71,7 +72,11 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
       for (const { uuid, remoteJobId, keeper } of live)
         if (remoteJobId !== null && QUEUE_OF[keeper as Keeper] === QUEUE_OF[list])
           seen[uuid] ??= { is: 'unknown', why: `${QUEUE_OF[list] ?? 'the host'} does not list the job` };
-      Object.assign(snapshot, seen);
+      // only of those who live here: a user can write down whatever uuid he likes
+      for (const { uuid } of live) {
+        const state = seen[uuid];
+        if (state) snapshot[uuid] = state;
+      }
     }
     const known = await store.watch.findStates(live.map(({ uuid }) => uuid));
     await store.watch.saveSnapshot(ticket.key, snapshot, new Date().toISOString());
@@ -193,9 +198,11 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
   if (!said || said.what === 'REFUSED') return;
   try {
     const isStart = said.what === 'START';
+    const job = await deps.store.jobs.find(said.uuid);
+    // a user can write into his own log what he likes, of jobs of others too
+    if (!job || keyOf(job) !== ticket.key) return;
     // only who waits in a queue waits for a start; all others were started by Kilim itself
-    const job = isStart ? await deps.store.jobs.find(said.uuid) : null;
-    if (job && (QUEUE_OF[job.plan.keeper] === null || !MAY_WAIT.includes(job.status))) return;
+    if (isStart && (QUEUE_OF[job.plan.keeper] === null || !MAY_WAIT.includes(job.status))) return;
     const state: RemoteState = isStart
       ? { is: 'running' }
       : said.exitCode === null
@@ -210,6 +217,9 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
     );
   }
 }
+
+const keyOf = ({ tenant, plan: { exec } }: Job): string =>
+  watchKey(tenant, exec.host, exec.port, exec.loginUser);
 
 const useOf = ({ systemId, host, port, loginUser, asUser }: WatchTicket): SystemUse => ({
   systemId, host, port, loginUser, asUser, rootDir: '/',

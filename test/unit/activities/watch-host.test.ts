@@ -7,7 +7,7 @@ import { expect, it, vi } from 'vitest';
 
 import type { Deps } from '../../../activities/deps.js';
 import { watchHost } from '../../../activities/watch-host.js';
-import type { RemoteState } from '../../../domain/jobs/remote.js';
+import { watchKey, type RemoteState } from '../../../domain/jobs/remote.js';
 
 const ticket = {
   key: 'k',
@@ -55,7 +55,7 @@ function aWatch() {
       },
     },
   } as unknown as Deps;
-  return { deps, saved, looks: () => looks };
+  return { deps, saved, lines, looks: () => looks };
 }
 
 it('looks again at once where the channel came up while it looked: what was written in between is on no channel', async () => {
@@ -76,4 +76,39 @@ it('does not call its work done where its worker is asked to end: another one go
   await vi.waitFor(() => expect(saved).not.toHaveLength(0));
   environment.cancel('WORKER_SHUTDOWN');
   await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
+});
+
+it('believes a host only about the jobs that live there', async () => {
+  const uuid = (n: number): string => `00000000-0000-4000-8000-00000000000${n}-007`;
+  const host = (name: string) => ({ tenant: 'dev', status: 'RUNNING', plan: { keeper: 'process', exec: { host: name, port: 22, loginUser: 'al' } } }); // prettier-ignore
+  const jobs: Record<string, object> = { [uuid(1)]: host('h'), [uuid(2)]: host('elsewhere') };
+  const { deps, lines } = aWatch();
+  const told: string[] = [];
+  const listed: string[] = [];
+  deps.openHost = () =>
+    Promise.resolve({
+      name: 'fake',
+      run: () => Promise.resolve(Object.fromEntries(Object.keys(jobs).map((one) => [one, { is: 'over', exitCode: 0 }]))),
+      stream: (_line: string, { signal }: { signal: AbortSignal }) => {
+        lines.write(['FOLLOWING', `${uuid(2)} 1 END 0 1`, `${uuid(3)} 1 END 0 1`, `${uuid(1)} 1 END 0 1`, ''].join('\n'));
+        const done = new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+        return Promise.resolve({ stdin: new PassThrough(), stdout: lines, done });
+      },
+    }) as ReturnType<Deps['openHost']>; // prettier-ignore
+  deps.store = {
+    jobs: { find: (one: string) => Promise.resolve(jobs[one] ?? null) },
+    watch: {
+      ...deps.store.watch,
+      liveJobs: () => Promise.resolve([{ uuid: uuid(1), remoteJobId: '7', keeper: 'process' }]),
+      saveState: (_key: string, one: string) => Promise.resolve(void told.push(one)),
+      saveSnapshot: (_key: string, seen: object) => Promise.resolve(void listed.push(...Object.keys(seen))),
+    },
+  } as unknown as Deps['store'];
+  const environment = new MockActivityEnvironment();
+  const watching = environment.run(() => watchHost(deps, { ...ticket, key: watchKey('dev', 'h', 22, 'al') }));
+  await vi.waitFor(() => expect([told.length, listed.length > 0]).toEqual([1, true]));
+  expect(told).toEqual([uuid(1)]);
+  expect(new Set(listed)).toEqual(new Set([uuid(1)]));
+  environment.cancel();
+  await watching;
 });
