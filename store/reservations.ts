@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 
 import type { Database, Db } from './database.js';
-import { lock } from './dialects.js';
+import { isPostgres, lock } from './dialects.js';
 import { ago, now } from './now.js';
 import type { JobStore } from './store.js';
 
@@ -12,12 +12,13 @@ const TURN_MS = 10_000;
 export const createReservations = (db: Db): Pick<JobStore, 'reserve' | 'ahead'> => ({
   reserve: (uuid, limits) =>
     db.transaction().execute(async (trx) => {
+      const ofJob = trx.selectFrom('jobs').select(['created', 'ended']).where('uuid', '=', uuid);
+      // the row before the keys, as whoever records its end does
+      const { created: since, ended } = await (
+        isPostgres(trx) ? ofJob.forUpdate() : ofJob
+      ).executeTakeFirstOrThrow();
+      if (ended !== null) return null; // a try that was given up and came late: nobody would give its place back
       await lock(trx, limits.map(({ key }) => placesOf(key))); // prettier-ignore
-      const { created: since } = await trx
-        .selectFrom('jobs')
-        .select('created')
-        .where('uuid', '=', uuid)
-        .executeTakeFirstOrThrow();
       for (const { key, limit } of limits) {
         const { n } = await trx.selectFrom('reservations').select((eb) => eb.fn.countAll<number>().as('n'))
           .where('key', '=', key).where('job_uuid', '!=', uuid).executeTakeFirstOrThrow(); // prettier-ignore

@@ -137,6 +137,21 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     expect(await store.jobs.reserve(three, limits)).toBeNull();
   });
 
+  it.each([1, 2, 3, 4, 5])(
+    'gives no place to a job that has ended, however late it asks (%i)',
+    async (round) => {
+      const [one = '', two = ''] = await someJobs(2);
+      const limits = [{ key: `late ${round}`, limit: 1 }];
+      // a try that hangs is given up, and the job may be cancelled meanwhile
+      await Promise.all([
+        store.jobs.reserve(one, limits),
+        store.jobs.record({ uuid: one, rev: 1, status: 'CANCELLED' }),
+      ]);
+      await store.jobs.reserve(one, limits);
+      expect(await store.jobs.reserve(two, limits)).toBeNull();
+    },
+  );
+
   it('keeps what a look saw, and never takes back an end', async () => {
     const key = 'watch:dev:h:22:alice';
     expect([await store.watch.snapshotAge(key), await store.watch.findState('x1')]).toEqual([null, null]);
