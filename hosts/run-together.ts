@@ -61,11 +61,14 @@ function go(host: Host, line: Line): void {
 const alone = async (host: Host, batch: readonly Waiting[]): Promise<(Reply | undefined)[]> =>
   Promise.all(batch.map(({ command }) => host.run({ ...command, parse: (reply) => reply })));
 
-function together(host: Host, batch: readonly Waiting[]): Promise<(Reply | undefined)[]> {
+/** A host without room for the answers of several gives them one by one. */
+const NO_ROOM = 73;
+
+async function together(host: Host, batch: readonly Waiting[]): Promise<(Reply | undefined)[]> {
   const mark = `kilim-${randomBytes(8).toString('hex')}`;
-  return host.run({
+  const replies = await host.run({
     line: [
-      `all=$(mktemp -d) || exit 73; trap 'rm -rf "$all"' EXIT`,
+      `all=$(mktemp -d) || exit ${NO_ROOM}; trap 'rm -rf "$all"' EXIT`,
       ...batch.map(
         ({ command }, index) =>
           `{ bash --noprofile --norc -c ${quote(command.line)} > "$all/${index}.out" 2> "$all/${index}.err" < /dev/null; echo $? > "$all/${index}.code"; } &`,
@@ -76,8 +79,9 @@ function together(host: Host, batch: readonly Waiting[]): Promise<(Reply | undef
       'done',
     ].join('\n'),
     timeoutSeconds: Math.max(...batch.map(({ command }) => command.timeoutSeconds ?? 60)),
-    parse: (reply) => separate(reply, mark, batch.length),
+    parse: (reply) => (reply.exitCode === NO_ROOM ? null : separate(reply, mark, batch.length)),
   });
+  return replies ?? alone(host, batch);
 }
 
 function separate({ stdout, stderr, exitCode }: Reply, mark: string, count: number): (Reply | undefined)[] {

@@ -7,14 +7,14 @@ import { runTogether } from '../../hosts/run-together.js';
 import type { Reply } from '../../domain/remote-command.js';
 
 /** This machine's bash; counts the scripts. */
-function aHost(): Host & { scripts: string[] } {
+function aHost(env = process.env): Host & { scripts: string[] } {
   const scripts: string[] = [];
   return {
     name: 'here',
     scripts,
     run: async (command) => {
       scripts.push(command.line);
-      const child = spawn('bash', ['--noprofile', '--norc', '-c', command.line]);
+      const child = spawn('bash', ['--noprofile', '--norc', '-c', command.line], { env });
       const said: Reply = { stdout: '', stderr: '', exitCode: null };
       child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
@@ -63,4 +63,14 @@ it('gives the failure of the way to all who were on it', async () => {
   const host = { ...aHost(), run: () => Promise.reject(new Error('the link broke')) };
   const all = await Promise.allSettled(['a', 'b', 'c', 'd'].map((line) => runTogether(host, saying(line))));
   expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+});
+
+it('runs them one by one on a host whose folder for temporary files is full', async () => {
+  const host = aHost({ ...process.env, TMPDIR: '/nowhere' });
+  const replies = await Promise.all(
+    ['echo 1', 'echo 2', 'echo 3', 'echo 4; exit 4'].map((line) => runTogether(host, saying(line))),
+  );
+  expect(replies.map(({ stdout, exitCode }) => `${stdout.trim()} ${exitCode ?? ''}`)).toEqual([
+    '1 0', '2 0', '3 0', '4 4',
+  ]); // prettier-ignore
 });
