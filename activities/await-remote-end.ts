@@ -30,7 +30,9 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
   let end = isTrueEnd(job, seen) ? seen : null;
   const watched = await isWatched(deps, job);
   const isOpen = !end && (seen?.is === 'over' || seen?.is === 'unknown');
-  if (!end && (isOpen || needsOwnLook(watched, seen, attempt))) {
+  const left = timeLeft(job);
+  // an end that nobody told of is no run that took too long
+  if (!end && (isOpen || left <= 0 || needsOwnLook(watched, seen, attempt))) {
     const state = await lookAtHost(deps, job);
     end = state.is === 'over' ? state : null;
   }
@@ -38,7 +40,6 @@ export async function awaitRemoteEnd(deps: Deps, uuid: string): Promise<Outcome 
     return { ...(await conclude(deps, job, end)), expired: false };
   }
 
-  const left = timeLeft(job);
   if (left <= 0) return { ...expired(job.plan.maxMinutes), expired: true };
   const delay = isOpen
     ? settleDelay(attempt)
