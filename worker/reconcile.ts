@@ -30,13 +30,18 @@ export function createReconciler(
       after: passed[which],
       limit: BATCH[which],
     });
-    // before they are looked at: a job that cannot be mended must not hold up those behind it
-    passed[which] = rows.length < BATCH[which] ? 0 : (rows.at(-1)?.id ?? 0);
     let mended = 0;
-    for (const row of rows) if (await mend(deps, client, start, row)) mended++;
+    for (const row of rows) {
+      // before it is looked at: a job that cannot be mended must not hold up those behind it
+      passed[which] = row.id;
+      if (await mend(deps, client, start, row)) mended++;
+    }
+    if (rows.length < BATCH[which]) passed[which] = 0;
     return mended > 0 && passed[which] > 0 ? mended + (await turn(which)) : mended;
   };
-  return async () => (await turn('urgent')) + (await turn('others'));
+  const pass = async (): Promise<number> => (await turn('urgent')) + (await turn('others'));
+  let underWay: Promise<number> | null = null; // Temporal may take longer than the time between two
+  return () => (underWay ??= pass().finally(() => (underWay = null)));
 }
 
 async function mend(

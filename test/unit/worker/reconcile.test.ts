@@ -19,8 +19,14 @@ interface Row {
 function aPass(rows: Row[]) {
   const started: Ticket[] = [];
   const jobs = {
-    quiet: (_ms: number, { isUrgent }: { isUrgent: boolean }) =>
-      Promise.resolve(isUrgent ? rows.map((row, id) => ({ ...row, cancelRequested: false, id })) : []),
+    quiet: (_ms: number, { isUrgent, after }: { isUrgent: boolean; after: number }) =>
+      Promise.resolve(
+        isUrgent
+          ? rows
+              .map((row, i) => ({ ...row, cancelRequested: false, id: i + 1 }))
+              .filter(({ id }) => id > after)
+          : [],
+      ),
     get: (uuid: string) =>
       Promise.resolve({
         rev: 3, remoteJobId: null, remoteStarted: null, remoteOutcome: null, ...rows.find((row) => row.uuid === uuid),
@@ -33,7 +39,10 @@ function aPass(rows: Row[]) {
   const reconcile = createReconciler(
     { store: { jobs } as unknown as Store, log },
     { workflow: { getHandle: () => handle } } as unknown as Client,
-    (ticket) => Promise.resolve(void started.push(ticket)),
+    (ticket) =>
+      ticket.uuid === 'bad'
+        ? Promise.reject(new Error('Temporal refuses it'))
+        : Promise.resolve(void started.push(ticket)),
   );
   return { reconcile, started };
 }
@@ -60,3 +69,13 @@ it.each<[string, Omit<Row, 'uuid'>, Partial<Ticket>]>([
   await reconcile();
   expect(started).toEqual([{ uuid: 'a', rev: 3, ...ticket }]);
 }); // prettier-ignore
+
+it('comes to the jobs behind one that cannot be mended', async () => {
+  const { reconcile, started } = aPass([
+    { uuid: 'bad', status: 'PENDING' },
+    { uuid: 'good', status: 'PENDING' },
+  ]);
+  await expect(reconcile()).rejects.toThrow('refuses');
+  await reconcile().catch(() => undefined);
+  expect(started.map(({ uuid }) => uuid)).toEqual(['good']);
+});
