@@ -3,6 +3,7 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { ledgerDir } from '../domain/jobs/ledger.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
@@ -28,7 +29,7 @@ export async function stageJob(
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
   const envFile = Buffer.from(runtime.envFile(plan, env));
   const script = Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation));
-  const written = writing(plan.paths.execDir, envFile, script, runtime.prepare(plan));
+  const written = writing(plan, envFile, script, runtime.prepare(plan));
   const busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
   if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
 }
@@ -54,20 +55,17 @@ const NOT_WRITTEN = 90;
  * The preparation and the launch files in one command. The files get their names last: an archive may hold some that
  * are called the same. They come over stdin: values of the environment must not stand in a process list.
  */
-const writing = (
-  execDir: string,
-  envFile: Buffer,
-  script: Buffer,
-  preparation: Preparation,
-): Preparation => ({
+const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Preparation): Preparation => ({
   ...preparation,
   line: [
-    `cd ${quote(execDir)} || exit ${NOT_WRITTEN}`,
-    `(umask 077; head -c ${envFile.length} > .tapisjob.env.new && cat > .tapisjob.sh.new && chmod 770 .tapisjob.sh.new) || exit ${NOT_WRITTEN}`,
+    `cd ${quote(plan.paths.execDir)} || exit ${NOT_WRITTEN}`,
+    // of this try alone: one whose link broke may still be at work
+    `new=${quote(ledgerDir(plan))}/new.$$; mkdir -p "\${new%/*}" || exit ${NOT_WRITTEN}`,
+    `(umask 077; head -c ${envFile.length} > "$new.env" && cat > "$new.sh" && chmod 770 "$new.sh") || exit ${NOT_WRITTEN}`,
     '(',
     preparation.line,
     ') < /dev/null; code=$?',
-    `mv .tapisjob.env.new tapisjob.env && mv .tapisjob.sh.new tapisjob.sh || exit ${NOT_WRITTEN}`,
+    `mv -f "$new.env" tapisjob.env && mv -f "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
     'exit $code',
   ].join('\n'),
   stdin: Buffer.concat([envFile, script]),
