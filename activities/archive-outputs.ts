@@ -111,7 +111,8 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
   const wanted = compileFilter(plan.archiveFilter);
   const all = await listFiles(host, plan.exec.rootDir, plan.execSystemOutputDir, {
     recurse: true,
-    limit: 1_000_000,
+    depth: 4096, // no path of Linux has more
+    limit: Infinity,
     offset: 0,
   });
   const base = plan.execSystemOutputDir.replace(/^\/+|\/+$/g, '');

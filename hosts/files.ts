@@ -64,6 +64,8 @@ const FORMAT = '%y\\t%s\\t%U\\t%G\\t%M\\t%T@\\t%P\\0';
 
 export interface ListOptions {
   recurse: boolean;
+  /** Levels; default 20 (platform §5.3). */
+  depth?: number;
   limit: number;
   offset: number;
 }
@@ -73,14 +75,14 @@ export async function listFiles(
   host: Host,
   rootDir: string,
   path: string,
-  { recurse, limit, offset }: ListOptions,
+  { recurse, depth = 20, limit, offset }: ListOptions,
 ): Promise<FileInfo[]> {
   const base = normalizePath(path);
   const out = await host.run({
     line: [
       ...rooted(rootDir, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
-      `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? 20 : 1} -printf ${quote(FORMAT)}`,
+      `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}`,
       `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi`,
     ].join('\n'),
     timeoutSeconds: 120,

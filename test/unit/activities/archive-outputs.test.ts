@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { archiveOutputs } from '../../../activities/archive-outputs.js';
+import type { Deps } from '../../../activities/deps.js';
+import type { RemoteCommand } from '../../../domain/remote-command.js';
+import { aPlan } from '../../support/a-plan.js';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'kilim-archive-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** This machine's bash as the host of both ends. */
+const host = {
+  name: 'h',
+  run: <T>({ line, stdin, parse }: RemoteCommand<T>): Promise<T> => {
+    const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { input: stdin, encoding: 'utf8' });
+    return Promise.resolve(parse({ stdout, stderr, exitCode: status }));
+  },
+};
+
+it('archives what the filter selects, however deep it lies', async () => {
+  const deep = Array.from({ length: 30 }, (_, i) => `level${i}`).join('/');
+  mkdirSync(join(dir, 'out', deep), { recursive: true });
+  writeFileSync(join(dir, 'out', deep, 'result'), '42');
+  writeFileSync(join(dir, 'out/scratch.tmp'), '');
+  const use = { systemId: 's', rootDir: dir, host: 'h', port: 22, loginUser: 'al', asUser: 'al' };
+  const plan = aPlan({
+    exec: use, archive: use, execSystemExecDir: 'exec', execSystemOutputDir: 'out', archiveSystemDir: 'archive', archivesInPlace: false,
+    paths: { rootDir: dir, execDir: join(dir, 'exec'), inputDir: join(dir, 'exec'), outputDir: join(dir, 'out') }, dtn: null,
+    archiveFilter: { includes: [], excludes: ['*.tmp'], includeLaunchFiles: false },
+  }); // prettier-ignore
+  const deps = {
+    openHost: () => Promise.resolve(host),
+    store: { jobs: { getPlan: () => Promise.resolve(plan) } },
+  } as unknown as Deps;
+  await archiveOutputs(deps, 'u', { signal: new AbortController().signal, report: () => undefined });
+  expect(existsSync(join(dir, 'archive', deep, 'result'))).toBe(true);
+  expect(existsSync(join(dir, 'archive/scratch.tmp'))).toBe(false);
+});
