@@ -14,10 +14,11 @@ import { stageInputs } from './stage-inputs.js';
 import { stageJob } from './stage-job.js';
 import { stopRemote } from './stop-remote.js';
 import { submitJob } from './submit-job.js';
-import { watchHost } from './watch-host.js';
+import { createSeats, watchHost } from './watch-host.js';
 
 /** The engine's table of contents: every step, bound to its dependencies; who talks to a host does so with a heartbeat. */
 export const createActivities = (deps: Deps) => {
+  const seats = createSeats();
   /** A line of the job's life: the store hears first where the job is, then the work is done. */
   const step =
     <T>(work: (uuid: string, progress: Progress) => Promise<T>) =>
@@ -40,7 +41,7 @@ export const createActivities = (deps: Deps) => {
     stopRemote: (uuid: string) => heartbeating(() => stopRemote(deps, uuid)),
     recordStatuses: (records: StatusRecord[]) => recordStatuses(deps, records),
     awaitRecovery: (uuid: string, cause: BlockedBy) => heartbeating(() => awaitRecovery(deps, uuid, cause)),
-    watchHost: (ticket: WatchTicket) => watchHost(deps, ticket),
+    watchHost: (ticket: WatchTicket) => watchHost(deps, ticket, seats),
   };
 };
 

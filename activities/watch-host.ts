@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import type { Job } from '../domain/jobs/job.js';
 import type { SystemUse } from '../domain/jobs/job-plan.js';
@@ -30,10 +31,46 @@ const IDLE_MS = 10 * 60_000;
  * Ends when no live job was seen for ten minutes.
  * @throws CancelledFailure where its worker is asked to end: another one goes on
  */
-export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> {
+export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {
   const context = Context.current();
-  const signal = context.cancellationSignal;
   const beat = setInterval(() => context.heartbeat(), 2_000);
+  const isSeated = seats.taken < SEATS;
+  if (isSeated) seats.taken++;
+  try {
+    await (isSeated ? follow(deps, ticket, context.cancellationSignal) : passBy(deps, ticket, seats));
+  } finally {
+    clearInterval(beat);
+    if (isSeated) seats.taken--;
+  }
+}
+
+/** A watcher that follows its host takes one of the worker's places for activities for hours, and jobs need some, too. */
+const SEATS = 100;
+/** How many of a worker's watchers follow their hosts. */
+export interface Seats {
+  taken: number;
+  /** Since when no live job was seen of those that are only looked at, by watch key. */
+  idle: Map<string, number>;
+}
+
+export const createSeats = (): Seats => ({ taken: 0, idle: new Map() });
+
+/** Where so many are watched: one look, and another one by the next try, which takes no place in between. */
+async function passBy(deps: Deps, ticket: WatchTicket, { idle }: Seats): Promise<void> {
+  const isIdle = (await look(deps, ticket)) === 0;
+  const since = idle.get(ticket.key) ?? Date.now();
+  idle.delete(ticket.key);
+  if (isIdle && Date.now() - since >= IDLE_MS) return;
+  if (isIdle) idle.set(ticket.key, since);
+  throw ApplicationFailure.create({
+    type: 'NOT_YET',
+    message: 'the host is looked at again',
+    nextRetryDelay: WITHOUT_CHANNEL_MS,
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
+
+async function follow(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Promise<void> {
   const channel = keepChannel(deps, ticket, signal);
   let lastSeenLive = Date.now();
   try {
@@ -45,7 +82,6 @@ export async function watchHost(deps: Deps, ticket: WatchTicket): Promise<void> 
     // to end well would end the watch: jobs live on when a worker is asked to end, and the next one must watch them
     if (signal.aborted) await context.cancelled;
   } finally {
-    clearInterval(beat);
     channel.close();
   }
 }

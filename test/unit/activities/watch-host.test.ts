@@ -6,7 +6,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, it, vi } from 'vitest';
 
 import type { Deps } from '../../../activities/deps.js';
-import { watchHost } from '../../../activities/watch-host.js';
+import { createActivities } from '../../../activities/index.js';
+import { createSeats, watchHost } from '../../../activities/watch-host.js';
 import { watchKey, type RemoteState } from '../../../domain/jobs/remote.js';
 
 const ticket = {
@@ -61,7 +62,7 @@ function aWatch() {
 it('looks again at once where the channel came up while it looked: what was written in between is on no channel', async () => {
   const { deps, saved, looks } = aWatch();
   const environment = new MockActivityEnvironment();
-  const watching = environment.run(() => watchHost(deps, ticket));
+  const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
   await vi.waitFor(() => expect(saved.at(-1)).toMatchObject({ is: 'over' }), { timeout: 3_000 });
   await sleep(300);
   expect(looks()).toBe(2); // and then no more
@@ -105,10 +106,22 @@ it('believes a host only about the jobs that live there', async () => {
     },
   } as unknown as Deps['store'];
   const environment = new MockActivityEnvironment();
-  const watching = environment.run(() => watchHost(deps, { ...ticket, key: watchKey('dev', 'h', 22, 'al') }));
+  const watching = environment.run(() =>
+    watchHost(deps, { ...ticket, key: watchKey('dev', 'h', 22, 'al') }, createSeats()),
+  );
   await vi.waitFor(() => expect([told.length, listed.length > 0]).toEqual([1, true]));
   expect(told).toEqual([uuid(1)]);
   expect(new Set(listed)).toEqual(new Set([uuid(1)]));
   environment.cancel();
   await watching;
+});
+
+it('leaves places to jobs however many hosts are watched: those beyond a hundred are looked at and left', async () => {
+  const { watchHost: watching } = createActivities(aWatch().deps);
+  const environments = Array.from({ length: 100 }, () => new MockActivityEnvironment());
+  const seated = environments.map((environment) => environment.run(watching, ticket));
+  const beyond = new MockActivityEnvironment();
+  await expect(beyond.run(watching, ticket)).rejects.toMatchObject({ type: 'NOT_YET' });
+  environments.forEach((environment) => environment.cancel());
+  await Promise.allSettled(seated);
 });
