@@ -14,9 +14,10 @@ export interface Deps {
   store: Store;
   /**
    * Logs in to a system as a job uses it.
-   * @throws KilimError SYSTEM_NOT_AVAILABLE where it is disabled or deleted, and what `hosts/` throws
+   * @throws KilimError SYSTEM_NOT_AVAILABLE where it is disabled or deleted (`evenDisabled`: for what only ends things,
+   * where it is unknown), and what `hosts/` throws
    */
-  openHost: (tenant: string, use: SystemUse) => Promise<Host>;
+  openHost: (tenant: string, use: SystemUse, options?: { evenDisabled?: boolean }) => Promise<Host>;
   /** Really connects, past any pooled connection. */
   probeHost: (tenant: string, use: SystemUse) => Promise<void>;
   runtimes: Readonly<Record<RuntimeType, Runtime>>;

@@ -13,7 +13,7 @@ export async function stopRemote(
 ): Promise<void> {
   const job = await store.jobs.get(uuid);
   try {
-    const host = await openHost(job.tenant, job.plan.exec);
+    const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
     const { left } = await host.run(
       schedulers[job.plan.keeper].cancel(job.plan, job.remoteJobId, installation),
     );

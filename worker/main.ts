@@ -8,7 +8,6 @@ import { pino } from 'pino';
 
 import { createHints } from '../activities/hints.js';
 import type { Deps } from '../activities/deps.js';
-import { KilimError } from '../domain/errors.js';
 import { createHosts } from '../hosts/hosts.js';
 import { runtimes } from '../runtimes/index.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
@@ -17,6 +16,7 @@ import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
 import { makeWorker } from './make-worker.js';
+import { hostOpener } from './open-host.js';
 import { createMetrics, freeAddress, serveMetrics, type WorkerMetrics } from './metrics.js';
 import { createReconciler } from './reconcile.js';
 import { createSweeper } from './sweep.js';
@@ -110,14 +110,7 @@ function worldOf(
         subject === 'host' ? config.KILIM_HOST_DOWN_LIMIT_MINUTES : config.KILIM_BLOCKED_LIMIT_MINUTES;
       return minutes === undefined ? Infinity : minutes * 60_000;
     },
-    openHost: async (tenant, use) => {
-      const system = await store.systems.find(tenant, use.systemId);
-      if (!system || system.deleted || !system.enabled)
-        throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`, {
-          systemId: use.systemId,
-        });
-      return hosts.open({ tenant, ...use, host: system.host, port: system.port });
-    },
+    openHost: hostOpener(store, hosts),
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),
     metrics: metrics.hooks,
   };
