@@ -23,6 +23,9 @@ export interface ShellChannel {
 /** What replaces the login shell, whichever it is. */
 export const SHELL_LINE = 'exec bash --noprofile --norc';
 
+/** Messages of tools are read by their English words; the rest of the account's language stays as it is. */
+export const IN_ENGLISH = '[ -z "$LC_ALL" ] || export LANG="$LC_ALL"; unset LC_ALL; export LC_MESSAGES=C';
+
 /** One argument of a command may be 128 KiB (Linux: MAX_ARG_STRLEN). */
 export const MAX_SCRIPT_BYTES = 96 * 1024;
 
@@ -67,6 +70,7 @@ export async function openShell(channel: ClientChannel, name: string): Promise<S
     timer = setTimeout(() => reject(new Error('the shell did not answer')), READY_MS);
   });
   try {
+    channel.write(`${IN_ENGLISH}\n`);
     await Promise.race([run(':'), late]);
   } catch (error) {
     end();

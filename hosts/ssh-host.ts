@@ -6,7 +6,7 @@ import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { collect, silence, tail } from './collect.js';
 import type { Host } from './host.js';
-import { fitsShell, MAX_SCRIPT_BYTES } from './shell-channel.js';
+import { fitsShell, IN_ENGLISH, MAX_SCRIPT_BYTES } from './shell-channel.js';
 import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
@@ -198,7 +198,7 @@ function wrap(script: string): { line: string; head: Buffer; mark: string } {
   const mark = `kilim-${randomBytes(8).toString('hex')}`; // nobody prints it by chance
   const text = Buffer.from(script).toString('base64');
   const bash = (source: string): string =>
-    `exec bash --noprofile --norc -c 'echo ${mark}; echo ${mark} >&2; eval "$(${source} | base64 -d)"'`;
+    `exec bash --noprofile --norc -c 'echo ${mark}; echo ${mark} >&2; ${IN_ENGLISH}; eval "$(${source} | base64 -d)"'`;
   return text.length <= MAX_SCRIPT_BYTES
     ? { line: bash(`echo ${text}`), head: Buffer.alloc(0), mark }
     : { line: bash(`head -c ${text.length}`), head: Buffer.from(text), mark };

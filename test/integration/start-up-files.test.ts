@@ -62,6 +62,15 @@ describe.runIf(vm && process.getuid?.() === 0)('start-up files over SSH', () => 
     expect(await streamed('cat; echo end')).toBe('told\nend\n');
   }, 60_000);
 
+  it('that speak another language leave the messages of tools in English', async () => {
+    writeFileSync(bashrc, 'export LC_ALL=de_DE.UTF-8 LANGUAGE=de LC_MESSAGES=de_DE.UTF-8\n', { mode: 0o644 });
+    const language = 'echo "${LC_ALL-unset} $LANG $LC_MESSAGES"';
+    const expected = 'unset de_DE.UTF-8 C\n';
+    expect(await say(language)).toBe(expected);
+    expect(await say(`${language}; cat > /dev/null`, Buffer.from([0]))).toBe(expected);
+    expect(await streamed(`cat > /dev/null; ${language}`)).toBe(expected);
+  }, 60_000);
+
   it('that hang are a host that does not answer, in bounded time; mended, it answers', async () => {
     mkdirSync(hanging);
     // ends when the test is over, and starts no process that could stay
