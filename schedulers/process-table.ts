@@ -75,8 +75,11 @@ export function launchDetached(plan: JobPlan, installation: string): RemoteComma
 
 const parseLaunch = (reply: Reply): Launch => {
   const [, said, id] = /^(launched|adopted|cancelled) (\d+|-)$/m.exec(reply.stdout) ?? [];
-  if (reply.exitCode !== 0 || !said || !id)
-    throw new KilimError('LAUNCH_FAILED', `The job could not be launched: ${lastWords(reply)}`);
+  if (reply.exitCode !== 0 || !said || !id) {
+    const words = lastWords(reply);
+    if (/No space left|quota exceeded/i.test(words)) throw new KilimError('DISK_FULL', words);
+    throw new KilimError('LAUNCH_FAILED', `The job could not be launched: ${words}`);
+  }
   if (said === 'cancelled')
     throw new KilimError('LAUNCH_FAILED', 'The job was cancelled before it was launched.');
   return { remoteJobId: id, adopted: said === 'adopted' };

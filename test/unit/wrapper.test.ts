@@ -189,6 +189,16 @@ describe('the wrapper', () => {
     expect(stdout).toMatch(/^6 \d+ \d+ - (-|\d+) - 0\n/);
   });
 
+  it('takes a full disk at the launch for one that may pass', () => {
+    expect(() =>
+      processTable.launch(planHere(), 'inst').parse({
+        stdout: '',
+        stderr: "mkdir: cannot create directory '/home/alice/.kilim': Disk quota exceeded\n",
+        exitCode: 73,
+      }),
+    ).toThrow(expect.objectContaining({ code: 'DISK_FULL' }) as Error);
+  });
+
   it('measures the processor time of the application and its children', async () => {
     stage('bash -c "for ((i = 0; i < 300000; i++)); do :; done"');
     run(processTable.launch(planHere(), 'inst'));
