@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 
 export interface Program {
   name: string;
@@ -130,11 +130,29 @@ export function endGroup(pid: number | undefined): void {
 
 /** The last line that a program left: a plain sentence, or the message of a log record. */
 export function lastWord(logFile: string): string {
-  const line = readFileSync(logFile, 'utf8').trimEnd().split('\n').pop() ?? '';
+  const line = endOf(logFile).trimEnd().split('\n').pop() ?? '';
   try {
     const record = JSON.parse(line) as { msg?: string; err?: { message?: string } };
     return [record.msg, record.err?.message].filter(Boolean).join(': ');
   } catch {
     return line || 'it said nothing';
+  }
+}
+
+const END_BYTES = 64 * 1024;
+
+/** A log may have grown beyond what a text can hold, or been taken away: neither is a reason to end. */
+function endOf(file: string): string {
+  try {
+    const log = openSync(file, 'r');
+    try {
+      const bytes = Buffer.alloc(END_BYTES);
+      const from = Math.max(0, fstatSync(log).size - END_BYTES);
+      return bytes.toString('utf8', 0, readSync(log, bytes, 0, END_BYTES, from));
+    } finally {
+      closeSync(log);
+    }
+  } catch {
+    return '';
   }
 }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -136,5 +136,19 @@ describe('lastWord', () => {
   ])('of %j', (text, word) => {
     writeFileSync(join(dir, 'a.log'), text);
     expect(lastWord(join(dir, 'a.log'))).toBe(word);
+  });
+});
+
+describe('the last word of a program', () => {
+  it('is read from a log of any size', () => {
+    const log = join(dir, 'long.log');
+    writeFileSync(log, 'first\n');
+    truncateSync(log, 600_000_000); // more than a text may have; takes no room
+    appendFileSync(log, '\nit was this\n');
+    expect(lastWord(log)).toBe('it was this');
+  });
+
+  it('is none where the log was taken away', () => {
+    expect(lastWord(join(dir, 'nowhere.log'))).toBe('it said nothing');
   });
 });
