@@ -102,9 +102,12 @@ const mountFaults = ({ containerArgs, inputs }: Checked): string[] => [
 const isMounted = ({ sourceUrl, autoMountLocal }: PlannedInput): boolean =>
   sourceUrl.startsWith('tapislocal://') && autoMountLocal;
 
+/** The engine reads the words of a mount as a line of CSV: a path may have a comma. */
+const field = (text: string): string => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
 const mounts = ({ paths, inputs }: JobPlan): string[] => {
   const bind = (source: string, target: string, readonly = false): string =>
-    `--mount ${quote(`type=bind,source=${source},target=${target}${readonly ? ',readonly' : ''}`)}`;
+    `--mount ${quote(['type=bind', `source=${source}`, `target=${target}`, ...(readonly ? ['readonly'] : [])].map(field).join(','))}`;
   return [
     bind(paths.inputDir, '/TapisInput', true),
     bind(paths.outputDir, '/TapisOutput'),

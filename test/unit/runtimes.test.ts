@@ -62,3 +62,10 @@ describe('the options of Singularity', () => {
     expect(run).toMatch(/^ibrun "\$tool" run /);
   });
 });
+
+it('mounts a directory whose path has commas and quotes', () => {
+  const { execDir } = aPlan().paths;
+  const run = docker.phrase(aPlan({ paths: { ...aPlan().paths, execDir: '/work/a,"b"' } })).run;
+  expect(run).toContain(`--mount 'type=bind,"source=/work/a,""b""",target=/TapisExec'`);
+  expect(docker.phrase(aPlan()).run).toContain(`source=${execDir},target=/TapisExec`);
+});
