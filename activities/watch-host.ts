@@ -80,7 +80,7 @@ async function follow(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Pro
       else if (!(await channel.changed(UNSEEN_MS))) await untilUnseen(deps, ticket, channel);
     }
     // to end well would end the watch: jobs live on when a worker is asked to end, and the next one must watch them
-    if (signal.aborted) await context.cancelled;
+    if (signal.aborted) await Context.current().cancelled;
   } finally {
     channel.close();
   }

@@ -62,9 +62,11 @@ function readSeed(file: string, home: string): Seed {
     return parseBody(Seed, JSON.parse(readFileSync(file, 'utf8').replaceAll('${KILIM_HOME}', home)));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
+    // the parser quotes what is around the fault, and there may stand a password
+    const at = / at position \d+| \(line \d+ column \d+\)/g;
     throw new KilimError(
       'INVALID_REQUEST',
-      `${file}: ${error instanceof SyntaxError ? `is no JSON: ${why}` : why}`,
+      `${file}: ${error instanceof SyntaxError ? ['is no JSON', ...(why.match(at) ?? [])].join('') : why}`,
     );
   }
 }

@@ -73,7 +73,7 @@ it('looks again at once where the channel came up while it looked: what was writ
 it('does not call its work done where its worker is asked to end: another one goes on', async () => {
   const { deps, saved } = aWatch();
   const environment = new MockActivityEnvironment();
-  const watching = environment.run(() => watchHost(deps, ticket));
+  const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
   await vi.waitFor(() => expect(saved).not.toHaveLength(0));
   environment.cancel('WORKER_SHUTDOWN');
   await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
@@ -113,7 +113,7 @@ it('believes a host only about the jobs that live there', async () => {
   expect(told).toEqual([uuid(1)]);
   expect(new Set(listed)).toEqual(new Set([uuid(1)]));
   environment.cancel();
-  await watching;
+  await expect(watching).rejects.toThrow(CancelledFailure);
 });
 
 it('leaves places to jobs however many hosts are watched: those beyond a hundred are looked at and left', async () => {

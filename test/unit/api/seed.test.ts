@@ -41,7 +41,9 @@ it('changes nothing when it is applied again, also no credential that was replac
 it.each([
   ['{"tenant": ', 'is no JSON'],
   ['{"tenant": "dev", "colour": "red"}', 'colour'],
+  ['{"password": "hush" oops}', 'is no JSON'],
 ])('says which file is wrong, and how: %s', async (text, why) => {
   await expect(apply(text)).rejects.toThrow(/^\S+seed\.json: /);
   await expect(apply(text)).rejects.toThrow(why);
+  await expect(apply(text)).rejects.not.toThrow('oops');
 });
