@@ -47,7 +47,8 @@ export const docker: Runtime = {
       before: [],
       run: [
         `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
-        `${[...create, quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} > /dev/null || exit 125`,
+        // what the engine warns of, as of a host without IPv4 forwarding, is no output of the application
+        `said=$(${[...create, quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} 2>&1 > /dev/null) || { printf '%s\\n' "$said" >&2; exit 125; }`,
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',

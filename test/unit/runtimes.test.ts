@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+
 import { describe, expect, it } from 'vitest';
 
 import type { PlannedArg } from '../../domain/jobs/job-plan.js';
@@ -68,4 +70,15 @@ it('mounts a directory whose path has commas and quotes', () => {
   const run = docker.phrase(aPlan({ paths: { ...aPlan().paths, execDir: '/work/a,"b"' } })).run;
   expect(run).toContain(`--mount 'type=bind,"source=/work/a,""b""",target=/TapisExec'`);
   expect(docker.phrase(aPlan()).run).toContain(`source=${execDir},target=/TapisExec`);
+});
+
+it('keeps what the engine warns of out of the output, and says why it made no container', () => {
+  const { run } = docker.phrase(aPlan({ runtime: 'DOCKER' }));
+  const asked = (create: string) => {
+    const engine = `docker() { case $1 in create) ${create};; logs) echo output;; wait) echo 3;; esac; }`;
+    const { stdout, stderr, status } = spawnSync('bash', ['-c', `${engine}\n${run}`], { encoding: 'utf8' });
+    return [stdout, stderr, status];
+  };
+  expect(asked('echo "WARNING: no forwarding" >&2; echo 4f5e')).toEqual(['output\n', '', 3]);
+  expect(asked('echo "no such network" >&2; return 125')).toEqual(['', 'no such network\n', 125]);
 });
