@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { insideCluster } from '../support/cluster-host.js';
@@ -60,7 +62,15 @@ describe.runIf(cluster('hpc-slurm'))('explain tells why a job waits', () => {
     uuids['BadConstraints'] = await submit(['--constraint=fast', '--begin=now+2hours']);
     const late = await queued(uuids['BadConstraints']);
     node('availablefeatures=', 'activefeatures=');
-    insideCluster('scontrol', 'update', `jobid=${late}`, 'starttime=now', 'priority=4000000000'); // Slurm looks at the first in line only
+    // Slurm looks at the first in line only; a pass of its other scheduler that had begun before may say Priority over it
+    await vi.waitFor(
+      async () => {
+        insideCluster('scontrol', 'update', `jobid=${late}`, 'starttime=now', 'priority=4000000000');
+        await sleep(4_000);
+        expect(insideCluster('squeue', '-h', '-j', late, '-o', '%r').trim()).toBe('BadConstraints');
+      },
+      { timeout: 60_000 },
+    );
   }, 300_000);
   afterAll(async () => {
     const all = (await kilim.call('GET', '/v3/jobs/list?limit=-1')).result as {
