@@ -67,8 +67,8 @@ describe('the options of Singularity', () => {
 
 it('mounts a directory whose path has commas and quotes', () => {
   const { execDir } = aPlan().paths;
-  const run = docker.phrase(aPlan({ paths: { ...aPlan().paths, execDir: '/work/a,"b"' } })).run;
-  expect(run).toContain(`--mount 'type=bind,"source=/work/a,""b""",target=/TapisExec'`);
+  const run = docker.phrase(aPlan({ paths: { ...aPlan().paths, execDir: '/job/a,"b"' } })).run;
+  expect(run).toContain(`--mount 'type=bind,"source=/job/a,""b""",target=/TapisExec'`);
   expect(docker.phrase(aPlan()).run).toContain(`source=${execDir},target=/TapisExec`);
 });
 
