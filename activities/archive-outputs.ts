@@ -27,7 +27,13 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
   } catch (error) {
     if (
       error instanceof KilimError &&
-      ['PATH_NOT_FOUND', 'TRANSFER_FAILED', 'REMOTE_COMMAND_FAILED'].includes(error.code)
+      [
+        'PATH_NOT_FOUND',
+        'PATH_INVALID',
+        'REMOTE_ACCESS_DENIED',
+        'TRANSFER_FAILED',
+        'REMOTE_COMMAND_FAILED',
+      ].includes(error.code)
     ) {
       throw new KilimError('ARCHIVING_FAILED', `The outputs could not be archived: ${error.message}`);
     }
@@ -105,7 +111,13 @@ async function throughNode(
 async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
   const { includes, excludes } = plan.archiveFilter;
   const keeps = launchFolder(plan);
-  if (keeps === null && excludes.length === 0 && (includes.length === 0 || includes.includes('**/*')))
+  const archive = archiveFolder(plan);
+  if (
+    keeps === null &&
+    archive === null &&
+    excludes.length === 0 &&
+    (includes.length === 0 || includes.includes('**/*'))
+  )
     return null;
   if (excludes.includes('**/*')) return [];
   const wanted = compileFilter(plan.archiveFilter);
@@ -117,7 +129,8 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
   });
   const base = plan.execSystemOutputDir.replace(/^\/+|\/+$/g, '');
   const isOurs = (path: string): boolean =>
-    keeps !== null && (path === `${keeps}tapisjob.env` || path.startsWith(`${keeps}.kilim/`));
+    (keeps !== null && (path === `${keeps}tapisjob.env` || path.startsWith(`${keeps}.kilim/`))) ||
+    (archive !== null && path.startsWith(archive));
   return all
     .filter(({ type }) => type === 'file' || type === 'symbolic_link')
     .map(({ path }) => path.replace(/^\/+/, '').slice(base.length && base.length + 1))
@@ -125,7 +138,16 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
 }
 
 /** Where the launch files are, below the output directory; null where they are not. */
-const launchFolder = ({ paths: { execDir, outputDir } }: JobPlan): string | null => {
-  const folder = `${outputDir.replace(/\/+$/, '')}/`;
-  return `${execDir}/`.startsWith(folder) ? `${execDir}/`.slice(folder.length) : null;
+const launchFolder = ({ paths: { execDir, outputDir } }: JobPlan): string | null => below(outputDir, execDir);
+
+/** An archive that lies in the outputs is not copied into itself. */
+const archiveFolder = (plan: JobPlan): string | null =>
+  plan.archive.systemId === plan.exec.systemId
+    ? below(plan.execSystemOutputDir, plan.archiveSystemDir)
+    : null;
+
+/** With a slash at its end; null where it is elsewhere. */
+const below = (folder: string, path: string): string | null => {
+  const [outer, inner] = [folder, path].map((text) => `${text.replace(/\/+$/, '')}/`) as [string, string];
+  return inner.startsWith(outer) ? inner.slice(outer.length) : null;
 };

@@ -8,6 +8,9 @@ import type { Caller } from './deps.js';
 
 type Level = 'READ' | 'MODIFY' | 'EXECUTE';
 
+const lacks = ({ user }: Caller, level: Level | 'OWNER'): string =>
+  level === 'OWNER' ? `${user} does not own` : `${user} may not ${level}`;
+
 /** A system of the caller's tenant that is not deleted. @throws KilimError SYSTEM_NOT_FOUND, then NOT_AUTHORIZED (platform §3.8) */
 export async function systemFor(
   store: Store,
@@ -33,7 +36,7 @@ export async function deletedSystemFor(
     // who may not see a deleted one is not told that it was there
     throw system.deleted
       ? systemMissing(caller, id)
-      : new KilimError('NOT_AUTHORIZED', `SYSLIB_UNAUTH ${caller.user} may not ${level} the system ${id}.`);
+      : new KilimError('NOT_AUTHORIZED', `SYSLIB_UNAUTH ${lacks(caller, level)} the system ${id}.`);
   }
   return system;
 }
@@ -70,10 +73,7 @@ export async function deletedAppFor(
   if (!(await isAllowed(store, caller, app.owner, `app:${id}`, level))) {
     throw app.deleted
       ? appMissing(caller, id, version)
-      : new KilimError(
-          'NOT_AUTHORIZED',
-          `APPLIB_UNAUTH ${caller.user} may not ${level} the application ${id}.`,
-        );
+      : new KilimError('NOT_AUTHORIZED', `APPLIB_UNAUTH ${lacks(caller, level)} the application ${id}.`);
   }
   return app;
 }

@@ -68,6 +68,8 @@ export interface ListOptions {
   depth?: number;
   limit: number;
   offset: number;
+  /** What lies below a directory that may not be read, or goes meanwhile, is left out; else it is a fault. */
+  skipUnreadable?: boolean;
 }
 
 /** Entries of a directory, or the one entry of a file, sorted by path without regard to case (platform §5.3). */
@@ -75,14 +77,14 @@ export async function listFiles(
   host: Host,
   rootDir: string,
   path: string,
-  { recurse, depth = 20, limit, offset }: ListOptions,
+  { recurse, depth = 20, limit, offset, skipUnreadable = false }: ListOptions,
 ): Promise<FileInfo[]> {
   const base = normalizePath(path);
   const out = await host.run({
     line: [
       ...rooted(rootDir, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
-      `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}`,
+      `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r "$path" -a -x "$path" ]' : ''}`,
       `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi`,
     ].join('\n'),
     timeoutSeconds: 120,

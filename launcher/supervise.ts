@@ -1,5 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 
 export interface Program {
   name: string;
@@ -31,6 +40,7 @@ const STARTS_TO_FAIL = 3;
 /** So begins the last word of a program that another start would not help: its settings are wrong. */
 const REFUSAL = 'Kilim cannot start';
 const MAX_LOG_BYTES = 20_000_000;
+const LOG_LOOK_MS = 60_000;
 
 /**
  * Stands between the supervisor and a program. Descriptor 3 is a pipe that nobody writes to: it ends with the
@@ -66,8 +76,8 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
   let giveUp: (error: Error) => void;
   const failsToStart = new Promise<never>((_resolve, reject) => (giveUp = reject));
   failsToStart.catch(() => undefined); // only who waits for the start listens
-  if (existsSync(program.logFile) && statSync(program.logFile).size > MAX_LOG_BYTES)
-    renameSync(program.logFile, `${program.logFile}.1`);
+  turnOver(program.logFile);
+  const turning = setInterval(() => turnOver(program.logFile), LOG_LOOK_MS).unref();
 
   const start = (): void => {
     const began = Date.now();
@@ -104,6 +114,7 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
     async stop(graceMs) {
       isStopping = true;
       clearTimeout(timer);
+      clearInterval(turning);
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ending = child;
       const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
@@ -116,6 +127,17 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
       clearTimeout(late);
     },
   };
+}
+
+/** Keeps a long log as `….1` and empties it in place: its program holds it open, and appends. */
+export function turnOver(logFile: string, maxBytes = MAX_LOG_BYTES): void {
+  try {
+    if (!existsSync(logFile) || statSync(logFile).size <= maxBytes) return;
+    copyFileSync(logFile, `${logFile}.1`);
+    truncateSync(logFile);
+  } catch {
+    // a full disk or a folder that is gone: the program goes on, and so does its log
+  }
 }
 
 /** Everything that a guard started and that is still there. */

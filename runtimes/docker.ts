@@ -1,6 +1,8 @@
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
+import { ledgerDir } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
+import { measuring } from './container-usage.js';
 import { optionFaults, parseOption, phraseOptions, type OptionTable } from './options.js';
 import { ABSENT, getOnce, plainName, type Image } from './get-once.js';
 import type { Checked, Runtime } from './runtime.js';
@@ -43,6 +45,7 @@ export const docker: Runtime = {
       ...phraseOptions(OPTIONS, plan.containerArgs).filter((option) => option !== '--rm'),
       ...mounts(plan),
     ];
+    const usage = measuring(engine, plan.uuid, `${ledgerDir(plan)}/used`);
     return {
       before: [],
       run: [
@@ -52,13 +55,18 @@ export const docker: Runtime = {
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',
+        usage.begin,
         // Podman follows the log of a container that was removed for ever
         `code=$(${engine} wait ${plan.uuid}) || { kill $logs; exit 125; }`,
+        usage.end,
         'wait $logs',
         'exit $code',
       ].join('\n'),
-      // what was measured is the client's; the daemon's children are nobody's here
-      after: ['cpu=- peak=-', `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`],
+      // what the wrapper measured is the client's: the container is no child of it
+      after: [
+        'cpu=- peak=-; [ -r "$ledger/used" ] && read -r cpu peak < "$ledger/used"',
+        `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
+      ],
     };
   },
 };

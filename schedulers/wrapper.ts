@@ -45,6 +45,8 @@ export const wrapperScript = ({
     ...startGuard(plan.repeatable, onRefusal),
     ...onStart,
     '[ -e "$ledger/cancelled" ] && exit 143',
+    // the word of an earlier run, or of an earlier job in the same directory, is not this one's
+    `rm -f ${exitWord(plan)} 2> /dev/null`,
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
     // pid and start time together are safe against a pid that is used again
     'echo "$$ ${20}" > "$ledger/pid.tmp" && mv "$ledger/pid.tmp" "$ledger/pid"',
@@ -70,7 +72,7 @@ export const wrapperScript = ({
     ...measureLines(),
     ...phrase.after,
     // the application may overrule its own exit code (specification: jobs §6.1)
-    `own=; [ -r ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)} ] && read -r own < ${quote(`${plan.paths.outputDir}/tapisjob.exitcode`)}`,
+    `own=; [ -r ${exitWord(plan)} ] && read -r own < ${exitWord(plan)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
     'end=$(now)',
     // the last number says of which run by Slurm's count this is
@@ -81,6 +83,8 @@ export const wrapperScript = ({
     'exit "$((code & 255))"',
     '',
   ].join('\n');
+
+const exitWord = ({ paths }: JobPlan): string => quote(`${paths.outputDir}/tapisjob.exitcode`);
 
 const startGuard = (repeatable: boolean, onRefusal: string[]): string[] =>
   repeatable

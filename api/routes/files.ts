@@ -92,6 +92,7 @@ const list = route({
     const { host, system, path } = await opened(call, deps, 'ops', 'READ');
     const all = {
       recurse: flag('recurse', query['recurse']),
+      skipUnreadable: true,
       limit: matches ? 1_000_000 : Math.min(limit, 1000),
       offset: matches ? 0 : offset,
     };

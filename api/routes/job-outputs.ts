@@ -81,6 +81,7 @@ const list = route({
     const recurse = call.query['limit'] === undefined && paging.skip === 0;
     const files = await listFiles(host, rootDir, path, {
       recurse,
+      skipUnreadable: true,
       limit: recurse || paging.limit < 0 ? 100_000 : paging.limit,
       offset: paging.skip,
     });

@@ -50,7 +50,7 @@ const ready = (path: string): Route =>
 
 const probe = route({
   method: 'get',
-  path: /^\/v3\/jobs\/(?:healthcheck|readycheck)\/?$/,
+  path: /^\/v3\/jobs\/(?:healthcheck|readycheck|ready)\/?$/,
   open: true,
   handle: async (_call, { store, engine }) => {
     await store.ping();
@@ -90,7 +90,8 @@ export const platformRoutes: readonly Route[] = [
     handle: ({ base }, deps) =>
       Promise.resolve({ says: 'Tenants retrieved successfully.', result: [tenantRecord(base, deps)] }),
   }),
-  ...['tenants', 'oauth2', 'tokens', 'security', 'jobs'].flatMap((service) => [
+  health('/v3/jobs/hello'),
+  ...['tenants', 'oauth2', 'tokens', 'security'].flatMap((service) => [
     health(`/v3/${service}/hello`),
     ready(`/v3/${service}/ready`),
   ]),

@@ -76,6 +76,13 @@ describe('the wrapper', () => {
     expect(await settled()).toMatchObject({ exitCode: 7 });
   });
 
+  it('takes no exit code that an earlier run left behind', async () => {
+    stage('exit 3');
+    writeFileSync(join(planHere().paths.outputDir, 'tapisjob.exitcode'), '0\n');
+    run(processTable.launch(planHere(), 'inst'));
+    expect(await settled()).toMatchObject({ exitCode: 3 });
+  });
+
   it('gives a ZIP application the variables of its user, whatever their names, and keeps its own', async () => {
     const env = {
       code: '7',

@@ -44,9 +44,24 @@ export function settleInputs(
       if (targets.has(targetPath))
         faults.add('fileInputs', sourceUrl, `has the target ${targetPath}, as another input has`);
       targets.add(targetPath);
+      if (!isLocal && isLaunchFile(targetPath, settings.values))
+        faults.add(
+          'fileInputs',
+          sourceUrl,
+          `has the target ${targetPath}, where the job keeps its own files`,
+        );
     }
   }
   return { inputs, env: perInput.flatMap((one) => one.env) };
+}
+
+/** The launch files are written after the inputs, and would replace one of the same name. */
+function isLaunchFile(target: string, { macros }: Values): boolean {
+  const execDir = normalizePath(macros['ExecSystemExecDir'] ?? '/');
+  const place = normalizePath(`${macros['ExecSystemInputDir'] ?? '/'}/${target}`);
+  const name =
+    execDir === '' ? place : place.startsWith(`${execDir}/`) ? place.slice(execDir.length + 1) : '';
+  return ['tapisjob.sh', 'tapisjob.env', '.kilim'].includes(name) || name.startsWith('.kilim/');
 }
 
 function settleOne(faults: Faults, input: RawInput, settings: InputSettings): SettledInputs {
@@ -60,7 +75,13 @@ function settleOne(faults: Faults, input: RawInput, settings: InputSettings): Se
   );
   if (target === null) return { inputs: [], env: [] };
   if (target === '') {
-    if (!input.optional) faults.add('fileInputs', url, 'ends in / and needs a targetPath');
+    if (!isUnset(input.target))
+      faults.add(
+        'fileInputs.targetPath',
+        input.target,
+        'names the input directory itself; name a place in it',
+      );
+    else if (!input.optional) faults.add('fileInputs', url, 'ends in / and needs a targetPath');
     return { inputs: [], env: [] };
   }
   const planned: PlannedInput = {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -25,22 +25,37 @@ const host = {
   },
 };
 
-it('archives what the filter selects, however deep it lies', async () => {
-  const deep = Array.from({ length: 30 }, (_, i) => `level${i}`).join('/');
-  mkdirSync(join(dir, 'out', deep), { recursive: true });
-  writeFileSync(join(dir, 'out', deep, 'result'), '42');
-  writeFileSync(join(dir, 'out/scratch.tmp'), '');
-  const use = { systemId: 's', rootDir: dir, host: 'h', port: 22, loginUser: 'al', asUser: 'al' };
+const use = () => ({ systemId: 's', rootDir: dir, host: 'h', port: 22, loginUser: 'al', asUser: 'al' });
+
+/** Of outputs in `out`, to the given directory of the same system. */
+const archive = async (archiveSystemDir: string, excludes: string[]): Promise<void> => {
   const plan = aPlan({
-    exec: use, archive: use, execSystemExecDir: 'exec', execSystemOutputDir: 'out', archiveSystemDir: 'archive', archivesInPlace: false,
+    exec: use(), archive: use(), execSystemExecDir: 'exec', execSystemOutputDir: 'out', archiveSystemDir, archivesInPlace: false,
     paths: { rootDir: dir, execDir: join(dir, 'exec'), inputDir: join(dir, 'exec'), outputDir: join(dir, 'out') }, dtn: null,
-    archiveFilter: { includes: [], excludes: ['*.tmp'], includeLaunchFiles: false },
+    archiveFilter: { includes: [], excludes, includeLaunchFiles: false },
   }); // prettier-ignore
   const deps = {
     openHost: () => Promise.resolve(host),
     store: { jobs: { getPlan: () => Promise.resolve(plan) } },
   } as unknown as Deps;
   await archiveOutputs(deps, 'u', { signal: new AbortController().signal, report: () => undefined });
+};
+
+it('archives what the filter selects, however deep it lies', async () => {
+  const deep = Array.from({ length: 30 }, (_, i) => `level${i}`).join('/');
+  mkdirSync(join(dir, 'out', deep), { recursive: true });
+  writeFileSync(join(dir, 'out', deep, 'result'), '42');
+  writeFileSync(join(dir, 'out/scratch.tmp'), '');
+  await archive('archive', ['*.tmp']);
   expect(existsSync(join(dir, 'archive', deep, 'result'))).toBe(true);
   expect(existsSync(join(dir, 'archive/scratch.tmp'))).toBe(false);
+});
+
+it('archives into a directory of the outputs, not into itself, however often', async () => {
+  mkdirSync(join(dir, 'out/sub'), { recursive: true });
+  writeFileSync(join(dir, 'out/sub/result'), '42');
+  await archive('out/kept/here', []);
+  await archive('out/kept/here', []);
+  expect(existsSync(join(dir, 'out/kept/here/sub/result'))).toBe(true);
+  expect(readdirSync(join(dir, 'out/kept/here'))).toEqual(['sub']);
 });

@@ -53,6 +53,11 @@ describe('where an input lands (§9.4)', () => {
     ['control character', { sourceUrl: 'tapis://s/a\u0007' }],
     ['control character', { sourceUrl: 'tapis://s/a', targetPath: 'x\ny' }],
     ['may not contain ..', { sourceUrl: 'tapis://s/a', targetPath: 'x/../y' }],
+    ['names the input directory itself', { sourceUrl: 'tapis://s/a', targetPath: '/' }],
+    ['names the input directory itself', { sourceUrl: 'tapis://s/a', targetPath: './' }],
+    ['where the job keeps its own files', { sourceUrl: 'tapis://s/tapisjob.sh' }],
+    ['where the job keeps its own files', { sourceUrl: 'tapis://s/a', targetPath: 'tapisjob.env' }],
+    ['where the job keeps its own files', { sourceUrl: 'tapis://s/a', targetPath: '.kilim/x' }],
     ['not known here', { sourceUrl: 'tapis://s/${Nobody}' }],
   ])('%s', (rule, input) => {
     expect(faults([input])).toEqual([expect.stringContaining(rule)]);

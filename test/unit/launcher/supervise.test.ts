@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { startOf } from '../../../launcher/home-lock.js';
-import { lastWord, supervise, type Supervised } from '../../../launcher/supervise.js';
+import { lastWord, supervise, turnOver, type Supervised } from '../../../launcher/supervise.js';
 
 let dir: string;
 let running: Supervised[] = [];
@@ -150,5 +158,25 @@ describe('the last word of a program', () => {
 
   it('is none where the log was taken away', () => {
     expect(lastWord(join(dir, 'nowhere.log'))).toBe('it said nothing');
+  });
+});
+
+describe('a long log', () => {
+  it('is kept aside while its program goes on writing', async () => {
+    const child = start(`${FOREVER}setInterval(() => console.log('a line'), 5);`);
+    const log = join(dir, 'stub.log');
+    await vi.waitFor(() => expect(statSync(log).size).toBeGreaterThan(50));
+    turnOver(log, 50);
+    expect(statSync(`${log}.1`).size).toBeGreaterThan(50);
+    await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toMatch(/^(a line\n)+$/));
+    expect(child.pid()).toBeGreaterThan(0);
+  });
+
+  it('stays where it is short, and is nobody’s fault where it is gone', () => {
+    const log = join(dir, 'short.log');
+    turnOver(log, 50);
+    writeFileSync(log, 'short\n');
+    turnOver(log, 50);
+    expect(readFileSync(log, 'utf8')).toBe('short\n');
   });
 });
