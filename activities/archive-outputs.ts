@@ -2,7 +2,7 @@ import { compileFilter } from '../domain/glob.js';
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
-import { listFiles, removePath } from '../hosts/files.js';
+import { listNames, removePath } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
 import { moveTree } from '../hosts/move-tree.js';
 import { copyTree } from '../hosts/transfer.js';
@@ -121,20 +121,11 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
     return null;
   if (excludes.includes('**/*')) return [];
   const wanted = compileFilter(plan.archiveFilter);
-  const all = await listFiles(host, plan.exec.rootDir, plan.execSystemOutputDir, {
-    recurse: true,
-    depth: 4096, // no path of Linux has more
-    limit: Infinity,
-    offset: 0,
-  });
-  const base = plan.execSystemOutputDir.replace(/^\/+|\/+$/g, '');
+  const all = await listNames(host, plan.exec.rootDir, plan.execSystemOutputDir);
   const isOurs = (path: string): boolean =>
     (keeps !== null && (path === `${keeps}tapisjob.env` || path.startsWith(`${keeps}.kilim/`))) ||
     (archive !== null && path.startsWith(archive));
-  return all
-    .filter(({ type }) => type === 'file' || type === 'symbolic_link')
-    .map(({ path }) => path.replace(/^\/+/, '').slice(base.length && base.length + 1))
-    .filter((path) => wanted(path) && !isOurs(path));
+  return all.filter((path) => wanted(path) && !isOurs(path));
 }
 
 /** Where the launch files are, below the output directory; null where they are not. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 
-import type { KilimError } from '../domain/errors.js';
+import { KilimError } from '../domain/errors.js';
 import type { FileInfo } from '../domain/files/file-info.js';
 import { joinRoot, normalizePath } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
@@ -86,18 +86,43 @@ export async function listFiles(
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
       `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r "$path" -a -x "$path" ]' : ''}`,
       `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi`,
+      SAY_THAT_IS_ALL,
     ].join('\n'),
     timeoutSeconds: 120,
     parse: must(path),
   });
-  return out
-    .split('\0')
-    .filter(Boolean)
+  return whole(out, path)
     .map((entry) => toInfo(entry, base))
     .map((info) => ({ info, key: info.path.toLowerCase() }))
     .sort((a, b) => compare(a.key, b.key) || compare(a.info.path, b.info.path))
     .slice(offset, offset + limit)
     .map(({ info }) => info);
+}
+
+/** The files and links below a directory, at any depth, relative to it: names alone, as there may be a million. */
+export const listNames = async (host: Host, rootDir: string, path: string): Promise<string[]> => {
+  const out = await host.run({
+    line: [
+      ...rooted(rootDir, path),
+      `[ -d "$path" ] || exit ${MISSING}`,
+      `find "$path/" '(' -type f -o -type l ')' -printf '%P\\0'`,
+      SAY_THAT_IS_ALL,
+    ].join('\n'),
+    timeoutSeconds: 600,
+    parse: must(path),
+  });
+  return whole(out, path);
+};
+
+/** No entry is called so. What a command says is cut at some size: a list without its end is not all. */
+const THAT_IS_ALL = '/';
+const SAY_THAT_IS_ALL = `code=$?; [ $code -ne 0 ] || printf ${THAT_IS_ALL}; exit $code`;
+
+/** @throws KilimError REMOTE_COMMAND_FAILED of a list that was cut */
+function whole(out: string, path: string): string[] {
+  if (!out.endsWith(THAT_IS_ALL))
+    throw new KilimError('REMOTE_COMMAND_FAILED', `${path} has more entries than can be listed at once.`);
+  return out.slice(0, -THAT_IS_ALL.length).split('\0').filter(Boolean);
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import type { RemoteCommand } from '../../../domain/remote-command.js';
-import { listFiles } from '../../../hosts/files.js';
+import { listFiles, listNames } from '../../../hosts/files.js';
 import type { Host } from '../../../hosts/host.js';
 
 let dir: string;
@@ -47,4 +47,26 @@ it('says so where the directory itself is closed', async () => {
 
 it('takes a closed directory for a fault where all is wanted', async () => {
   await expect(listFiles(host, dir, '', all)).rejects.toMatchObject({ code: 'REMOTE_ACCESS_DENIED' });
+});
+
+it('names files and links at any depth, whatever they are called', async () => {
+  const names = ['open/a', 'open/a b', 'open/deep/\n', 'open/deep/link'];
+  mkdirSync(join(dir, 'open/deep/empty'), { recursive: true });
+  for (const name of names.slice(1, 3)) writeFileSync(join(dir, name), '');
+  symlinkSync('nowhere', join(dir, 'open/deep/link'));
+  expect((await listNames(host, dir, 'open')).map((name) => `open/${name}`).sort()).toEqual(names);
+});
+
+it.each([
+  ['a list', (cut: Host) => listFiles(cut, dir, 'open', all)],
+  ['names', (cut: Host) => listNames(cut, dir, 'open')],
+])('takes %s that was cut for a fault, not for all there is', async (_what, list) => {
+  const cut = {
+    run: <T>(command: RemoteCommand<T>) =>
+      host.run({
+        ...command,
+        parse: (reply) => command.parse({ ...reply, stdout: reply.stdout.slice(0, -1) }),
+      }),
+  } as unknown as Host;
+  await expect(list(cut)).rejects.toThrow('more entries than can be listed');
 });
