@@ -1,5 +1,5 @@
 // `npm test [-- vitest's arguments]`: everything that this machine has the parts for; what was left out is named at the end.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,14 +20,22 @@ const isComplete = process.env.CI === 'true';
 /** With a choice of files or names, vitest counts the others as skipped. */
 const isChosen = process.argv.length > 2;
 
-function runTests(bed, reportFile) {
+/** End-to-end tests and all the rest wait more than they work: they run beside each other. `test/support/order.ts` keeps them apart. */
+const LANES = [['--project=e2e'], ['--project=!e2e']];
+
+/** @returns the exit code of vitest */
+function runTests(bed, choice, reportFile) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  return spawnSync(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, KILIM_TESTBED: JSON.stringify(bed) },
-  }).status;
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...choice], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'], // two terminals' worth of redrawing would be unreadable
+      env: { ...process.env, KILIM_TESTBED: JSON.stringify(bed) },
+    });
+    child.stdout.pipe(process.stdout, { end: false });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
 }
 
 function readReport(file) {
@@ -37,6 +45,8 @@ function readReport(file) {
     return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, testResults: [] };
   }
 }
+
+const sum = (reports, count) => reports.reduce((total, report) => total + report[count], 0);
 
 const table = (title, rows) => {
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -48,12 +58,15 @@ const table = (title, rows) => {
 await prepare();
 const scratch = mkdtempSync(join(tmpdir(), 'kilim-test-report-'));
 const bed = testBed();
-const status = runTests(bed, join(scratch, 'report.json'));
-const report = readReport(join(scratch, 'report.json'));
+const lanes = isChosen ? [process.argv.slice(2)] : LANES;
+const files = lanes.map((_lane, i) => join(scratch, `report-${i}.json`));
+const codes = await Promise.all(lanes.map((lane, i) => runTests(bed, lane, files[i])));
+const reports = files.map(readReport);
 rmSync(scratch, { recursive: true, force: true });
 
 const missing = Object.entries(PARTS).filter(([part]) => bed.parts?.[part]?.state !== 'up');
-const skipped = report.testResults
+const skipped = reports
+  .flatMap(({ testResults }) => testResults)
   .map(({ name, assertionResults }) => [
     name.replace(`${root}/`, ''),
     assertionResults.filter((test) => test.status !== 'passed' && test.status !== 'failed').length,
@@ -66,7 +79,10 @@ if (skipped.length > 0)
     'Tests that were skipped:',
     skipped.map(([name, count]) => [name, `${count}`]),
   );
-const closingLine = `${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped`;
+const [passed, failed, pending] = ['numPassedTests', 'numFailedTests', 'numPendingTests'].map((count) =>
+  sum(reports, count),
+);
+const closingLine = `${passed} passed, ${failed} failed, ${pending} skipped`;
 const faults = isComplete
   ? [
       ...(missing.length > 0 ? ['a missing part is a failure'] : []),
@@ -76,4 +92,4 @@ const faults = isComplete
 if (faults.length > 0) process.stdout.write(`\nWith CI=true ${faults.join(', and ')}.\n`);
 process.stdout.write(`\n${closingLine}\n`);
 if (process.env.KILIM_CLOSING_LINE) writeFileSync(process.env.KILIM_CLOSING_LINE, `${closingLine}\n`);
-process.exit(status !== 0 || faults.length > 0 ? 1 : 0);
+process.exit(codes.some((code) => code !== 0) || faults.length > 0 ? 1 : 0);
