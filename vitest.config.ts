@@ -4,7 +4,7 @@ import { Order } from './test/support/order.js';
 
 const project = (name: string, testTimeout: number, more: object = {}) => ({
   extends: true as const,
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, sequence: { groupOrder: 0 }, ...more },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, sequence: { groupOrder: 1 }, ...more },
 });
 
 // What each needs is said in the table of tests in README.md. A test whose part is not there skips itself by name.
@@ -21,8 +21,8 @@ export default defineConfig({
     projects: [
       project('integration', 60_000),
       project('e2e', 60_000),
-      project('workflow', 30_000, { sequence: { groupOrder: 1 } }),
-      project('unit', 20_000, { maxWorkers: 2, sequence: { groupOrder: 2 } }),
+      project('workflow', 30_000, { sequence: { groupOrder: 2 } }),
+      project('unit', 20_000, { maxWorkers: 2, sequence: { groupOrder: 3 } }),
     ],
   },
 });

@@ -43,11 +43,12 @@ export async function openUrl(
   url: string,
   allowPrivate: boolean,
   signal: AbortSignal,
+  silenceMs = SILENCE_MS,
 ): Promise<IncomingMessage> {
   if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${url} is no URL.`);
   let address = new URL(url);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-    const reply = await request(address, allowPrivate, signal);
+    const reply = await request(address, allowPrivate, signal, silenceMs);
     const { statusCode = 0, headers } = reply;
     if (statusCode >= 200 && statusCode < 300) return reply;
     reply.destroy();
@@ -62,7 +63,12 @@ export async function openUrl(
   throw new KilimError('TRANSFER_FAILED', `${url} redirects more than ${MAX_REDIRECTS} times.`);
 }
 
-const request = (address: URL, allowPrivate: boolean, signal: AbortSignal): Promise<IncomingMessage> =>
+const request = (
+  address: URL,
+  allowPrivate: boolean,
+  signal: AbortSignal,
+  silenceMs: number,
+): Promise<IncomingMessage> =>
   new Promise((settle, reject) => {
     const refuse = (why: string): void =>
       reject(new KilimError('TRANSFER_FAILED', `${address.href} cannot be fetched: ${why}`));
@@ -79,13 +85,20 @@ const request = (address: URL, allowPrivate: boolean, signal: AbortSignal): Prom
     });
     const timer = setTimeout(() => sent.destroy(new Error('no answer in time')), CONNECT_MS);
     sent.on('socket', (socket) => socket.once('connect', () => clearTimeout(timer)));
-    sent.setTimeout(SILENCE_MS, () => sent.destroy(new Error('nothing came for a minute')));
+    let body: IncomingMessage | undefined;
+    sent.setTimeout(silenceMs);
+    sent.on('timeout', () => {
+      // what came and was not taken yet is our own silence, not the server's
+      if (body?.readableLength) sent.socket?.setTimeout(silenceMs);
+      else sent.destroy(new Error('nothing came for a minute'));
+    });
     sent.on('error', (error) => {
       clearTimeout(timer);
       refuse(error.message);
     });
     sent.on('response', (reply) => {
       clearTimeout(timer);
+      body = reply;
       settle(reply);
     });
   });

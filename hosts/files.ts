@@ -6,7 +6,7 @@ import type { FileInfo } from '../domain/files/file-info.js';
 import { joinRoot, normalizePath } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
-import type { Host } from './host.js';
+import type { Host, RemoteStream } from './host.js';
 import { fileFault, MISSING, OUTSIDE, rooted, rootedAll } from './rooted.js';
 import { checked, feed } from './pipes.js';
 
@@ -187,15 +187,18 @@ const readable = (word: string): string[] => [
 /**
  * Writes under a temporary name and renames once all has come; parents are made; a directory in the way is refused.
  * A source that breaks leaves the target as it was.
+ * A source that is a function is opened when the host is ready to take it.
  * @throws KilimError NOT_AUTHORIZED, DISK_FULL, REMOTE_ACCESS_DENIED, HOST_*; what the source throws
  */
 export async function writeFile(
   host: Host,
   rootDir: string,
   path: string,
-  source: Readable | Buffer,
+  source: Readable | Buffer | (() => Promise<Readable>),
   signal?: AbortSignal,
 ): Promise<void> {
+  // it may fail before the host is ready; `feed` says so then, and until then an error that nobody hears ends the program
+  if (source instanceof Readable) source.on('error', () => undefined);
   const early = `.kilim-${randomUUID()}`;
   const where = [
     ...rooted(rootDir, path),
@@ -211,13 +214,28 @@ export async function writeFile(
   );
   stream.stdout.resume();
   try {
-    await feed(source instanceof Readable ? source : Readable.from([source]), stream, path);
+    await feed(await opened(source, stream), stream, path);
     await host.run({ line: [...where, 'mv -fT -- "$early" "$path"'].join('\n'), parse: ignore(path) });
   } catch (error) {
     // as the end of the file and the end of the link look alike there, only this side knows that it is torn
     await host
       .run({ line: [...where, 'rm -f -- "$early"'].join('\n'), timeoutSeconds: 10, parse: () => undefined })
       .catch(() => undefined);
+    throw error;
+  }
+}
+
+async function opened(
+  source: Readable | Buffer | (() => Promise<Readable>),
+  { stdin, done }: RemoteStream,
+): Promise<Readable> {
+  if (source instanceof Readable) return source;
+  if (typeof source !== 'function') return Readable.from([source]);
+  try {
+    return await source();
+  } catch (error) {
+    stdin.end();
+    await done.catch(() => undefined); // what it made is removed after it
     throw error;
   }
 }

@@ -30,10 +30,17 @@ export async function join(
 ): Promise<Ends> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
-  const out = await from.host.stream(from.script, { signal: either });
+  const open = ({ host, script }: Side): Promise<RemoteStream> => host.stream(script, { signal: either });
+  let out: RemoteStream;
   let into: RemoteStream;
   try {
-    into = await to.host.stream(to.script, { signal: either });
+    if (turnOf(from.host) <= turnOf(to.host)) {
+      out = await open(from);
+      into = await open(to);
+    } else {
+      into = await open(to);
+      out = await open(from);
+    }
   } catch (error) {
     stop.abort();
     throw error;
@@ -60,6 +67,16 @@ export async function join(
   if (source.value.exitCode === null || target.value.exitCode === null)
     throw new KilimError('TRANSFER_FAILED', `The transfer of ${from.path} was killed on the host.`);
   return { source: source.value, target: target.value };
+}
+
+const turns = new WeakMap<Host, number>();
+let lastTurn = 0;
+
+/** Who holds a place at one host while he waits for one at another must ask both in the same order as all others. */
+function turnOf(host: Host): number {
+  const turn = turns.get(host) ?? ++lastTurn;
+  turns.set(host, turn);
+  return turn;
 }
 
 /** tar ends with 1 where a file grew while it was read, as the log of something that still runs does. */

@@ -1,6 +1,7 @@
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdirSync, chownSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { PassThrough, pipeline } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
 import { collect, silence, tail } from './collect.js';
@@ -89,11 +90,13 @@ export function openLocal(settings: LocalSettings): Host {
       const child = start(line);
       const ending = guard(child, options?.signal);
       const stderr = tail(child.stderr, STDERR_BYTES);
+      // Node drops what nobody has read yet when a child exits
+      const stdout = pipeline(child.stdout, new PassThrough(), () => undefined);
       // who stops reading or writing half-way wants the command to end
       const cut = (): void => {
-        if (child.stdout.errored || child.stdin.errored) endGroup(child);
+        if (stdout.errored || child.stdin.errored) endGroup(child);
       };
-      child.stdout.on('close', cut);
+      stdout.on('close', cut);
       child.stdin.on('close', cut);
       const done = exitOf(child)
         .then(async (exitCode) => {
@@ -105,7 +108,7 @@ export function openLocal(settings: LocalSettings): Host {
         })
         .finally(ending.off);
       done.catch(() => undefined);
-      return { stdin: child.stdin, stdout: child.stdout, done };
+      return { stdin: child.stdin, stdout, done };
     },
   };
 }

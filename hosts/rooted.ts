@@ -30,6 +30,11 @@ export const rootedAll = (fences: readonly { rootDir: string; path: string }[]):
 /** Turns a failed file command into the error that a user or job understands. */
 export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
   const words = lastWords({ ...reply, stdout: reply.stderr ? '' : reply.stdout });
+  if (/mapfile: -d: invalid option/.test(reply.stderr))
+    return new KilimError(
+      'REMOTE_COMMAND_FAILED',
+      `The host's bash is older than 4.4, which is needed: ${words}`,
+    );
   if (reply.exitCode === OUTSIDE)
     return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
   if (reply.exitCode === MISSING || /No such file or directory/.test(words))

@@ -82,7 +82,11 @@ export async function openShell(channel: ClientChannel, name: string): Promise<S
 }
 
 /** Reads up to the mark and takes the exit code that follows it. */
-const untilMark = (stream: Readable, mark: string): Promise<{ text: string; code: number }> =>
+export const untilMark = (
+  stream: Readable,
+  mark: string,
+  limit = MAX_OUTPUT_BYTES,
+): Promise<{ text: string; code: number }> =>
   new Promise((resolve) => {
     const needle = Buffer.from(`\n${mark} `);
     const kept: Buffer[] = [];
@@ -94,14 +98,15 @@ const untilMark = (stream: Readable, mark: string): Promise<{ text: string; code
       const at = window.indexOf(needle);
       const end = at < 0 ? -1 : window.indexOf('\n', at + needle.length);
       if (end < 0) {
-        if (size < MAX_OUTPUT_BYTES) kept.push(chunk);
+        if (size < limit) kept.push(chunk);
         size += chunk.length;
         last = window.subarray(at < 0 ? -(needle.length + 8) : at);
         return;
       }
       stream.off('data', take);
       const code = Number(window.subarray(at + needle.length, end).toString());
-      const all = Buffer.concat([...kept, chunk]);
+      // behind a gap nothing may follow: the end would make it look whole
+      const all = Buffer.concat(size < limit ? [...kept, chunk] : kept);
       const cut = all.lastIndexOf(needle);
       resolve({ text: all.subarray(0, cut < 0 ? all.length : cut).toString('utf8'), code });
     };

@@ -1,3 +1,5 @@
+import { pipeline, type Readable } from 'node:stream';
+
 import { KilimError } from '../domain/errors.js';
 import { copyBigFile, counting } from './copy-big-file.js';
 import { openUrl } from './fetch-url.js';
@@ -114,7 +116,7 @@ async function copyOnHost(copy: CopyTree, list: Buffer | undefined): Promise<Cou
         '[ "$path" = "$target" ] && exit 0',
         'if [ -d "$path" ]; then mkdir -p -- "$target" && cd -- "$path" || exit',
         ...(list ? COPY_LISTED : COPY_ALL),
-        'else { [ -d "${target%/*}/" ] || mkdir -p -- "${target%/*}/"; } && cp -aL -- "$path" "$target" || exit',
+        'else { [ -d "${target%/*}/" ] || mkdir -p -- "${target%/*}/"; } && cp -afL -- "$path" "$target" || exit',
         'stat -L -c "1 %s" -- "$path"; fi',
       ].join('\n'),
       ...(list ? { stdin: list } : {}),
@@ -131,7 +133,7 @@ async function copyOnHost(copy: CopyTree, list: Buffer | undefined): Promise<Cou
   return counted;
 }
 
-const COPY_ALL = ['  cp -a -- . "$target/" || exit', `  find . -type f -printf '%s\\n' | ${COUNT}`];
+const COPY_ALL = ['  cp -af -- . "$target/" || exit', `  find . -type f -printf '%s\\n' | ${COUNT}`];
 
 const COPY_LISTED = [
   "  mapfile -d '' -t list",
@@ -149,11 +151,12 @@ export interface FetchHttp extends To {
 /** @throws KilimError TRANSFER_FAILED, PATH_NOT_FOUND (404), HOST_*, DISK_FULL */
 export async function fetchHttp(fetch: FetchHttp): Promise<void> {
   const { url, to, toRoot, toPath, signal, onProgress, allowPrivate } = fetch;
-  const body = await openUrl(url, allowPrivate, signal);
-  const counted = counting(0, onProgress);
-  body.on('error', (error) => counted.destroy(error));
-  await writeFile(to, toRoot, toPath, body.pipe(counted), signal).catch((error: unknown) => {
-    body.destroy();
+  // a server is asked only when the host is ready: it does not wait for long
+  const open = async (): Promise<Readable> => {
+    const body = await openUrl(url, allowPrivate, signal);
+    return pipeline(body, counting(0, onProgress), () => undefined);
+  };
+  await writeFile(to, toRoot, toPath, open, signal).catch((error: unknown) => {
     throw brokenBody(error, url);
   });
 }

@@ -56,8 +56,7 @@ export const docker: Runtime = {
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',
         usage.begin,
-        // Podman follows the log of a container that was removed for ever
-        `code=$(${engine} wait ${plan.uuid}) || { kill $logs; exit 125; }`,
+        ...waiting(plan),
         usage.end,
         'wait $logs',
         'exit $code',
@@ -69,6 +68,26 @@ export const docker: Runtime = {
       ],
     };
   },
+};
+
+/** Lines that wait for the container's end and set `code`. */
+const waiting = (plan: JobPlan): string[] => {
+  const { uuid, containerEngine } = plan;
+  const engine = engineOf(plan);
+  // Podman follows the log of a container that was removed for ever
+  if (containerEngine === 'podman') return [`code=$(${engine} wait ${uuid}) || { kill $logs; exit 125; }`];
+  return [
+    // a daemon that is restarted drops who waits, and the container may run on: it is over when the daemon says so
+    `until code=$(${engine} wait ${uuid} 2> /dev/null); do`,
+    '  since=$(date +%s)',
+    `  until said=$(${engine} inspect --type container ${uuid} 2>&1 > /dev/null); do`,
+    '    [[ "$said" == *[Nn]"o such"* ]] && { kill $logs 2> /dev/null; exit 125; }',
+    '    sleep 2',
+    '  done',
+    '  sleep 0.5',
+    `  kill -0 $logs 2> /dev/null || { ${engine} logs --follow --since "$since" ${uuid} & logs=$!; }`,
+    'done',
+  ];
 };
 
 /** An image that is there is used as it is. */

@@ -51,7 +51,8 @@ export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): st
 const unpack = (plan: JobPlan): Preparation => {
   const archive = archivePath(plan);
   const unzip = [
-    'if command -v unzip > /dev/null; then unzip -qo "$archive"',
+    // 1 is a warning, as of a zip with backslashes
+    'if command -v unzip > /dev/null; then unzip -qo "$archive"; [ $? -le 1 ]',
     // many login nodes lack unzip and have Python
     'elif command -v python3 > /dev/null; then python3 - "$archive" <<\'END\'',
     'import os, sys, zipfile',

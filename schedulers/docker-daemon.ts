@@ -24,7 +24,8 @@ export const dockerDaemon: Scheduler = {
       `said=$(probe ${plan.uuid} ${quote(ledgerDir(plan))})`,
       '[[ "$said" == *" gone" ]] || { echo "$said"; exit 0; }',
       // the wrapper is dead; the daemon has the last word
-      `word=$(${engineOf(plan)} inspect --format '{{.State.Status}} {{.State.ExitCode}}' ${plan.uuid} 2>/dev/null)`,
+      `look() { ${engineOf(plan)} inspect --type container --format '{{.State.Status}} {{.State.ExitCode}}' ${plan.uuid}; }`,
+      'word=$(look 2> /dev/null) || word=$(look 2>&1)',
       'case "$word" in',
       `  running*|restarting*) echo "${plan.uuid} running" ;;`,
       `  paused*) echo "${plan.uuid} suspended" ;;`,
@@ -32,7 +33,9 @@ export const dockerDaemon: Scheduler = {
       `  exited*|stopped*) code=\${word#* }; ${engineOf(plan)} logs ${plan.uuid} ${redirection(plan)}`,
       `    echo "$code 0 0" > ${quote(`${ledgerDir(plan)}/exit`)}; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1`,
       `    echo "${plan.uuid} over $code 0 0" ;;`,
-      '  *) echo "$said" ;;',
+      '  *[Nn]"o such"*) echo "$said" ;;',
+      // an engine that does not answer, as after a restart of the host, may still have it
+      `  *) echo "${plan.uuid} away" ;;`,
       'esac',
     ].join('\n'),
     parse: parseState(plan.uuid),

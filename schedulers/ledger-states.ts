@@ -8,16 +8,17 @@ import type { Reply } from '../domain/remote-command.js';
  */
 export const PROBE = [
   'probe() {',
-  '  local code begin end by cpu peak pid start stat',
+  '  local code begin end by cpu peak pid start node here stat',
   '  if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
   '  if [ -s "$2/pid" ]; then',
-  '    read -r pid start < "$2/pid"; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
+  '    read -r pid start node < "$2/pid"; read -r here < /proc/sys/kernel/hostname; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
   '    local word rest=${stat##*) }; set -- "$1" "$2" $rest',
   '    if [ -n "$stat" ] && [ "${22}" = "$start" ] && [ "$3" != Z ]; then',
   '      [ "$3" = T ] && word=suspended || word=running; echo "$1 $word"; return',
   '    fi',
   // it may have ended between the two looks
   '    if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
+  '    [ -z "$node" ] || [ "$node" = "$here" ] || { echo "$1 elsewhere $node $here"; return; }',
   '    echo "$1 gone"; return',
   '  fi',
   '  if [ -d "$2/started.1" ]; then echo "$1 running"; else echo "$1 queued"; fi',
@@ -43,6 +44,11 @@ export const parseState =
 
 const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => {
   switch (word) {
+    case 'elsewhere':
+      return {
+        is: 'unknown',
+        why: `it runs on the node ${code ?? ''}, and this login leads to ${begin ?? ''}`,
+      };
     case 'over':
       return endOf(Number(code), elapsed(begin, end), usageOf(elapsed(begin, end), cpu, peak));
     case 'running':
@@ -53,6 +59,8 @@ const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => 
       return { is: 'queued' };
     case 'gone':
       return { is: 'over', exitCode: null, word: 'WRAPPER_LOST' };
+    case 'away':
+      return { is: 'unknown', why: 'the container engine does not answer' };
     default:
       return { is: 'unknown', why: `the host said "${word ?? ''}"` };
   }

@@ -88,7 +88,9 @@ const parseLaunch = (reply: Reply): Launch => {
 /** Every process of the job: by the tag in its environment, or by the wrapper's session. */
 export const listProcesses = (plan: JobPlan, installation: string): string[] => [
   `ledger=${quote(ledgerDir(plan))}`,
-  'sid=; [ -r "$ledger/pid" ] && read -r sid start < "$ledger/pid"',
+  'sid=; [ -r "$ledger/pid" ] && read -r sid start node < "$ledger/pid"',
+  'read -r here < /proc/sys/kernel/hostname',
+  'elsewhere() { [ -z "$node" ] || [ "$node" = "$here" ] || [ -s "$ledger/exit" ] || echo "it runs on the node $node, and this login leads to $here"; }',
   // a session is only ours while its leader's start time is: a pid may have been used again
   '{ read -r s < "/proc/$sid/stat"; } 2> /dev/null && { set -- ${s##*) }; [ "${20}" = "$start" ] || sid=; }',
   'list() {',
@@ -126,6 +128,7 @@ export const endAll = (plan: JobPlan, installation: string): string[] => [
   'for _ in {1..50}; do all=$(list); [ -z "$all" ] && break; sleep 0.1; done',
   'for _ in {1..20}; do all=$(list); [ -z "$all" ] && break; kill -KILL $all 2>/dev/null; sleep 0.1; done',
   `rm -f ${stateDir(installation)}/live/${plan.uuid}`,
+  'elsewhere',
 ];
 
 export const parseLeft = ({ stdout }: Reply): Cancelled => ({

@@ -55,8 +55,9 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
       'search() { local ids wait; for wait in 0 1 2; do sleep $wait; ids=$(queue) || unsure; [ -n "$ids" ] && keep "$ids" adopted; done',
       '  ids=$(controller) || unsure; [ -n "$ids" ] && keep "$ids" adopted; }',
       'mkdir -p "$ledger" "$state/events" || exit 73',
-      // one at a time: an sbatch whose script was given up holds the lock as long as it lives
-      'if command -v flock > /dev/null; then exec 9> "$ledger/lock" || exit 73; flock -w 30 9 || { echo "another attempt is under way" >&2; unsure; }; fi',
+      // one at a time: an sbatch whose script was given up holds the lock as long as it lives; a file system without
+      // locks is no reason to wait
+      'if command -v flock > /dev/null; then exec 9> "$ledger/lock" || exit 73; flock -w 30 -E 75 9; [ $? -ne 75 ] || { echo "another attempt is under way" >&2; unsure; }; fi',
       'id=$(known) && keep "$id" adopted',
       '[ -e "$ledger/cancelled" ] && { echo "cancelled -"; exit 0; }',
       '[ -e "$ledger/intent" ] && search',

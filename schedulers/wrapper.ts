@@ -48,8 +48,9 @@ export const wrapperScript = ({
     // the word of an earlier run, or of an earlier job in the same directory, is not this one's
     `rm -f ${exitWord(plan)} 2> /dev/null`,
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
-    // pid and start time together are safe against a pid that is used again
-    'echo "$$ ${20}" > "$ledger/pid.tmp" && mv "$ledger/pid.tmp" "$ledger/pid"',
+    // pid and start time together are safe against a pid that is used again; a login name may lead to many nodes
+    'read -r node < /proc/sys/kernel/hostname',
+    'echo "$$ ${20} $node" > "$ledger/pid.tmp" && mv "$ledger/pid.tmp" "$ledger/pid"',
     // room for the record of the end, which is written over it: the application may fill the disk
     `printf '%200s\\n' '' > "$ledger/exit.tmp"`,
     'begin=$(now)',

@@ -53,3 +53,12 @@ it('holds a container that an earlier try has paused', () => {
   esac`;
   expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), paused).done).toBe(true);
 });
+
+it('does not take a run for lost whose wrapper is gone while its engine does not answer', () => {
+  mkdirSync(join(ledger(), 'started.1'), { recursive: true });
+  writeFileSync(join(ledger(), 'pid'), '1 1\n');
+  const settle = (engine: string) => run(dockerDaemon.settle(planHere(), '1', 'inst'), engine);
+  expect(settle(AWAY)).toEqual({ is: 'unknown', why: 'the container engine does not answer' });
+  expect(settle('echo "Error: No such container: x" >&2; exit 1')).toMatchObject({ word: 'WRAPPER_LOST' });
+  expect(settle('[ "$1" = inspect ] && echo "exited 5"')).toMatchObject({ is: 'over', exitCode: 5 });
+});

@@ -82,3 +82,16 @@ it('keeps what the engine warns of out of the output, and says why it made no co
   expect(asked('echo "WARNING: no forwarding" >&2; echo 4f5e')).toEqual(['output\n', '', 3]);
   expect(asked('echo "no such network" >&2; return 125')).toEqual(['', 'no such network\n', 125]);
 });
+
+it('waits on for a container whose daemon was restarted, and no longer than the daemon knows it', () => {
+  const { run } = docker.phrase(aPlan({ runtime: 'DOCKER' }));
+  const ends = (inspect: string) => {
+    const engine = `tries=$(mktemp); docker() { echo "$1" >> "$tries"; case $1 in
+      wait) [ "$(grep -c wait "$tries")" -gt 1 ] && echo 7 ;;
+      inspect) ${inspect} ;;
+    esac; }`;
+    return spawnSync('bash', ['-c', `${engine}\n${run}`], { encoding: 'utf8' }).status;
+  };
+  expect(ends('echo running')).toBe(7);
+  expect(ends('echo "Error: No such container: x" >&2; return 1')).toBe(125);
+});

@@ -151,6 +151,18 @@ describe('the wrapper', () => {
     expect(await settled()).toMatchObject({ is: 'over', exitCode: null, word: 'WRAPPER_LOST' });
   });
 
+  it('of another node behind the same name is not taken for lost, and a cancel says that it was not reached', () => {
+    const folder = join(dir, 'job/.kilim', planHere().uuid);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'pid'), '1 1 login4\n');
+    const why = expect.stringContaining('runs on the node login4');
+    expect(run(processTable.settle(planHere(), '', 'inst'))).toEqual({ is: 'unknown', why });
+    expect(run(processTable.cancel(planHere(), '1', 'inst'))).toEqual({ left: [why] });
+    writeFileSync(join(folder, 'exit'), '4 1000 2000 - - - 0\n');
+    expect(run(processTable.settle(planHere(), '', 'inst'))).toMatchObject({ is: 'over', exitCode: 4 });
+    expect(run(processTable.cancel(planHere(), '1', 'inst'))).toEqual({ left: [] });
+  });
+
   it('waits for a host that is slow to start it', async () => {
     stage('exit 5');
     const script = join(dir, 'job/tapisjob.sh');
