@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -89,6 +89,23 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     expect(await kilim.output(uuid)).toBe('before\nafter\n');
     expect(leftOf(uuid)).toEqual([]);
   }, 240_000);
+
+  it('tells what it used, where the engine gives it a cgroup of its own', async () => {
+    const uuid = await run(
+      system,
+      'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; head -c 50000000 /dev/zero | tail -c 50000000 > /dev/null; sleep 2',
+    );
+    const job = (await kilim.until(uuid, 'FINISHED', 110)) as unknown as {
+      kilimUsage: Record<string, number | null>;
+    };
+    // a rootless Podman has one with cgroups of version 2 only
+    const isGrouped = engine === docker || existsSync('/sys/fs/cgroup/cgroup.controllers');
+    const { cpuSeconds, peakMemoryMB } = job.kilimUsage;
+    if (!isGrouped) return expect([cpuSeconds, peakMemoryMB]).toEqual([null, null]);
+    expect(cpuSeconds).toBeGreaterThan(0.2);
+    expect(peakMemoryMB).toBeGreaterThan(45);
+    expect(peakMemoryMB).toBeLessThan(200);
+  }, 120_000);
 
   if (engine !== podman) return;
 
