@@ -2,6 +2,7 @@ import { KilimError } from '../domain/errors.js';
 import { tapisUrl } from '../domain/files/tapis-url.js';
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { isDynamic } from '../domain/systems/system.js';
+import { rootOn } from '../hosts/host-variable.js';
 import type { Deps } from './deps.js';
 import { fenceFor } from './path-fence.js';
 
@@ -29,16 +30,13 @@ export async function systemOf(
   const mapped = isDynamic(system)
     ? (await store.systems.getCredential(plan.tenant, systemId, 'dynamic', asUser))?.loginUser
     : null;
+  const { rootDir, host, port } = system;
+  const loginUser = isDynamic(system) ? (mapped ?? asUser) : system.effectiveUserId;
+  const use = { systemId, rootDir, host, port, loginUser, asUser };
+  if (!rootDir.includes('HOST_EVAL(')) return { path, fence, use };
   return {
     path,
     fence,
-    use: {
-      systemId,
-      rootDir: system.rootDir,
-      host: system.host,
-      port: system.port,
-      loginUser: isDynamic(system) ? (mapped ?? asUser) : system.effectiveUserId,
-      asUser,
-    },
+    use: { ...use, rootDir: await rootOn(await deps.openHost(plan.tenant, use), system) },
   };
 }

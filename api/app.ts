@@ -17,7 +17,8 @@ export function createApp(deps: ApiDeps): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  app.set('trust proxy', deps.config.TRUST_PROXY);
+  // one proxy: of what stands further left in its headers the client may have written any
+  app.set('trust proxy', deps.config.TRUST_PROXY ? 1 : false);
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(cors(deps.config.CORS_ORIGINS));
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT });
@@ -108,6 +109,7 @@ function toCall(one: Route, req: Request, caller: Call['caller'], { config }: Ap
     body: one.raw ? null : parseJson(bodyText, req.headers['content-type']),
     bodyText,
     headers: req.headers as Record<string, string | undefined>,
+    address: req.ip ?? '',
     request: req,
   };
 }

@@ -27,9 +27,9 @@ export const flag = (name: string, text: string | undefined): boolean => {
 /** The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5). */
 export function pagingOf({ query }: Pick<Call, 'query'>): Paging {
   const orderBy = (query['orderBy'] ?? '').split(',').filter(Boolean).map((part) => {
-    const [, attribute, direction] = /^\s*([A-Za-z_]+)\s*(?:\((asc|desc)\))?\s*$/i.exec(part) ?? [];
+    const [, attribute, direction] = /^\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:\((asc|desc)\))?\s*$/i.exec(part) ?? [];
     if (!attribute) throw new KilimError('INVALID_REQUEST', `orderBy: "${part}" must read attribute(asc) or attribute(desc)`);
-    const camel = attribute.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+    const camel = attribute.replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()).replace(/^memoryMb$/, 'memoryMB');
     return { attribute: camel, direction: direction?.toLowerCase() === 'desc' ? ('desc' as const) : ('asc' as const) };
   }); // prettier-ignore
   return {

@@ -6,7 +6,7 @@ import { planJob, type PlanInput } from '../domain/jobs/plan/plan-job.js';
 import { hostEvalsNeeded } from '../domain/jobs/plan/directories.js';
 import type { PlannedJob } from '../domain/jobs/job-plan.js';
 import type { JobRequest } from '../domain/jobs/request.js';
-import type { System } from '../domain/systems/system.js';
+import { hostVariable } from '../hosts/host-variable.js';
 import { isLocal } from '../hosts/local.js';
 import { runtimes } from '../runtimes/index.js';
 import { schedulers } from '../schedulers/index.js';
@@ -47,13 +47,10 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   const hostEvals: Record<string, string | null> = {};
   for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
     const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
-    hostEvals[`${systemId}:${variable}`] = await hostVariable(
-      deps,
-      system,
-      loginUsers[system.id] ?? '',
-      owner.user,
-      variable,
-    );
+    const { tenant, host, port } = system;
+    const login = { loginUser: loginUsers[system.id] ?? '', asUser: owner.user };
+    const opened = await deps.hosts.open({ tenant, systemId: system.id, host, port, ...login });
+    hostEvals[`${systemId}:${variable}`] = await hostVariable(opened, variable);
   }
   const hostKind = isLocal(exec, { isEnabled: deps.config.KILIM_LOCAL_EXECUTION }) ? 'local' : 'ssh';
   const input: PlanInput = {
@@ -81,34 +78,4 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
   await checkPlannedPaths(store, owner, made);
   return planned;
-}
-
-/** What a login shell of the host says: many sites set such variables only there. */
-async function hostVariable(
-  { hosts }: ApiDeps,
-  system: System,
-  loginUser: string,
-  asUser: string,
-  variable: string,
-): Promise<string | null> {
-  const host = await hosts.open({
-    tenant: system.tenant,
-    systemId: system.id,
-    host: system.host,
-    port: system.port,
-    loginUser,
-    asUser,
-  });
-  return host.run({
-    line: `bash -lc 'echo; echo "KILIM:$${variable}"' 2>/dev/null`.replace('$$', '$'),
-    timeoutSeconds: 10,
-    // start-up files may print: only our own line counts
-    parse: ({ stdout }) =>
-      stdout
-        .split('\n')
-        .filter((line) => line.startsWith('KILIM:'))
-        .at(-1)
-        ?.slice(6)
-        .trim() || null,
-  });
 }

@@ -35,14 +35,18 @@ export function parseJson(text: string, type = 'application/json'): unknown {
     )?.[0];
     throw new KilimError('INVALID_JSON', `The body is not JSON${position ? ` at ${position}` : ''}.`);
   }
-  if (text.includes('\\u0000')) refuseNul(body);
+  if (/\\u(0000|d[89a-f])/i.test(text)) refuseNul(body);
   return body;
 }
 
-/** No value of the interface may hold a NUL: neither a shell nor a database takes one. */
+const HALF = /[\ud800-\udfff]/u;
+
+/** No value of the interface may hold a NUL or half a character: neither a shell nor a database takes one. */
 export function refuseNul(value: unknown, field = 'body'): void {
   if (typeof value === 'string' && value.includes('\0'))
     throw new KilimError('INVALID_REQUEST', `${field}: contains a NUL character`);
+  if (typeof value === 'string' && HALF.test(value))
+    throw new KilimError('INVALID_REQUEST', `${field}: contains half of a surrogate pair`);
   if (value === null || typeof value !== 'object') return;
   for (const [name, member] of Object.entries(value)) {
     refuseNul(name, field);

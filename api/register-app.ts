@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { App } from '../domain/apps/app.js';
 import { KilimError } from '../domain/errors.js';
+import { runtimes } from '../runtimes/index.js';
 import { AppDefinition } from '../schemas/app.js';
 import { parseBody } from '../schemas/parse.js';
 import { now } from '../store/now.js';
@@ -44,17 +45,20 @@ export async function replaceApp(
   return store.apps.replace({ ...given, owner: older.owner, tenant, uuid, deleted, created, updated: now() });
 }
 
-type Meant = Pick<App, 'jobAttributes' | 'jobType' | 'runtime'>;
+type Meant = Pick<App, 'containerImage' | 'jobAttributes' | 'jobType' | 'runtime' | 'runtimeOptions'>;
 
 /** What the schema cannot know: the systems it names, with the caller's rights. @throws KilimError INVALID_REQUEST with all faults */
 async function checkMeaning(
-  { jobAttributes, jobType, runtime }: Meant,
+  { containerImage, jobAttributes, jobType, runtime, runtimeOptions }: Meant,
   caller: Caller,
   store: ApiDeps['store'],
 ): Promise<void> {
   const { execSystemId, archiveSystemId, archiveSystemDir, execSystemLogicalQueue, parameterSet } =
     jobAttributes;
-  const faults: string[] = [];
+  const faults = runtimes[runtime].faults(
+    { containerImage, runtimeOptions, containerArgs: [], inputs: [] },
+    'ssh',
+  );
   const find = async (field: string, id: string, level: 'EXECUTE' | 'READ') => {
     try {
       return await systemFor(store, caller, id, level);

@@ -38,7 +38,7 @@ export async function registerSystem(
     uuid: randomUUID(),
     owner,
     effectiveUserId: given.effectiveUserId === '${owner}' ? owner : given.effectiveUserId,
-    rootDir: given.rootDir.startsWith('/') ? `/${normalizePath(fill(given.rootDir))}` : given.rootDir,
+    rootDir: given.rootDir.startsWith('/') ? `/${normalizePath(fill(given.rootDir))}` : fill(given.rootDir),
     jobWorkingDir: given.jobWorkingDir === null ? null : fill(given.jobWorkingDir),
     parentId: null,
     importRefId: null,
@@ -155,19 +155,15 @@ export async function setCredential(
       'INVALID_REQUEST',
       'loginUser: is only possible for a system with a dynamic effectiveUserId',
     );
-  if (!skipCheck)
-    await checkCredential(
-      deps,
-      system,
-      dynamic ? (secret.loginUser ?? userName) : userName,
-      secret,
-      userName,
-    );
-  await deps.store.systems.setCredential(
-    system.tenant,
-    system.id,
-    dynamic ? 'dynamic' : 'static',
-    userName,
-    secret,
-  );
+  if (!Object.entries(secret).some(([, value]) => value))
+    throw new KilimError('INVALID_REQUEST', 'body: gives no credential');
+  const kind = dynamic ? 'dynamic' : 'static';
+  // who brings another secret logs in under the name of before (platform §3.3)
+  const older = await deps.store.systems.getCredential(system.tenant, system.id, kind, userName);
+  const loginUser = secret.loginUser ?? older?.loginUser;
+  if (!skipCheck) await checkCredential(deps, system, loginUser ?? userName, secret, userName);
+  await deps.store.systems.setCredential(system.tenant, system.id, kind, userName, {
+    ...secret,
+    ...(loginUser ? { loginUser } : {}),
+  });
 }

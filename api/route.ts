@@ -15,6 +15,8 @@ export interface Call {
   body: unknown;
   bodyText: string;
   headers: Record<string, string | undefined>;
+  /** Where the client is, as a trusted proxy says. */
+  address: string;
   request: IncomingMessage;
 }
 

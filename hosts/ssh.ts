@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 
 import ssh2, { type CipherAlgorithm, type ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
+import { isAllowed } from './fetch-url.js';
 import type { HostAddress } from './host.js';
 
 export interface HostKeys {
@@ -41,6 +43,7 @@ export async function connectSsh(
       'HOST_LOGIN_REFUSED',
       `No credential is registered for ${where} (system ${address.systemId}).`,
     );
+  await refuseAddress(address.host, where);
   const pinned = await keys.find(address);
   const client = new ssh2.Client();
   const state = { isOpen: false, isReached: false, offered: '' };
@@ -91,6 +94,13 @@ export async function connectSsh(
     close: () => client.end(),
     exec: (line) => exec(client, line, where, () => state.isOpen),
   };
+}
+
+/** Nobody has an account at a link-local address: metadata services of clouds live there. */
+async function refuseAddress(host: string, where: string): Promise<void> {
+  const found = await lookup(host, { all: true }).catch(() => []); // an unknown name is told by the connection
+  if (!found.every(({ address }) => isAllowed(address, true)))
+    throw new KilimError('HOST_LOGIN_REFUSED', `${where} has an address that is not allowed.`);
 }
 
 const fingerprintOf = (key: Buffer): string =>

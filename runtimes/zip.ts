@@ -8,13 +8,19 @@ const KEEP_ARCHIVE = '--tapis-zip-save';
 
 /** An archive that is unpacked into the exec dir and brings its own executable (specification: jobs §6.7). */
 export const zip: Runtime = {
-  faults: ({ containerArgs }) =>
-    containerArgs
+  faults: ({ containerArgs, containerImage }) => [
+    ...(isServed(containerImage)
+      ? []
+      : [
+          `containerImage: "${containerImage}" must be a path on the execution system that begins with /, or begin with tapis://, http:// or https://`,
+        ]),
+    ...containerArgs
       .filter(({ arg }) => arg.trim() !== KEEP_ARCHIVE)
       .map(
         ({ arg }) =>
           `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
+  ],
   prepare: (plan) => unpack(plan),
   envFile: (_plan, env) =>
     Object.entries(env)
@@ -32,6 +38,11 @@ export const zip: Runtime = {
     after: [],
   }),
 };
+
+const isServed = (image: string): boolean =>
+  image.startsWith('/') ||
+  /^tapis:\/\/[^/]+\/./i.test(image) ||
+  (/^https?:\/\//i.test(image) && URL.canParse(image));
 
 /** Which program of the archive is run; written when it is unpacked. */
 const executableFile = (plan: JobPlan): string => `${ledgerDir(plan)}/executable`;

@@ -6,13 +6,25 @@ import {
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string());
+const NAME = /^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/;
+const envKey = orNull(
+  plain(80).regex(NAME, 'must be a letter or _, then letters, digits or _, and may not start with _tapis'),
+);
+/** With macros in it, what follows is not known yet. */
+const url = z
+  .string()
+  .min(1)
+  .regex(
+    /^(\$\{|(tapis|tapislocal|https?):\/\/)/i,
+    'must start with tapis://, tapislocal://, http:// or https://',
+  );
 const fileInput = z.strictObject({
   name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
-  autoMountLocal: orTrue, envKey: orNull(plain(80)), notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(z.string().min(1)), targetPath: orNull(z.string()),
+  autoMountLocal: orTrue, envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(url), targetPath: orNull(z.string()),
 }); // prettier-ignore
 const fileInputArray = z.strictObject({
   name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
-  envKey: orNull(plain(80)), notes: notes.nullish().transform((free) => free ?? {}), sourceUrls: texts, targetDir: orNull(z.string()),
+  envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrls: orEmpty(url), targetDir: orNull(z.string()),
 }); // prettier-ignore
 
 const parameterSet = z.strictObject({
@@ -126,6 +138,22 @@ export const AppDefinition = z
       'jobAttributes.fileInputArrays',
       fileInputArrays.map(({ name }) => name),
     );
+    const keys = [...set.envVariables.map(({ key }) => key), ...[...fileInputs, ...fileInputArrays].flatMap((input) => input.envKey ?? [])]; // prettier-ignore
+    unique(context, 'jobAttributes.parameterSet.envVariables', keys);
+    for (const [i, { key }] of set.envVariables.entries())
+      if (!NAME.test(key))
+        context.addIssue({
+          code: 'custom',
+          path: ['jobAttributes', 'parameterSet', 'envVariables', i, 'key'],
+          message: 'must be a letter or _, then letters, digits or _',
+        });
+    for (const [i, { inputMode, sourceUrl }] of fileInputs.entries())
+      if (inputMode === 'FIXED' && !sourceUrl)
+        context.addIssue({
+          code: 'custom',
+          path: ['jobAttributes', 'fileInputs', i, 'sourceUrl'],
+          message: 'is required for FIXED',
+        });
     if (app.runtimeOptions.includes('SINGULARITY_START') && app.runtimeOptions.includes('SINGULARITY_RUN')) {
       context.addIssue({
         code: 'custom',

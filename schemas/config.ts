@@ -64,7 +64,7 @@ export const Config = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe('address that clients see; default: that of each request'),
-    TRUST_PROXY: flag.default(false).describe('behind a proxy: believe its `X-Forwarded-…` headers'),
+    TRUST_PROXY: flag.default(false).describe('behind one proxy: believe its `X-Forwarded-…` headers'),
     CORS_ORIGINS: list
       .default([])
       .describe('origins of web pages that may call the API, separated by commas, or `*`'),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+import { normalizePath } from '../domain/files/path.js';
+import { parseHostEval } from '../domain/macros.js';
 import type { System } from '../domain/systems/system.js';
 import {
   argSpecs, echoes, envVariables, int, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, withoutEchoes,
@@ -8,6 +10,7 @@ import {
 const queue = z.strictObject({
   name: plain(128),
   hpcQueueName: plain(128),
+  description: orNull(z.string().max(2048)),
   maxJobs: limit,
   maxJobsPerUser: limit,
   minNodeCount: orNumber(1),
@@ -57,6 +60,16 @@ const kilim = z.strictObject({
   containerEngineArgs: z.array(plain(200)).optional(),
 });
 
+/** A rootDir goes into commands, and one with HOST_EVAL is asked for on the host. */
+function faultOfDir(dir: string): string | null {
+  try {
+    normalizePath(parseHostEval(dir)?.suffix ?? dir);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /** What a request may define of a system: the rest is the service's. */
 type Defined = Omit<
   System,
@@ -92,6 +105,10 @@ export const SystemDefinition = z
       .string()
       .max(4096)
       .regex(/^(\/|HOST_EVAL\(|$)/, 'must start with /')
+      .superRefine((dir, context) => {
+        const fault = faultOfDir(dir);
+        if (fault) context.addIssue({ code: 'custom', message: fault });
+      })
       .nullish()
       .transform((dir) => dir ?? ''),
     port: int

@@ -14,10 +14,11 @@ import {
   statPath,
 } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
+import { rootOn } from '../../hosts/host-variable.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
 import { loginUserOf, pathFor } from '../authorize.js';
-import type { ApiDeps, Caller } from '../deps.js';
+import type { ApiDeps } from '../deps.js';
 import { statInfo } from '../file-stat.js';
 import { below, targetOf } from '../file-target.js';
 import { flag, integer } from '../paging.js';
@@ -30,6 +31,7 @@ import { filePermissionRoutes, moveGrants } from './file-permissions.js';
 
 const PAGE_BYTES = 1024;
 
+/** A dynamic system is opened as the user himself, never as its owner (specification: platform §5.8). */
 export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: string): Promise<Host> => {
   const loginUser = await loginUserOf(store, system, user);
   const { tenant, id: systemId, host, port } = system;
@@ -61,17 +63,14 @@ async function openedAt(
       `FILES_SYS_UNSUPPORTED Files of ${system.systemType} systems are not served yet: ${systemId}`,
     );
   }
-  const host = await openAs(deps, system, userFor(system, call.caller));
-  await refuseOutside(host, system.rootDir, fence, path);
-  return { host, system, path };
+  const host = await openAs(deps, system, call.caller.user);
+  const rootDir = await rootOn(host, system);
+  await refuseOutside(host, rootDir, fence, path);
+  return { host, system: { ...system, rootDir }, path };
 }
 
 const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
   openedAt(call, deps, targetOf(call, what), level);
-
-/** Whose credential opens a dynamic system: a grantee without one of his own reads as the owner who granted it. */
-const userFor = (system: System, caller: Caller): string =>
-  system.owner === caller.user ? caller.user : system.owner;
 
 export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
   ...info,

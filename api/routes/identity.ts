@@ -41,12 +41,27 @@ const split = (text: string): [string, string] => [
   text.split(':').slice(1).join(':'),
 ];
 
-async function byPassword(
-  call: Call,
-  { username, password, ...client }: { username: string; password: string },
-  deps: ApiDeps,
-): Promise<Answer> {
-  const address = call.request.socket.remoteAddress ?? '';
+interface Login {
+  username: string;
+  password: string;
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+/** One after the other: of guesses at the same time each would be made before the first was counted. */
+function inTurn<T>(who: string, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(who) ?? Promise.resolve()).then(work);
+  const over = mine
+    .catch(() => undefined)
+    .then(() => {
+      if (turns.get(who) === over) turns.delete(who);
+    });
+  turns.set(who, over);
+  return mine;
+}
+
+/** @throws KilimError BAD_CREDENTIALS, TOO_MANY_REQUESTS */
+async function checkPassword({ address }: Call, { username, password }: Login, deps: ApiDeps): Promise<void> {
   const limits = [[byUser, `${deps.installation} ${username} ${address}`], [byAddress, `${deps.installation} ${address}`]] as const; // prettier-ignore
   for (const [limit, who] of limits) {
     if (((await limit.get(who))?.remainingPoints ?? 1) <= 0)
@@ -60,6 +75,14 @@ async function byPassword(
     await Promise.all(limits.map(([limit, who]) => limit.consume(who).catch(() => undefined)));
     throw new KilimError('BAD_CREDENTIALS', 'Invalid username/password combination.');
   }
+}
+
+async function byPassword(
+  call: Call,
+  { username, password, ...client }: Login,
+  deps: ApiDeps,
+): Promise<Answer> {
+  await inTurn(call.address, () => checkPassword(call, { username, password }, deps));
   const weak = isLoopback(deps.config.KILIM_HOST) ? null : whyWeak(password, username);
   if (weak)
     throw new KilimError(

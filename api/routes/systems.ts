@@ -66,7 +66,7 @@ const getSystem = route({
     const { caller, query } = call;
     const system = await systemFor(deps.store, caller, idOf(call), 'READ');
     for (const name of SERVICES_ONLY)
-      if (query[name] !== undefined && query[name] !== 'false')
+      if (query[name] && !/^false$/i.test(query[name]))
         throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
     if (flag('requireExecPerm', query['requireExecPerm'])) {
       await systemFor(deps.store, caller, system.id, 'EXECUTE');

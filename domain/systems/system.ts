@@ -69,6 +69,7 @@ export interface KeyValue {
 export interface LogicalQueue {
   name: string;
   hpcQueueName: string;
+  description?: string | null;
   maxJobs: number;
   maxJobsPerUser: number;
   minNodeCount: number;

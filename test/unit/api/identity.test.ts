@@ -145,6 +145,30 @@ it('slows failed log-ins and does not say what was wrong', async () => {
   expect((await login({ username: 'alice', password: 'alice', grant_type: 'magic' })).status).toBe(400);
 });
 
+it('counts guesses that come at once, one by one', async () => {
+  const guesses = await Promise.all(
+    Array.from({ length: 30 }, () => login({ username: 'admin', password: 'no' })),
+  );
+  expect(guesses.filter(({ status }) => status === 400)).toHaveLength(10);
+  expect(guesses.filter(({ status }) => status === 429)).toHaveLength(20);
+});
+
+it('slows an address behind a proxy, not the proxy, and believes no address that the client made up', async () => {
+  const proxied = await aWorld({ TRUST_PROXY: 'true' });
+  try {
+    const login = (username: string, password: string, from: string) =>
+      proxied.ask('POST', '/v3/oauth2/tokens', {
+        body: { username, password, grant_type: 'password' },
+        headers: { 'X-Forwarded-For': from },
+      });
+    for (let i = 0; i < 10; i++) await login('alice', 'no', `198.51.100.${i}, 203.0.113.1`);
+    expect((await login('alice', 'alice', '198.51.100.99, 203.0.113.1')).status).toBe(429);
+    expect((await login('alice', 'alice', '203.0.113.2')).status).toBe(200);
+  } finally {
+    await proxied.close();
+  }
+});
+
 it('answers preflights of allowed origins', async () => {
   const ask = (origin: string) =>
     world.ask('OPTIONS', '/v3/jobs/submit', {
