@@ -162,14 +162,9 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
     120_000,
   );
 
-  it('refuses at submit what is no image of a run', async () => {
-    const app = await register('wrong', 'instance://other');
-    const { status, message } = await kilim.call('POST', '/v3/jobs/submit', {
-      name: 'x',
-      appId: app,
-      appVersion: '1',
-      execSystemId: 'slurm',
-    });
+  it('refuses an application whose image is none', async () => {
+    const app = { id: 'wrong', version: '1', runtime: 'SINGULARITY', containerImage: 'instance://other' };
+    const { status, message } = await kilim.call('POST', '/v3/apps', app);
     expect(status).toBe(400);
     expect(message).toContain('containerImage: "instance://other" must be a path');
   });
