@@ -78,11 +78,19 @@ const authenticated =
     }
   };
 
+/** A connection to a host that broke meanwhile is nothing a reader need hear of: what changes nothing is done again, once. */
+const handled = (one: Route, call: Call, deps: ApiDeps): ReturnType<Route['handle']> =>
+  one.handle(call, deps).catch((error: unknown) => {
+    if (one.method === 'get' && error instanceof KilimError && error.code === 'OUTCOME_UNKNOWN')
+      return one.handle(call, deps);
+    throw error;
+  });
+
 const handler =
   (one: Route, deps: ApiDeps) =>
   async (req: Request, res: Response): Promise<void> => {
     try {
-      const answer = await one.handle(toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
+      const answer = await handled(one, toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
       if (isBytes(answer)) await download(res, answer);
       else if (isText(answer)) text(res, answer);
       else envelope(res, answer.status ?? 200, answer);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { KilimError } from '../../../domain/errors.js';
 import type { Host } from '../../../hosts/host.js';
 import { aTutorial, aWorld, type World } from './a-world.js';
 
@@ -170,4 +171,23 @@ it('half a character is refused by the name of its field', async () => {
   expect((await world.ask('POST', '/v3/jobs/submit', { as: 'alice', body: whole, headers })).status).toBe(
     200,
   );
+});
+
+it('a reader hears nothing of a connection that broke once; who changes something does', async () => {
+  const open = vi.spyOn(world.deps.hosts, 'open');
+  const broken = () =>
+    open.mockImplementationOnce(() =>
+      Promise.reject(new KilimError('OUTCOME_UNKNOWN', 'The connection broke.')),
+    );
+  try {
+    broken();
+    expect((await world.ask('GET', '/v3/files/ops/vm/', { as: 'alice' })).status).toBe(200);
+    broken();
+    broken();
+    expect((await world.ask('GET', '/v3/files/ops/vm/', { as: 'alice' })).status).toBe(503);
+    broken();
+    expect((await post('/v3/files/ops/vm', { path: 'new' })).status).toBe(503);
+  } finally {
+    open.mockRestore();
+  }
 });
