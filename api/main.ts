@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 import { pino } from 'pino';
 
@@ -12,11 +13,22 @@ import { createEngine } from './engine.js';
 import { createTokens } from './identity/tokens.js';
 import { applySeed } from './seed.js';
 
-/** The API program: `main.js [--seed FILE]…`, configured by the environment alone. */
+/**
+ * The API program: `main.js [--migrate] [--seed FILE]…`; settings come from the environment alone. It refuses the schema of another
+ * version, unless `--migrate` lets it bring an older one up to date, which is for an installation of one API.
+ */
 async function main(): Promise<void> {
+  const { values: words } = parseArgs({
+    options: { migrate: { type: 'boolean' }, seed: { type: 'string', multiple: true } },
+    allowPositionals: true, // behind `kilim api`
+  });
   const config = parseConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
-  const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
+  const store = await openStore({
+    url: config.DATABASE_URL,
+    keys: masterKeys(config),
+    mayMigrate: words.migrate ?? false,
+  });
   const local = {
     isEnabled: config.KILIM_LOCAL_EXECUTION,
     runAs: config.KILIM_LOCAL_USER,
@@ -26,8 +38,7 @@ async function main(): Promise<void> {
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
   const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
-  const seeds = process.argv.slice(2).filter((word, i, words) => words[i - 1] === '--seed');
-  for (const file of seeds) await applySeed(file, deps);
+  for (const file of words.seed ?? []) await applySeed(file, deps);
 
   const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
     log.info({ port: config.KILIM_PORT }, 'the API listens'),

@@ -33,14 +33,17 @@ program
   )
   .action(runUp);
 
-for (const name of ['api', 'worker'] as const) {
-  program
-    .command(name)
-    .description(`the ${name} alone, configured by the environment; SIGTERM drains`)
-    .allowUnknownOption(name === 'api')
-    .allowExcessArguments(name === 'api')
-    .action(() => load(`../${name}/main.js`));
-}
+program
+  .command('api')
+  .description('the API alone, configured by the environment; SIGTERM drains')
+  .option('--migrate', 'first brings an older schema of the store up to date, where there is one API only')
+  .option('--seed <file>', 'as for up', another, [] as string[])
+  .action(() => load('../api/main.js'));
+
+program
+  .command('worker')
+  .description('the worker alone, configured by the environment; SIGTERM drains')
+  .action(() => load('../worker/main.js'));
 
 program
   .command('migrate')

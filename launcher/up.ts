@@ -64,7 +64,7 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
     const api = nodeProgram(
       home,
       'api',
-      seedFiles.flatMap((file) => ['--seed', file]),
+      ['--migrate', ...seedFiles.flatMap((file) => ['--seed', file])],
       settings,
     );
     await Promise.all([

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { openStore } from '../../store/open-store.js';
 import { aClient, aHome, anyPort, seedOf } from '../support/kilim.js';
 import { isOk, kilim, until, type Running } from '../support/programs.js';
 import { part } from '../support/testbed.js';
@@ -85,8 +84,7 @@ describe.runIf(bed)('an API whose Temporal is away', () => {
       KILIM_PORT: `${port}`,
     };
     // `kilim migrate` wants Temporal as well
-    await (await openStore({ url: env.DATABASE_URL, keys: [key], mayMigrate: true })).close();
-    api = kilim(['api', '--seed', join(home, 'seed.json')], env);
+    api = kilim(['api', '--migrate', '--seed', join(home, 'seed.json')], env);
     url = `http://127.0.0.1:${port}`;
     await until('the API', () => isOk(`${url}/v3/systems/healthcheck`).catch(() => false), [api]);
   }, 60_000);

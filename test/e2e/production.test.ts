@@ -151,16 +151,24 @@ describe('a program that must not start says why in one sentence', () => {
       { KILIM_MASTER_KEY: 'short' },
       'Kilim cannot start: KILIM_MASTER_KEY must hold keys of 32 bytes in base64.',
     ],
+    ['api', { KILIM_MASTER_KEY: key }, 'run "kilim migrate"'],
+    ['worker', { KILIM_MASTER_KEY: key }, 'run "kilim migrate"'],
   ])('%s with %j', async (program, env, sentence) => {
     const { ended, said } = kilim([program], { KILIM_HOME: home, ...env });
     expect(await ended).toBe(1);
     expect(said().trim().split('\n')).toEqual([expect.stringContaining(sentence)]);
   });
 
+  it('an option that is none', async () => {
+    const { ended, said } = kilim(['api', '--sed', 'x'], { KILIM_HOME: home, KILIM_MASTER_KEY: key });
+    expect(await ended).toBe(1);
+    expect(said()).toContain("unknown option '--sed'");
+  });
+
   it('a user whose password is easily guessed, where others can reach the API', async () => {
     const seed = join(home, 'seed.json');
     writeFileSync(seed, readFileSync(join(ROOT, 'examples/seed.json')));
-    const { ended, said } = kilim(['api', '--seed', seed], {
+    const { ended, said } = kilim(['api', '--migrate', '--seed', seed], {
       KILIM_HOME: home,
       KILIM_MASTER_KEY: key,
       KILIM_HOST: '0.0.0.0',
@@ -194,7 +202,7 @@ describe('a program that must not start says why in one sentence', () => {
       const words = [join(ROOT, 'bin/kilim'), 'set-password', 'alice'];
       return spawnSync(process.execPath, words, { env: { ...process.env, ...env }, input: `${password}\n`, encoding: 'utf8' }); // prettier-ignore
     };
-    await served({}, ['--seed', join(home, 'seed.json')], async () =>
+    await served({}, ['--migrate', '--seed', join(home, 'seed.json')], async () =>
       expect((await logIn('alice')).status).toBe(200),
     );
     expect(change('short')).toMatchObject({
