@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import { KilimError, meaningOf, type ErrorCode, type RecoverySubject } from '../domain/errors.js';
 import type { JobPlan, SystemUse } from '../domain/jobs/job-plan.js';
@@ -8,6 +7,7 @@ import { recoveryDelay } from '../domain/jobs/waiting.js';
 import { quote } from '../domain/shell.js';
 import { admitJob } from './admit-job.js';
 import type { Deps } from './deps.js';
+import { notYet } from './not-yet.js';
 import { systemOf } from './source-system.js';
 import { submitJob } from './submit-job.js';
 import { wayIn, wayOut } from './transfer-node.js';
@@ -44,13 +44,8 @@ export async function awaitRecovery(deps: Deps, uuid: string, cause: BlockedBy):
     const minutes = Math.round(waited / 60_000);
     throw new KilimError('RECOVERY_TIMEOUT', `The job was BLOCKED for ${minutes} minutes. ${still}`);
   }
-  throw ApplicationFailure.create({
-    type: 'NOT_YET',
-    message: still.slice(0, 1000),
-    // spread, so that the jobs of a host do not come back in one moment
-    nextRetryDelay: Math.round(delay * (1 + Math.random() * 0.1)),
-    category: ApplicationFailureCategory.BENIGN,
-  });
+  // spread, so that the jobs of a host do not come back in one moment
+  throw notYet(still, delay * (1 + Math.random() * 0.1));
 }
 
 async function stillBlocked(

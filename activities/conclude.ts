@@ -21,7 +21,7 @@ export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteE
 async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
   if (!outcome.message) return outcome;
   try {
-    const host = await openHost(job.tenant, job.plan.exec);
+    const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
     const { outputDir } = job.plan.paths;
     const { stdoutFilename, stderrFilename } = job.plan.logConfig;
     const files = [...new Set([stderrFilename, stdoutFilename])].map((name) => `${outputDir}/${name}`);

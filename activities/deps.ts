@@ -14,7 +14,7 @@ export interface Deps {
   store: Store;
   /**
    * Logs in to a system as a job uses it.
-   * @throws KilimError SYSTEM_NOT_AVAILABLE where it is disabled or deleted (`evenDisabled`: for what only ends things,
+   * @throws KilimError SYSTEM_NOT_AVAILABLE where it is disabled or deleted (`evenDisabled`: for what follows or ends a run,
    * where it is unknown), and what `hosts/` throws
    */
   openHost: (tenant: string, use: SystemUse, options?: { evenDisabled?: boolean }) => Promise<Host>;

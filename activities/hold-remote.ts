@@ -17,6 +17,6 @@ async function ask(
 ): Promise<Held> {
   const job = await store.jobs.get(uuid);
   if (job.remoteJobId === null) return { done: false, said: 'nothing runs yet' };
-  const host = await openHost(job.tenant, job.plan.exec);
+  const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
   return host.run(schedulers[job.plan.keeper][what](job.plan, job.remoteJobId, installation));
 }

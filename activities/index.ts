@@ -33,7 +33,8 @@ export const createActivities = (deps: Deps) => {
     stageInputs: step((uuid, progress) => stageInputs(deps, uuid, progress)),
     stageJob: step((uuid, progress) => stageJob(deps, uuid, progress)),
     submitJob: step((uuid) => submitJob(deps, uuid)),
-    awaitRemoteStart: step((uuid) => awaitRemoteStart(deps, uuid)),
+    awaitRemoteStart: (uuid: string, untold: StatusRecord[] = [], words?: string) =>
+      step((id) => awaitRemoteStart(deps, id, words))(uuid, untold),
     awaitRemoteEnd: step((uuid) => awaitRemoteEnd(deps, uuid)),
     archiveOutputs: step((uuid, progress) => archiveOutputs(deps, uuid, progress)),
     holdRemote: (uuid: string) => heartbeating(() => holdRemote(deps, uuid)),

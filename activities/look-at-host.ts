@@ -1,5 +1,6 @@
 import type { Job } from '../domain/jobs/job.js';
-import { watchKey, type RemoteState } from '../domain/jobs/remote.js';
+import type { RemoteState } from '../domain/jobs/remote.js';
+import { watchTicketOf } from '../domain/jobs/ticket.js';
 import type { Deps } from './deps.js';
 
 /** The watcher's looks come every two minutes. */
@@ -15,23 +16,28 @@ export const needsOwnLook = (watched: boolean, seen: RemoteState | null, attempt
 /** How long a first look stays to hear of a change without a signal. */
 export const LISTEN_MS = 1_500;
 
-/** Has the job's host been looked at lately for all of its jobs? */
-export async function isWatched({ store }: Deps, job: Job): Promise<boolean> {
-  const { host, port, loginUser } = job.plan.exec;
-  const age = await store.watch.snapshotAge(watchKey(job.tenant, host, port, loginUser));
-  return age !== null && age < HEALTHY_MS;
+/**
+ * Has the job's host been looked at lately for all of its jobs? Where not, its watch is begun: it may have been lost with
+ * Temporal's database, or have ended in the moment in which the job came.
+ */
+export async function isWatched({ store, engine }: Deps, job: Job): Promise<boolean> {
+  const ticket = watchTicketOf(job.tenant, job.plan.exec);
+  const age = await store.watch.snapshotAge(ticket.key);
+  if (age !== null && age < HEALTHY_MS) return true;
+  await engine.ensureWatcher(ticket);
+  return false;
 }
 
 /** What was last seen of the job, by its events or by a look at all jobs. */
 export const lastSeen = async ({ store }: Deps, uuid: string): Promise<RemoteState | null> =>
   (await store.watch.findState(uuid))?.state ?? null;
 
-/** Asks the host about this one job, and counts the look. */
+/** Asks the host about this one job, and counts the look. A run under way is followed on a system that was disabled meanwhile. */
 export async function lookAtHost(
   { store, openHost, schedulers, installation }: Deps,
   job: Job,
 ): Promise<RemoteState> {
-  const host = await openHost(job.tenant, job.plan.exec);
+  const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
   const state = await host.run(
     schedulers[job.plan.keeper].settle(job.plan, job.remoteJobId ?? '', installation),
   );

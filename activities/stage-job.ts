@@ -1,16 +1,16 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { ledgerDir } from '../domain/jobs/ledger.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
-import { lastWords } from '../domain/remote-command.js';
+import { isDiskFull, lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { makingDirs, makingFault } from '../hosts/files.js';
 import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
 import { makesThemAlong, ownDirs } from './make-directories.js';
+import { notYet } from './not-yet.js';
 import type { Progress } from './progress.js';
 
 /**
@@ -73,7 +73,7 @@ const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Pr
     if (reply.exitCode !== NOT_WRITTEN) return preparation.parse(reply);
     const words = lastWords(reply);
     throw new KilimError(
-      /No space left|quota exceeded/i.test(words) ? 'DISK_FULL' : 'STAGE_JOB_FAILED',
+      isDiskFull(words) ? 'DISK_FULL' : 'STAGE_JOB_FAILED',
       `The launch files could not be written: ${words}`,
     );
   },
@@ -82,10 +82,5 @@ const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Pr
 /** Waits by failing, without an event in the history: who waits for an image takes no room from others. */
 async function askAgain(store: Deps['store'], uuid: string, says: string): Promise<never> {
   await store.jobs.setMessage(uuid, says);
-  throw ApplicationFailure.create({
-    type: 'NOT_YET',
-    message: says,
-    nextRetryDelay: busyDelay(Context.current().info.attempt),
-    category: ApplicationFailureCategory.BENIGN,
-  });
+  throw notYet(says, busyDelay(Context.current().info.attempt));
 }

@@ -1,6 +1,5 @@
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
-import { watchKey } from '../domain/jobs/remote.js';
-import type { Submitted } from '../domain/jobs/ticket.js';
+import { watchTicketOf, type Submitted } from '../domain/jobs/ticket.js';
 import { runTogether } from '../hosts/run-together.js';
 import type { Deps } from './deps.js';
 
@@ -13,9 +12,7 @@ export async function submitJob(deps: Deps, uuid: string): Promise<Submitted> {
   const { store, openHost, schedulers, engine, installation, metrics } = deps;
   const plan = await store.jobs.getPlan(uuid);
   const host = await openHost(plan.tenant, plan.exec);
-  const { systemId, host: name, port, loginUser, asUser } = plan.exec;
-  const key = watchKey(plan.tenant, name, port, loginUser);
-  await engine.ensureWatcher({ key, tenant: plan.tenant, systemId, host: name, port, loginUser, asUser });
+  await engine.ensureWatcher(watchTicketOf(plan.tenant, plan.exec));
   const { remoteJobId, adopted } = await runTogether(
     host,
     schedulers[plan.keeper].launch(plan, installation),

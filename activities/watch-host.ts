@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 import type { Job } from '../domain/jobs/job.js';
 import type { SystemUse } from '../domain/jobs/job-plan.js';
@@ -15,6 +14,7 @@ import type { Host } from '../hosts/host.js';
 import { FOLLOWER, endOf, parseEvent } from '../schedulers/ledger-states.js';
 import type { Deps } from './deps.js';
 import { LISTEN_MS } from './look-at-host.js';
+import { notYet } from './not-yet.js';
 
 /** A look costs slurmctld two calls, and sites allow few: events tell of nearly everything. */
 const WITH_CHANNEL_MS = 120_000;
@@ -62,20 +62,17 @@ async function passBy(deps: Deps, ticket: WatchTicket, { idle }: Seats): Promise
   idle.delete(ticket.key);
   if (isIdle && Date.now() - since >= IDLE_MS) return;
   if (isIdle) idle.set(ticket.key, since);
-  throw ApplicationFailure.create({
-    type: 'NOT_YET',
-    message: 'the host is looked at again',
-    nextRetryDelay: WITHOUT_CHANNEL_MS,
-    category: ApplicationFailureCategory.BENIGN,
-  });
+  throw notYet('the host is looked at again', WITHOUT_CHANNEL_MS);
 }
 
 async function follow(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Promise<void> {
   const channel = keepChannel(deps, ticket, signal);
   let lastSeenLive = Date.now();
   try {
-    while (!signal.aborted && Date.now() - lastSeenLive < IDLE_MS) {
+    for (;;) {
       if ((await look(deps, ticket)) > 0) lastSeenLive = Date.now();
+      // only after a look: the last wait may have ended because a job is new
+      if (signal.aborted || Date.now() - lastSeenLive >= IDLE_MS) break;
       if (!channel.isAlive()) await channel.changed(WITHOUT_CHANNEL_MS);
       else if (!(await channel.changed(UNSEEN_MS))) await untilUnseen(deps, ticket, channel);
     }
@@ -100,7 +97,7 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   const live = await store.watch.liveJobs(ticket.key);
   if (live.length === 0) return 0;
   try {
-    const host = await deps.openHost(ticket.tenant, useOf(ticket));
+    const host = await deps.openHost(ticket.tenant, useOf(ticket), { evenDisabled: true });
     const snapshot: Snapshot = {};
     for (const list of listsOf(live)) {
       const seen = await host.run(deps.schedulers[list].snapshot(deps.installation));
@@ -187,7 +184,7 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
   const keep = async (): Promise<void> => {
     for (let failures = 0; !both.aborted; failures = Math.min(failures + 1, 5)) {
       try {
-        const host: Host = await deps.openHost(ticket.tenant, useOf(ticket));
+        const host: Host = await deps.openHost(ticket.tenant, useOf(ticket), { evenDisabled: true });
         await followLines(
           host,
           `state=${stateDir(deps.installation)}\n${FOLLOWER}`,

@@ -59,7 +59,6 @@ export const ERRORS = {
   PATH_INVALID: { http: 400, condition: 'JOB_REMOTE_ACCESS_ERROR' },
 
   // steps of a job
-  MKDIR_FAILED: { condition: 'JOB_REMOTE_ACCESS_ERROR' },
   TRANSFER_FAILED: { http: 400, condition: 'JOB_TRANSFER_FAILED_OR_CANCELLED' },
   STAGE_JOB_FAILED: { condition: 'JOB_UNABLE_TO_STAGE_JOB' },
   LAUNCH_FAILED: { condition: 'JOB_LAUNCH_FAILURE' },
@@ -67,11 +66,8 @@ export const ERRORS = {
   SCHEDULER_UNAVAILABLE: { http: 503, recover: 'scheduler', condition: 'JOB_LAUNCH_FAILURE' },
   /** Slurm takes no more jobs of this user or account for now. */
   SCHEDULER_LIMIT: { http: 400, recover: 'scheduler', condition: 'JOB_LAUNCH_FAILURE' },
-  REPLY_NOT_UNDERSTOOD: { condition: 'JOB_EXECUTION_MONITORING_ERROR' },
-  REMOTE_JOB_LOST: { condition: 'JOB_EXECUTION_MONITORING_ERROR' },
   ARCHIVING_FAILED: { condition: 'JOB_ARCHIVING_FAILED' },
   RECOVERY_TIMEOUT: { condition: 'JOB_RECOVERY_TIMEOUT' },
-  RECOVERY_FAILED: { condition: 'JOB_RECOVERY_FAILURE' },
 } as const satisfies Record<string, Meaning>;
 
 export type ErrorCode = keyof typeof ERRORS;

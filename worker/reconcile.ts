@@ -55,7 +55,7 @@ async function mend(
   if (isLost) {
     const job = await store.jobs.get(uuid);
     if (isTerminal(job.status)) return false; // it ended while others were looked at: nothing of it begins again
-    await start(ticketOf(job), job);
+    await start(ticketOf(job, await heldSince(store, job)), job);
     log.info({ uuid }, 'a job without a workflow was started again from its row');
   }
   if (cancelRequested) await handle.cancel();
@@ -76,13 +76,29 @@ const isRunning = async (handle: {
 type Standing = Pick<Job, 'uuid' | 'rev' | 'status' | 'remoteJobId' | 'remoteStarted' | 'remoteOutcome'>;
 
 /** Where to take the job up again: what was launched is followed, everything before is safe to repeat. */
-const ticketOf = (job: Standing): Ticket => ({
+const ticketOf = (job: Standing, held: number | null): Ticket => ({
   uuid: job.uuid,
   rev: job.rev,
   from: standing(job),
   ...(job.status === 'PAUSED' ? { isPaused: true } : {}),
-  ...(isActive(job.status) ? {} : { mayRun: true }),
+  // a launch that ran is told of by the step after it
+  ...(isActive(job.status) && job.status !== 'SUBMITTING_JOB' ? {} : { mayRun: true }),
+  ...(held === null ? {} : { heldSince: held }),
 });
+
+/**
+ * Since when the run may be held: it is let go at the resume, and what it was held for is none of its time. It is held yet
+ * where it became BLOCKED after it was PAUSED: the host was away when it should go on.
+ */
+async function heldSince({ jobs }: Deps['store'], job: Standing): Promise<number | null> {
+  if (job.remoteJobId === null || (job.status !== 'PAUSED' && job.status !== 'BLOCKED')) return null;
+  const moves = (await jobs.events(job.uuid, -1, 0)).filter(({ event }) => event === 'JOB_NEW_STATUS');
+  const last = moves.findLastIndex(
+    ({ eventDetail }) => eventDetail !== 'PAUSED' && eventDetail !== 'BLOCKED',
+  );
+  const pause = moves.slice(last + 1).find(({ eventDetail }) => eventDetail === 'PAUSED');
+  return pause ? Date.parse(pause.created) : null;
+}
 
 const standing = ({ status, remoteJobId, remoteStarted, remoteOutcome }: Standing): ActiveStatus => {
   if (remoteOutcome !== null) return 'RUNNING'; // the outcome is read again, then archived

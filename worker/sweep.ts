@@ -1,5 +1,6 @@
 import type { Deps } from '../activities/deps.js';
 import type { Job } from '../domain/jobs/job.js';
+import { tagOf } from '../domain/jobs/ledger.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import { isTerminal } from '../domain/jobs/status.js';
 import { endTagged, listTags, type Tag } from '../schedulers/orphans.js';
@@ -83,7 +84,7 @@ const isOver = async (store: Deps['store'], uuid: string): Promise<boolean> => {
 };
 
 function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {
-  const tag = `${installation}:${uuid}`;
+  const tag = tagOf(installation, uuid);
   if (told.has(tag)) return;
   told.add(tag);
   log.info({ host, tag }, 'a job of another installation runs here; it is left alone');

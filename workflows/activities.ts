@@ -16,14 +16,27 @@ const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInte
 /** No heartbeat for so long: its worker is lost, and another one takes the step. */
 const LOST = '20 seconds';
 
+/** A job is not CANCELLED while its step still works. */
+const WORKING = {
+  startToCloseTimeout: '35 minutes',
+  heartbeatTimeout: LOST,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} as const;
+
 /** Short remote steps, and the launch, which is safe to repeat because it finds and adopts. */
-export const { makeDirectories, stageJob, submitJob, holdRemote, releaseRemote } =
-  proxyActivities<Activities>({
-    startToCloseTimeout: '35 minutes', // a pull of a large image is part of stageJob
-    heartbeatTimeout: LOST,
-    cancellationType: 'WAIT_CANCELLATION_COMPLETED', // a job is not CANCELLED while its step still works
-    retry: { ...BRIEF, maximumAttempts: 240 },
-  });
+export const { makeDirectories, submitJob } = proxyActivities<Activities>({
+  ...WORKING,
+  retry: { ...BRIEF, maximumAttempts: 240 },
+});
+
+/** Looks every few seconds whether a large image has come, and each look is a try: a pull of a day is none too long. */
+export const { stageJob } = proxyActivities<Activities>({
+  ...WORKING,
+  retry: { ...BRIEF, maximumAttempts: 10_000 },
+});
+
+/** Orders to a run that lives: where the store is away for hours, the run must not be ended by that. */
+export const { holdRemote, releaseRemote } = proxyActivities<Activities>({ ...WORKING, retry: BRIEF });
 
 /** Bytes on their way: heartbeats tell of a lost worker. */
 export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({

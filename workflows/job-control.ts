@@ -62,7 +62,7 @@ export function beginJob(ticket: Ticket) {
     wantsPause: ticket.isPaused ?? false,
     pausedBy: ticket.isPaused ? 'an earlier order' : '',
     /** Milliseconds since the epoch: since when the run on the host is held, or may be; 0 where it is not. */
-    heldSince: 0,
+    heldSince: ticket.heldSince ?? 0,
     hints: 0,
     freed: 0,
     wasLaunched: from >= ACTIVE.indexOf('QUEUED') || (ticket.mayRun ?? false),
@@ -70,6 +70,7 @@ export function beginJob(ticket: Ticket) {
     remoteJobId: '',
   };
   const announced = { status: '', remoteJobId: '' };
+  const described = { status: '', since: '' };
 
   setHandler(getStatus, () => status);
   const heed = new Map<string, (order?: Order) => void>([
@@ -128,8 +129,10 @@ export function beginJob(ticket: Ticket) {
     Object.assign(announced, { status, remoteJobId });
   }
 
-  function describe(now: JobStatus, message?: string): void {
-    const lines = [`**${now}** since ${new Date().toISOString()}: ${DOES[now]}.`];
+  /** For the operators' window; the same sentences as `explain` gives to users. */
+  function describe(now: JobStatus, message?: string, does: string = DOES[now]): void {
+    if (now !== described.status) Object.assign(described, { status: now, since: new Date().toISOString() });
+    const lines = [`**${now}** since ${described.since}: ${does}.`];
     if (state.remote) lines.push(`on ${state.remote}`);
     if (message) lines.push(message);
     if (now === 'PAUSED') lines.push('Send the signal `resume` to go on.');
@@ -222,6 +225,7 @@ export function beginJob(ticket: Ticket) {
     /** One activity of the job; it tells the store first where the job is. */
     step: <T>(activity: (uuid: string, untold: StatusRecord[]) => Promise<T>): Promise<T> =>
       told((records) => activity(uuid, records)),
+    explain: (does: string) => describe(status, undefined, does),
     /** A step that a cancel must not cut in two: the flag is looked at afterwards. */
     uncancelled: <T>(work: () => Promise<T>): Promise<T> => CancellationScope.nonCancellable(work),
     setRemoteId(submitted: Submitted | undefined): void {

@@ -16,10 +16,26 @@ export async function untilStarted(
 ): Promise<Outcome | undefined> {
   job.setRemoteId(submitted);
   if (submitted && !submitted.isQueued) return undefined;
-  const look = async () => ({ outcome: await job.step(awaitRemoteStart) });
-  const { outcome } = await lookUntil(job, look, () => pausedInQueue(job));
-  return outcome ?? undefined; // earlier builds answered nothing
+  let words = '';
+  for (let told = 0; ; told++) {
+    const look = async () => ({
+      seen: await job.step((uuid, untold) =>
+        awaitRemoteStart(uuid, untold, ...(told < MOST_REASONS ? [words] : [])),
+      ),
+    });
+    const { seen } = await lookUntil(job, look, async () => {
+      await pausedInQueue(job);
+      words = '';
+    });
+    if (!seen) return undefined; // earlier builds answered nothing
+    if (!('waits' in seen)) return seen;
+    words = seen.waits;
+    job.explain(words);
+  }
 }
+
+/** Each costs the history some six events. */
+const MOST_REASONS = 50;
 
 async function pausedInQueue(job: JobControl): Promise<void> {
   await holdUntilResumed(job);

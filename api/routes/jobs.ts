@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 import { KilimError } from '../../domain/errors.js';
 import type { Job } from '../../domain/jobs/job.js';
@@ -202,7 +202,7 @@ const order = (name: 'pause' | 'resume'): Route =>
     path: `/v3/jobs/:uuid/${name}`,
     handle: async (call, deps) => {
       const job = await live(call, deps, `${name}d`);
-      if (!(await deps.engine.signal(job.uuid, name, { requestId: randomUUID(), by: call.caller.user }))) {
+      if (!(await deps.engine.signal(job.uuid, name, { by: call.caller.user }))) {
         throw new KilimError('ENGINE_UNAVAILABLE', `The engine does not answer; ${name} was not taken.`);
       }
       return {

@@ -60,6 +60,17 @@ export const DOES: Readonly<Record<JobStatus, string>> = {
   FAILED: 'The job has failed',
 };
 
+/** Why Slurm lets a job wait, in a sentence; `reason` as squeue prints it. */
+export const waitsInQueue = (
+  { remoteJobId, plan }: Pick<Job, 'remoteJobId' | 'plan'>,
+  reason: string,
+): string =>
+  `Slurm job ${remoteJobId ?? ''} waits in the queue ${plan.hpcQueue ?? ''}: ${reasonInWords(reason).says}`.replace(
+    ' :',
+    ':',
+  );
+
+/** Never throws; what is not known is left out. */
 export function explain(facts: Facts): Explanation {
   const { job, since, step } = facts;
   const told = TELLERS[job.status]?.(facts) ?? {};
@@ -97,13 +108,9 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
       (seen?.state.is === 'queued' ? seen.state.reason : undefined) ??
       / is ([A-Z]+: \w.*)$/.exec(job.lastMessage)?.[1];
     if (!reason) return { evidence: [job.lastMessage] };
-    const { says, advice } = reasonInWords(reason);
+    const { advice } = reasonInWords(reason);
     return {
-      explanation:
-        `Slurm job ${job.remoteJobId ?? ''} waits in the queue ${job.plan.hpcQueue ?? ''}: ${says}`.replace(
-          ' :',
-          ':',
-        ),
+      explanation: waitsInQueue(job, reason),
       evidence: [`squeue: ${reason}`],
       next: `Slurm starts it; Kilim hears of that at once.${seen ? ` The queue was last looked at ${seen.at}.` : ''}`,
       advice: advice ? [advice] : [],
@@ -134,7 +141,7 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
   FAILED: (facts) => {
     const { job } = facts;
     const why = job.condition ? WHY[job.condition] : undefined;
-    const { says, advice } = typeof why === 'function' ? why(job) : (why ?? { says: '', advice: '' });
+    const { says, advice } = typeof why === 'function' ? why(job) : (why ?? NO_WORDS);
     return {
       explanation: `The job has failed (${job.condition ?? 'no condition'})${says ? `: ${says}` : ''}`,
       evidence: [job.lastMessage, ...ranFor(facts)],
@@ -158,21 +165,56 @@ function moving({ step }: Facts): Told {
 
 type Why = { says: string; advice: string };
 
-const WHY: Partial<Record<JobCondition, Why | ((job: Job) => Why)>> = {
-  JOB_REMOTE_OUTCOME_ERROR: { says: 'the application itself ended with an error', advice: 'Read its last lines and its output files.' },
-  SCHEDULER_TERMINATED: { says: 'the application itself ended with an error, or was killed', advice: 'Read its last lines and its output files.' },
+const NO_WORDS: Why = { says: '', advice: '' };
+const ITS_LINES = 'Read its last lines and its output files.';
+const AGAIN = 'Submit it again; where it happens often, tell the site.';
+const REPEATABLE =
+  'An application that may run twice can say so (notes.kilim.repeatable); Slurm then starts it again by itself.';
+
+/** What Slurm's word says about an end that is nobody's fault; the word stands in the message. */
+const ENDED_BY_SLURM: readonly (readonly [RegExp, Why])[] = [
+  [/second time/, { says: 'Slurm started it again after its node was lost or it was preempted, and it may not run twice', advice: REPEATABLE }],
+  [/\b(NODE_FAIL|BOOT_FAIL|LAUNCH_FAILED|RECONFIG_FAIL)\b/, { says: 'the node that it ran on was lost or could not start it, and that is no fault of the application', advice: AGAIN }],
+  [/\bPREEMPTED\b/, { says: 'Slurm ended it to make room for a job that goes first', advice: `Submit it again, or choose a queue whose jobs are not preempted. ${REPEATABLE}` }],
+  [/\bREVOKED\b/, { says: 'Slurm took it back, as where another cluster of a federation started it', advice: AGAIN }],
+]; // prettier-ignore
+
+const endedBySlurm = ({ lastMessage }: Job): Why => {
+  const [ours = ''] = lastMessage.split('Its last lines:'); // the application may say anything
+  return (
+    ENDED_BY_SLURM.find(([word]) => word.test(ours))?.[1] ?? {
+      says: 'the application itself ended with an error, or was killed',
+      advice: ITS_LINES,
+    }
+  );
+};
+
+type NoFailure = 'NORMAL_COMPLETION' | 'CANCELLED_BY_USER';
+
+const WHY: Partial<Record<NoFailure, Why>> & Record<Exclude<JobCondition, NoFailure>, Why | ((job: Job) => Why)> = {
+  JOB_REMOTE_OUTCOME_ERROR: { says: 'the application itself ended with an error', advice: ITS_LINES },
+  SCHEDULER_TERMINATED: endedBySlurm,
   JOB_EXECUTION_MONITORING_TIMEOUT: ({ plan }) => ({ says: `it ran longer than its maxMinutes, ${plan.maxMinutes}`, advice: 'Ask for more maxMinutes.' }),
   SCHEDULER_TIMEOUT: ({ plan }) => ({ says: `it ran longer than its maxMinutes, ${plan.maxMinutes}, and Slurm ended it`, advice: 'Ask for more maxMinutes.' }),
   SCHEDULER_OUT_OF_MEMORY: ({ plan }) => ({ says: `it needed more memory than the ${plan.memoryMB} MB that were asked for`, advice: 'Ask for more memoryMB.' }),
   SCHEDULER_CANCELLED: { says: 'it was cancelled in Slurm, not through Kilim', advice: 'Ask who cancelled it: an administrator, or the login user.' },
   SCHEDULER_DEADLINE: { says: 'it could not end before its deadline', advice: 'Ask for a later --deadline.' },
-  SCHEDULER_STOPPED: { says: 'the host or its scheduler stopped it, as when a node is lost', advice: 'Submit it again; where it happens often, tell the site.' },
+  SCHEDULER_STOPPED: { says: 'the host or its scheduler stopped it, as when a node is lost', advice: AGAIN },
   JOB_UNABLE_TO_STAGE_INPUTS: { says: 'an input could not be brought', advice: 'Look at the sourceUrl that the message names.' },
   JOB_TRANSFER_FAILED_OR_CANCELLED: { says: 'an input could not be brought', advice: 'Look at the sourceUrl that the message names.' },
   JOB_UNABLE_TO_STAGE_JOB: { says: 'the application could not be made ready on the host', advice: "Look at the application's containerImage." },
   JOB_LAUNCH_FAILURE: { says: 'the host or its scheduler refused it', advice: 'Look at the queue, the account and the scheduler options.' },
   JOB_ARCHIVING_FAILED: { says: 'it ran, but its outputs could not be copied to the archive', advice: 'They still are on the execution system.' },
   JOB_RECOVERY_TIMEOUT: { says: 'what blocked it did not pass in time', advice: 'Mend what the message names, then submit it again.' },
+  JOB_REMOTE_ACCESS_ERROR: { says: 'a system refused what the job needs there', advice: 'Look at the directories of the job and at the rights of its login there.' },
+  JOB_EXECUTION_MONITORING_ERROR: { says: 'it ended, and nobody knows how', advice: 'Look at its output files; where they are whole, its work is done.' },
+  JOB_EXECUTION_MONITORING_ERROR_TIMEOUT: { says: 'its host did not tell of it for too long', advice: 'Look at its output files, then submit it again.' },
+  JOB_QUEUE_MONITORING_ERROR: { says: 'its scheduler did not tell of it', advice: AGAIN },
+  JOB_TRANSFER_MONITORING_TIMEOUT: { says: 'its files took too long on their way', advice: AGAIN },
+  JOB_FILES_SERVICE_ERROR: { says: 'its files could not be moved', advice: AGAIN },
+  JOB_RECOVERY_FAILURE: { says: 'what blocked it could not be tested', advice: 'Mend what the message names, then submit it again.' },
+  JOB_DATABASE_ERROR: { says: 'its record could not be kept', advice: 'Operators: look at the store.' },
+  JOB_INTERNAL_ERROR: { says: 'Kilim itself failed', advice: 'Operators: look for the uuid in the log of the worker.' },
   JOB_INVALID_DEFINITION: { says: 'what it names is not there any more', advice: 'Look at its application and systems.' },
 }; // prettier-ignore
 

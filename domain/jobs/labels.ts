@@ -4,7 +4,18 @@ import type { Job } from './job.js';
 export const summaryOf = ({ plan }: Pick<Job, 'plan'>): string =>
   `${plan.name} · ${plan.owner} · ${plan.appId} ${plan.appVersion} · ${plan.exec.systemId}`;
 
-/** By what the engine's lists are searched: attributes of its workflow, all of them keywords. */
+/** By what the engine's lists are searched. All of type Keyword; values are never encrypted, so they hold names and states only. */
+export const SEARCH_ATTRIBUTES = [
+  'JobStatus',
+  'JobOwner',
+  'JobTenant',
+  'JobAppId',
+  'ExecSystem',
+  'RemoteJobId',
+  'BlockedCode',
+] as const;
+
+/** Those that a job begins with. */
 export const labelsOf = ({ plan, status }: Pick<Job, 'plan' | 'status'>): Record<string, string> => ({
   JobStatus: status,
   JobOwner: plan.owner,

@@ -8,7 +8,8 @@ import type { Usage } from './usage.js';
 export type RemoteState =
   | { is: 'unknown'; why: string }
   | { is: 'queued'; reason?: string }
-  | { is: 'running' }
+  /** `ranMs`: how long it has been running by the keeper's own count, which leaves out what it waited or was suspended. */
+  | { is: 'running'; ranMs?: number }
   | { is: 'suspended' }
   | RemoteEnd;
 

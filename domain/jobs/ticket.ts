@@ -1,4 +1,6 @@
 import type { JobCondition } from './condition.js';
+import type { SystemUse } from './job-plan.js';
+import { watchKey } from './remote.js';
 import type { ActiveStatus, TerminalStatus } from './status.js';
 
 /** What a job's workflow is started with: everything else is in the row. */
@@ -11,6 +13,8 @@ export interface Ticket {
   isPaused?: boolean;
   /** Where it stood does not tell: it may have been launched. */
   mayRun?: boolean;
+  /** Milliseconds since the epoch: since when its run may be held on the host. */
+  heldSince?: number;
 }
 
 /** How a job's workflow ends. */
@@ -45,9 +49,22 @@ export interface WatchTicket {
   asUser: string;
 }
 
-/** Arguments of the signals `pause` and `resume`; the request id makes a repeated one harmless. */
+/** Of the watch of a job's host and login user. */
+export const watchTicketOf = (
+  tenant: string,
+  { systemId, host, port, loginUser, asUser }: SystemUse,
+): WatchTicket => ({
+  key: watchKey(tenant, host, port, loginUser),
+  tenant,
+  systemId,
+  host,
+  port,
+  loginUser,
+  asUser,
+});
+
+/** Arguments of the signals `pause` and `resume`; who sends one twice changes nothing. */
 export interface Order {
-  requestId: string;
   by: string;
   reason?: string;
 }

@@ -15,7 +15,7 @@ const at = (steps: Steps, position: number): number => {
   return steps.at(-1)?.[1] ?? MINUTE;
 };
 
-/** A watcher has looked at least once more by then. */
+/** By then the watcher has looked at it: it looks within seconds where a job is new to it (watch-host.ts). */
 const FIRST_LISTED = 70 * SECOND;
 
 /** How long until a job looks for itself, by the looks so far. While a watcher lists it only the rare ones remain. */
@@ -28,9 +28,9 @@ export const lookDelay = (looksSoFar: number, isWatched: boolean, isListed: bool
 export const settleDelay = (attempt: number): number =>
   at([[5, SECOND], [5, 5 * SECOND], [Infinity, 20 * SECOND]], attempt - 1); // prettier-ignore
 
-/** How long until a job asks again whose host is busy with its image. */
+/** How long until a job asks again whose host is busy with its image; within get-once.ts's patience, or the pull is given up. */
 export const busyDelay = (attempt: number): number =>
-  at([[5, SECOND / 2], [10, SECOND], [Infinity, 5 * SECOND]], attempt - 1); // prettier-ignore
+  at([[5, SECOND / 2], [10, SECOND], [60, 5 * SECOND], [Infinity, 10 * SECOND]], attempt - 1); // prettier-ignore
 
 /** How long until a cause of BLOCKED is tested again. All jobs of a host share one probe, so the first steps may be short. */
 const RECOVERY: Record<RecoverySubject, Steps> = {

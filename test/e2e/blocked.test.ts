@@ -57,6 +57,25 @@ describe('on this machine', () => {
     expect(await kilim.output(uuid)).toBe('arrived');
   }, 120_000);
 
+  it('a disabled system lets what runs there come to its end', async () => {
+    const submit = (script: string): Promise<string> =>
+      kilim.submit({
+        appId: 'zip-app',
+        execSystemId: 'here',
+        archiveMode: 'NEVER',
+        parameterSet: parameterSet(script),
+      });
+    const uuid = await submit(`${HELD}; echo done; exit 4`);
+    await kilim.until(uuid, 'RUNNING', 60);
+    await kilim.call('POST', '/v3/systems/here/disable');
+    letGo(`${kilim.home}/data/here/workdir/jobs/${uuid}`);
+    const job = await kilim
+      .until(uuid, 'FAILED', 60)
+      .finally(() => kilim.call('POST', '/v3/systems/here/enable'));
+    expect(job).toMatchObject({ condition: 'JOB_REMOTE_OUTCOME_ERROR', remoteResultInfo: '4' });
+    expect(job.lastMessage).toContain('done');
+  }, 120_000);
+
   it('a limit blocks, and so does an application that was disabled meanwhile; all go on in the end', async () => {
     expect((await kilim.call('PATCH', '/v3/systems/here', { jobMaxJobs: 1 })).status).toBe(200);
     const submit = (script: string): Promise<string> =>

@@ -18,6 +18,7 @@ export interface JobRecord {
   lastMessage: string;
   remoteOutcome: string | null;
   remoteResultInfo: string | null;
+  remoteJobId: string | null;
   blockedCount: number;
 }
 

@@ -12,7 +12,8 @@ import type { Outcome } from '../../domain/jobs/outcome.js';
 import type { ErrorCode } from '../../domain/errors.js';
 import type { StatusRecord } from '../../domain/jobs/job.js';
 import type { Ticket } from '../../domain/jobs/ticket.js';
-import { DYNAMIC, SEARCH_ATTRIBUTES } from '../../launcher/programs.js';
+import { SEARCH_ATTRIBUTES } from '../../domain/jobs/labels.js';
+import { DYNAMIC } from '../../launcher/programs.js';
 import { provisionTemporal } from '../../launcher/provision-temporal.js';
 import type { runJob } from '../../workflows/index.js';
 
@@ -186,6 +187,7 @@ export const failure = (type: ErrorCode | 'NOT_YET', message = `it is ${type}`):
     type,
     message,
     nonRetryable: type !== 'NOT_YET',
+    ...(type === 'NOT_YET' ? { nextRetryDelay: 5 } : {}),
     details: [{ systemId: 'host' }],
   });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { BlockedBy } from '../../activities/await-recovery.js';
 import { ACTIVE } from '../../domain/jobs/status.js';
+import { busyDelay } from '../../domain/jobs/waiting.js';
 import { pause, remoteHint, resourceFreed, resume } from '../../workflows/messages.js';
 import { anEngine, failure, finished, type Engine, type Life, type Steps } from './engine.js';
 import { ANSWER, failing, hanging, STEP_OF, WHOLE } from './steps.js';
@@ -69,7 +70,7 @@ describe('a job', { concurrent: true }, () => {
     ['STAGING_INPUTS', 'TRANSFER_FAILED', 'JOB_TRANSFER_FAILED_OR_CANCELLED'],
     ['STAGING_JOB', 'STAGE_JOB_FAILED', 'JOB_UNABLE_TO_STAGE_JOB'],
     ['SUBMITTING_JOB', 'LAUNCH_FAILED', 'JOB_LAUNCH_FAILURE'],
-    ['RUNNING', 'REMOTE_JOB_LOST', 'JOB_EXECUTION_MONITORING_ERROR'],
+    ['RUNNING', 'REMOTE_COMMAND_FAILED', 'JOB_REMOTE_ACCESS_ERROR'],
     ['ARCHIVING', 'ARCHIVING_FAILED', 'JOB_ARCHIVING_FAILED'],
     ['STAGING_JOB', 'INTERNAL', 'JOB_INTERNAL_ERROR'],
   ] as const)('fails in %s by %s as %s, and nothing is left running', async (status, code, condition) => {
@@ -200,6 +201,36 @@ describe('waiting', { concurrent: true }, () => {
     const { events } = await engine.history(life);
     expect(events?.length).toBeLessThanOrEqual(70);
     expect(life.calls.filter((step) => step === 'awaitRemoteEnd')).toHaveLength(3);
+  });
+
+  it('for a large image may take a day, although each look at it is a try', async () => {
+    const life = await engine.live({});
+    await life.handle.result();
+    const { events } = await engine.history(life);
+    const scheduled = events
+      ?.map(({ activityTaskScheduledEventAttributes: attributes }) => attributes)
+      .find((attributes) => attributes?.activityType?.name === 'stageJob');
+    expect(scheduled?.retryPolicy?.maximumAttempts).toBeGreaterThan((24 * 3600_000) / busyDelay(1_000));
+  });
+
+  it("in a queue is told in the operators' window by its reason", async () => {
+    const reasons = ['other jobs go first', 'it is among the next'];
+    let isStarted = false;
+    const life = await engine.live({
+      awaitRemoteStart: () => {
+        const waits = reasons.shift();
+        return waits ? Promise.resolve({ waits }) : isStarted ? Promise.resolve(null) : hanging();
+      },
+    });
+    const details = async (): Promise<string> =>
+      (await life.handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+    await expect
+      .poll(details, { timeout: 10_000 })
+      .toMatch(/\*\*QUEUED\*\* since .*: it is among the next\./);
+    isStarted = true;
+    await life.handle.signal(remoteHint);
+    expect(await life.handle.result()).toMatchObject({ status: 'FINISHED' });
+    expect(await details()).toMatch(/\*\*FINISHED\*\*/);
   });
 
   it('ends by a hint', async () => {

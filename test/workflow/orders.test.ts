@@ -97,7 +97,7 @@ describe('a pause', { concurrent: true }, () => {
     const life = await engine.live({ makeDirectories: () => signalled });
     await life.until('PROCESSING_INPUTS');
     await life.handle.signal(resume); // of nothing
-    await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'quota talks' });
+    await life.handle.signal(pause, { by: 'alice', reason: 'quota talks' });
     await life.handle.signal(pause);
     letGo();
     const { message } = await life.until('PAUSED');
@@ -140,7 +140,7 @@ describe('a pause', { concurrent: true }, () => {
     const wait = (): Promise<unknown> => (isResumed ? Promise.resolve(ANSWER[STEP_OF[status]]) : hanging());
     const life = await engine.live({ [STEP_OF[status]]: wait });
     await life.until(status);
-    await life.handle.signal(pause, { requestId: '1', by: 'alice', reason: 'lunch' });
+    await life.handle.signal(pause, { by: 'alice', reason: 'lunch' });
     expect((await life.until('PAUSED')).message).toBe('Paused by alice: lunch; 1 process stopped (SIGSTOP).');
     isResumed = true;
     await life.handle.signal(resume);

@@ -1,7 +1,7 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
-import { SEARCH_ATTRIBUTES } from '../../launcher/programs.js';
+import { SEARCH_ATTRIBUTES } from '../../domain/jobs/labels.js';
 import { provisionTemporal } from '../../launcher/provision-temporal.js';
 import type { Store } from '../../store/store.js';
 import { createEngine } from '../../worker/engine.js';

@@ -125,3 +125,27 @@ it('leaves places to jobs however many hosts are watched: those beyond a hundred
   environments.forEach((environment) => environment.cancel());
   await Promise.allSettled(seated);
 });
+
+it('watches on where a job comes while it is about to end', async () => {
+  const { deps, saved } = aWatch();
+  let asked = 0;
+  const one = await deps.store.watch.liveJobs('k');
+  deps.store.watch.liveJobs = () => Promise.resolve(asked++ === 0 ? [] : one);
+  const open = deps.openHost;
+  deps.openHost = async (...use) => {
+    const host = await open(...use);
+    const stream = host.stream;
+    host.stream = async (...words) => {
+      await sleep(50);
+      // the time of waiting without any job is up just when one is new
+      vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 11 * 60_000);
+      return stream(...words);
+    };
+    return host;
+  };
+  const environment = new MockActivityEnvironment();
+  const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
+  await vi.waitFor(() => expect(saved).not.toHaveLength(0), { timeout: 3_000 });
+  environment.cancel();
+  await expect(watching).rejects.toThrow(CancelledFailure);
+});

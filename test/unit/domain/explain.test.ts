@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { CONDITIONS } from '../../../domain/jobs/condition.js';
 import { explain, type Facts } from '../../../domain/jobs/explain.js';
 import type { Job } from '../../../domain/jobs/job.js';
 import { reasonInWords } from '../../../domain/jobs/slurm-reasons.js';
@@ -110,6 +111,30 @@ describe('explain', () => {
     expect(told.explanation).toContain(why);
     expect(told.advice[0]).toContain(help);
   });
+
+  it.each(CONDITIONS.filter((one) => one !== 'NORMAL_COMPLETION' && one !== 'CANCELLED_BY_USER'))(
+    'has words and advice for a job that failed by %s',
+    (condition) => {
+      const told = explain(facts({ status: 'FAILED', condition, ended: '2026-01-01T10:10:00.000000Z' }));
+      expect(told.explanation).toMatch(
+        /^The job has failed \([A-Z_]+\): [a-z].{15,}\.$|: Kilim itself failed\.$/,
+      );
+      expect(told.advice).toHaveLength(2);
+    },
+  );
+
+  it.each([
+    ['The scheduler ended the application: NODE_FAIL.', 'no fault of the application', 'Submit it again'],
+    ['The scheduler ended the application: BOOT_FAIL.', 'no fault of the application', 'Submit it again'],
+    ['The application ended with exit code 143; the scheduler says PREEMPTED.', 'to make room', 'notes.kilim.repeatable'],
+    ['The scheduler ended the application: it started the job a second time, and that was refused because the application is not repeatable.', 'may not run twice', 'notes.kilim.repeatable'],
+    ['The application ended with exit code 3; the scheduler says FAILED. Its last lines:\nNODE_FAIL is what I say', 'the application itself', 'last lines'],
+  ])('says whose fault an end by Slurm is: %s', (lastMessage, why, help) => {
+    const ended = '2026-01-01T10:10:00.000000Z';
+    const told = explain(facts({ status: 'FAILED', condition: 'SCHEDULER_TERMINATED', lastMessage, ended }));
+    expect(told.explanation).toContain(why);
+    expect(told.advice[0]).toContain(help);
+  }); // prettier-ignore
 
   it('says what a run used of what it asked for', () => {
     const job = { remoteStarted: '2026-01-01T10:00:00.000000Z', remoteEnded: '2026-01-01T10:10:00.000000Z' };

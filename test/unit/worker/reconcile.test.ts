@@ -13,6 +13,8 @@ interface Row {
   status: JobStatus;
   remoteJobId?: string;
   remoteStarted?: string;
+  /** The statuses before, each a minute after the other. */
+  was?: JobStatus[];
 }
 
 /** Rows that were live when they were listed, and Temporal, which knows none of their workflows any more. */
@@ -31,6 +33,12 @@ function aPass(rows: Row[]) {
       Promise.resolve({
         rev: 3, remoteJobId: null, remoteStarted: null, remoteOutcome: null, ...rows.find((row) => row.uuid === uuid),
       }), // prettier-ignore
+    events: (uuid: string) =>
+      Promise.resolve(
+        (rows.find((row) => row.uuid === uuid)?.was ?? []).map((eventDetail, minute) => ({
+          event: 'JOB_NEW_STATUS', eventDetail, created: `2026-11-24T00:0${minute}:00.000000Z`,
+        })),
+      ), // prettier-ignore
   };
   const handle = {
     describe: () => Promise.resolve({ status: { name: 'COMPLETED' } }),
@@ -63,6 +71,9 @@ it.each<[string, Omit<Row, 'uuid'>, Partial<Ticket>]>([
   ['is blocked in the queue', { status: 'BLOCKED', remoteJobId: '42' }, { from: 'QUEUED', mayRun: true }],
   ['is held in the queue', { status: 'PAUSED', remoteJobId: '42' }, { from: 'QUEUED', isPaused: true, mayRun: true }],
   ['is held while it runs', { status: 'PAUSED', remoteJobId: '42', remoteStarted: STARTED }, { from: 'RUNNING', isPaused: true, mayRun: true }],
+  ['was being launched', { status: 'SUBMITTING_JOB' }, { from: 'SUBMITTING_JOB', mayRun: true }],
+  ['has been held for long', { status: 'PAUSED', remoteJobId: '42', remoteStarted: STARTED, was: ['RUNNING', 'PAUSED', 'RUNNING', 'BLOCKED', 'PAUSED'] }, { from: 'RUNNING', isPaused: true, mayRun: true, heldSince: Date.parse('2026-11-24T00:04:00Z') }],
+  ['is held yet, as its host was away at the resume', { status: 'BLOCKED', remoteJobId: '42', remoteStarted: STARTED, was: ['RUNNING', 'PAUSED', 'BLOCKED'] }, { from: 'RUNNING', mayRun: true, heldSince: Date.parse('2026-11-24T00:01:00Z') }],
   ['runs', { status: 'RUNNING', remoteJobId: '42', remoteStarted: STARTED }, { from: 'RUNNING' }],
 ])('takes a job up again where it stood: one that %s', async (_words, row, ticket) => {
   const { reconcile, started } = aPass([{ uuid: 'a', ...row }]);
