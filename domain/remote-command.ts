@@ -18,6 +18,10 @@ export interface RemoteCommand<T> {
   parse: (reply: Reply) => T;
 }
 
+/** A host's words for a disk or a quota that is full: that may pass. */
+export const isDiskFull = (words: string): boolean =>
+  /No space left on device|Disk quota exceeded/i.test(words);
+
 /** The host's own words: the last lines it said, stderr first; for messages to people. */
 export const lastWords = ({ stdout, stderr, exitCode }: Reply): string =>
   (stderr.trim() || stdout.trim() || `exit code ${exitCode ?? 'unknown'}`)

@@ -1,10 +1,12 @@
 import { quote } from '../domain/shell.js';
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { tagOf } from '../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { parseLeft } from './process-table.js';
 import type { Cancelled } from './scheduler.js';
 import { COMMENT_PREFIX } from './slurm-directives.js';
+import { UNFILTERED } from './slurm-environment.js';
 
 /** The engine of a host's containers, as the plan of any of its jobs calls it. */
 type Engine = Pick<JobPlan, 'containerEngine' | 'containerEngineArgs'>;
@@ -18,6 +20,7 @@ export interface Tag {
 /** One look at a login user's host: the tags of all that runs there, whoever started it. */
 export const listTags = (engine: Engine): RemoteCommand<Tag[]> => ({
   line: [
+    UNFILTERED,
     '{',
     "  grep -hasz '^KILIM_JOB=' /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d= -f2-",
     ...whereThere(
@@ -46,10 +49,11 @@ const parseTag = (line: string): Tag[] => {
  * processes again, then processes (TERM, five seconds, KILL), then containers. Safe to repeat.
  */
 export function endTagged(engine: Engine, { installation, uuid }: Tag): RemoteCommand<Cancelled> {
-  const tag = quote(`${installation}:${uuid}`);
+  const tag = quote(tagOf(installation, uuid));
   const call = engineOf(engine);
   return {
     line: [
+      UNFILTERED,
       `tag=${tag}`,
       'list() {',
       `  grep -lsz "^KILIM_JOB=$tag\\$" /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d/ -f3 | while read -r p; do`,

@@ -1,7 +1,7 @@
 import { KilimError } from '../domain/errors.js';
 import { ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
+import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { PROBE, parseState, parseStates } from './ledger-states.js';
 import type { Cancelled, Held, Launch, Scheduler } from './scheduler.js';
@@ -77,7 +77,7 @@ const parseLaunch = (reply: Reply): Launch => {
   const [, said, id] = /^(launched|adopted|cancelled) (\d+|-)$/m.exec(reply.stdout) ?? [];
   if (reply.exitCode !== 0 || !said || !id) {
     const words = lastWords(reply);
-    if (/No space left|quota exceeded/i.test(words)) throw new KilimError('DISK_FULL', words);
+    if (isDiskFull(words)) throw new KilimError('DISK_FULL', words);
     throw new KilimError('LAUNCH_FAILED', `The job could not be launched: ${words}`);
   }
   if (said === 'cancelled')

@@ -10,7 +10,15 @@ export const commentOf = (installation: string, uuid: string): string =>
   `${COMMENT_PREFIX}${tagOf(installation, uuid)}`;
 
 /** The `#SBATCH` lines, long names, sorted (specification: jobs §6.8). */
-export function slurmDirectives(plan: JobPlan, installation: string): string[] {
+export const slurmDirectives = (plan: JobPlan, installation: string): string[] => [
+  '# Slurm directives.',
+  ...[...sbatchOptions(plan, installation)]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, value]) => `#SBATCH ${name}${value === null ? '' : `=${escape(value)}`}`),
+];
+
+/** Kilim's own options and the user's, by their long names; null is the value of a flag. */
+export function sbatchOptions(plan: JobPlan, installation: string): Map<string, string | null> {
   const asked = new Map(
     plan.schedulerOptions
       .map(({ arg }) => parseSlurmOption(arg))
@@ -26,12 +34,7 @@ export function slurmDirectives(plan: JobPlan, installation: string): string[] {
   ]);
   // a second start is refused anyway; without this Slurm would try it after the loss of a node
   if (!plan.repeatable) all.set('--no-requeue', null);
-  return [
-    '# Slurm directives.',
-    ...[...all]
-      .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([name, value]) => `#SBATCH ${name}${value === null ? '' : `=${escape(value)}`}`),
-  ];
+  return all;
 }
 
 function ownOptions(plan: JobPlan, asked: ReadonlyMap<string, string | null>): [string, string][] {

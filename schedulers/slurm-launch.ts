@@ -1,10 +1,11 @@
 import { KilimError } from '../domain/errors.js';
 import { ledgerDir, stateDir } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
+import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Launch } from './scheduler.js';
-import { commentOf } from './slurm-directives.js';
+import { commentOf, sbatchOptions } from './slurm-directives.js';
+import { UNFILTERED, unsetForSbatch } from './slurm-environment.js';
 
 /** Seconds; the whole script must end before the host counts as stuck. */
 const SBATCH_SECONDS = 30;
@@ -12,10 +13,11 @@ const SQUEUE_SECONDS = 10;
 const SCRIPT_SECONDS = 115;
 
 /**
- * A function `find` that prints the Slurm ids of the job and fails where nobody can know: what an earlier attempt
- * wrote down, what a start wrote down, what the queue says by the comment.
+ * Shell functions that print the Slurm ids of the job. `known`: what an earlier attempt or a start wrote down. `queue` and
+ * `controller`: what squeue or scontrol says by the job's comment; they fail where Slurm does not answer.
  */
-export const findFunction = (plan: JobPlan, installation: string): string[] => [
+export const findFunctions = (plan: JobPlan, installation: string): string[] => [
+  UNFILTERED,
   `ledger=${quote(ledgerDir(plan))}; state=${stateDir(installation)}; mark=${quote(commentOf(installation, plan.uuid))}`,
   'known() { local id=; for f in "$ledger/slurm" "$ledger/id"; do [ -s "$f" ] && read -r id < "$f" && echo "$id" && return; done; return 1; }',
   'queue() {',
@@ -31,7 +33,7 @@ export const findFunction = (plan: JobPlan, installation: string): string[] => [
 
 /** `ledger` and `id`: of the Slurm job that started, else of the one that was submitted. */
 export const idLine = (plan: JobPlan, remoteJobId: string): string =>
-  `ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; [ -s "$ledger/slurm" ] && read -r id < "$ledger/slurm"`;
+  `${UNFILTERED}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; [ -s "$ledger/slurm" ] && read -r id < "$ledger/slurm"`;
 
 /**
  * Find, adopt, else submit, in one script. The intent is written before sbatch is called: without one nobody ever
@@ -42,7 +44,7 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
   return {
     timeoutSeconds: SCRIPT_SECONDS,
     line: [
-      ...findFunction(plan, installation),
+      ...findFunctions(plan, installation),
       'unsure() { echo "unsure -"; exit 0; }',
       // the lowest is kept: a second one can only be the late answer to an attempt that was given up
       'keep() {',
@@ -63,6 +65,7 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
       '[ -e "$ledger/intent" ] && search',
       ': > "$ledger/intent" || exit 73',
       `cd ${quote(plan.paths.execDir)} || exit 73`,
+      unsetForSbatch([...sbatchOptions(plan, installation).keys()]),
       `said=$(timeout -k 5 ${SBATCH_SECONDS} sbatch ./tapisjob.sh 2> "$ledger/sbatch.err" < /dev/null); code=$?`,
       'id=; while read -r line; do [[ "$line" =~ ^Submitted\\ batch\\ job\\ ([0-9]+) ]] && id=${BASH_REMATCH[1]}; done <<< "$said"',
       '[ -n "$id" ] && keep "$id" launched',
@@ -87,12 +90,12 @@ function parseLaunch(reply: Reply): Launch {
   if (said === 'refused') throw refusal(words);
   if (said === 'unsure')
     throw new KilimError('SCHEDULER_UNAVAILABLE', `Slurm gave no clear answer: ${words}`);
-  if (/No space left|quota exceeded/i.test(words)) throw new KilimError('DISK_FULL', words);
+  if (isDiskFull(words)) throw new KilimError('DISK_FULL', words);
   throw new KilimError('LAUNCH_FAILED', `The job could not be submitted: ${words}`);
 }
 
-/** sbatch's words after which the job may be in the queue all the same. */
-const UNSURE =
+/** Slurm's words after which an order may have been carried out all the same. */
+export const UNSURE =
   /timed out|unable to contact|zero bytes|connection (refused|reset|failure)|communication|transport endpoint|message receive failure|standby|not responding|temporarily unable|resource temporarily unavailable/;
 
 /** A limit on how many, which passes when others end; one on how big or how long never passes. */

@@ -4,6 +4,8 @@ import type { RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js'
 import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { endOf } from './ledger-states.js';
+import { commentOf } from './slurm-directives.js';
+import { UNFILTERED } from './slurm-environment.js';
 import { idLine } from './slurm-launch.js';
 import { meaningOfState, OVER_WORDS } from './slurm-states.js';
 
@@ -14,18 +16,19 @@ const LOST_SECONDS = 120;
 
 /** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
 export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
-  line: "timeout -k 2 20 squeue --me --local --states=all --noheader --format='%T|%r|%k'",
+  line: `${UNFILTERED}; timeout -k 2 20 squeue --me --local --states=all --noheader --format='%T|%r|%k'`,
   parse: (reply) => parseSnapshot(reply, installation),
 });
 
 function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string): Snapshot {
   if (exitCode !== 0) throw new Error(`squeue ended with ${exitCode ?? 'a signal'}: ${stderr.slice(0, 300)}`);
   const snapshot: Snapshot = {};
+  const mine = commentOf(installation, '');
   for (const line of stdout.split('\n')) {
     const [word = '', reason = '', ...comment] = line.split('|');
     const [tag = ''] = comment.join('|').split(' ');
-    if (!tag.startsWith(`kilim:${installation}:`)) continue;
-    snapshot[tag.slice(`kilim:${installation}:`.length)] = stateOf(word, reason);
+    if (!tag.startsWith(mine)) continue;
+    snapshot[tag.slice(mine.length)] = stateOf(word, reason);
   }
   return snapshot;
 }
@@ -67,7 +70,7 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
     'of_this_run && for _ in {1..8}; do case $state in RUNNING|COMPLETING) sleep 0.25; ask ;; *) break ;; esac; done',
     'if of_this_run; then echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak"',
     'else rm -f "$ledger/exit.seen"; fi',
-    'if [ -n "$state" ]; then echo "slurm $state $(word Reason) $(word ExitCode)"',
+    'if [ -n "$state" ]; then echo "slurm $state $(word Reason) $(word ExitCode) $(word RunTime)"',
     'elif [[ "$said" == *"Invalid job id"* ]]; then echo gone; state=gone',
     'else echo "silent ${said//$\'\\n\'/ }"; exit 0; fi',
     `case $state in ${OVER_WORDS.join('|')}|gone) ;; *) rm -f "$ledger/lost"; exit 0 ;; esac`,
@@ -87,7 +90,7 @@ interface Said {
   /** `age`: seconds since the record was first seen. */
   exit?: { code: number; elapsedMs: number; age: number; usage: Usage | undefined };
   refused?: string;
-  slurm?: { word: string; reason: string; exit: string };
+  slurm?: { word: string; reason: string; exit: string; ran: string };
   gone?: true;
   /** Seconds since the run was first seen to be over without a record of ours. */
   lost?: number;
@@ -107,7 +110,7 @@ function read(stdout: string): Said {
     if (what === 'exit')
       said.exit = exitOf(Number(one), Number(three) - Number(two), Number(four), [cpu, peak]);
     else if (what === 'refused') said.refused = one;
-    else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three };
+    else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three, ran: four };
     else if (what === 'gone') said.gone = true;
     else if (what === 'lost') said.lost = Number(one);
     else if (what === 'silent') said.silent = words.join(' ');
@@ -130,13 +133,22 @@ function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState {
   if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
   if (now && now.is !== 'over') {
     if (said.exit && said.exit.age >= WORD_SECONDS) return ended(said, null);
-    return now.is === 'queued'
-      ? { is: 'queued', reason: queueWords(said.slurm?.word ?? '', said.slurm?.reason ?? '') }
-      : now;
+    if (now.is === 'queued')
+      return { is: 'queued', reason: queueWords(said.slurm?.word ?? '', said.slurm?.reason ?? '') };
+    const ranMs = now.is === 'running' ? runTime(said.slurm?.ran ?? '') : null;
+    return ranMs === null ? now : { is: 'running', ranMs };
   }
   const acct = said.acct ? meaningOfState(said.acct.word) : null;
   if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);
   return ended(said, now?.condition ?? null, said.slurm?.word);
+}
+
+/** Slurm's `RunTime` of this run, without what it was suspended: `[days-]hours:minutes:seconds`, in milliseconds. */
+function runTime(text: string): number | null {
+  const [, days = '0', hours, minutes, seconds] = /^(?:(\d+)-)?(\d+):(\d+):(\d+)$/.exec(text) ?? [];
+  return hours === undefined
+    ? null
+    : (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
 
 const unknown = (why: string): RemoteState => ({ is: 'unknown', why });

@@ -1,10 +1,11 @@
+import { KilimError } from '../domain/errors.js';
 import { quote } from '../domain/shell.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { parseLeft } from './process-table.js';
 import type { Held, Scheduler } from './scheduler.js';
-import { slurmDirectives } from './slurm-directives.js';
-import { findFunction, idLine, launchSlurm } from './slurm-launch.js';
+import { sbatchOptions, slurmDirectives } from './slurm-directives.js';
+import { findFunctions, idLine, launchSlurm, UNSURE } from './slurm-launch.js';
 import { slurmFaults } from './slurm-options.js';
 import { settleSlurm, slurmSnapshot } from './slurm-settle.js';
 import { OVER_WORDS } from './slurm-states.js';
@@ -13,17 +14,24 @@ import { wrapperScript } from './wrapper.js';
 /** Slurm keeps the job: BATCH of everything (specification: jobs §6.8). */
 export const slurm: Scheduler = {
   faults: (options, plan) => slurmFaults(options, plan.repeatable),
-  script: (plan, phrase, installation) =>
-    wrapperScript({
+  script: (plan, phrase, installation) => {
+    const options = sbatchOptions(plan, installation);
+    return wrapperScript({
       plan,
-      phrase: { ...phrase, after: [...phrase.after, ...MEMORY_WATCH] },
+      phrase: {
+        ...phrase,
+        run: options.has('--signal') ? `${WARNED}\n${phrase.run}` : phrase.run,
+        after: [...phrase.after, ...MEMORY_WATCH],
+      },
       installation,
       directives: slurmDirectives(plan, installation),
       redirect: null, // --output and --error do it
+      ...(options.has('--input') ? { input: '' } : {}),
       onStart: ['echo "$SLURM_JOB_ID" > "$ledger/slurm.tmp" && mv "$ledger/slurm.tmp" "$ledger/slurm"'],
       // a second Slurm job is refused as well; only a requeue is news about this one
       onRefusal: ['[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && echo "$SLURM_RESTART_COUNT" > "$ledger/refused"'],
-    }),
+    });
+  },
   launch: launchSlurm,
   snapshot: slurmSnapshot,
   settle: settleSlurm,
@@ -31,6 +39,9 @@ export const slurm: Scheduler = {
   release: (plan, remoteJobId) => ordering(plan, remoteJobId, RELEASE),
   cancel: cancelSlurm,
 };
+
+/** A signal reaches the shell around the application as well, which must not die of a warning that the application takes. */
+const WARNED = 'trap : HUP QUIT USR1 USR2 INT TERM';
 
 /**
  * An application may end well although the kernel killed a part of it; Slurm then says OUT_OF_MEMORY. With `by` set the
@@ -62,19 +73,26 @@ const RELEASE = [
   'esac',
 ];
 
-/** Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so. */
+/**
+ * Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so. An order that
+ * Slurm has not answered is no answer: it may be carried out yet, and a release that was lost would hold the job for ever.
+ */
 const ordering = (plan: JobPlan, remoteJobId: string, choice: string[]): RemoteCommand<Held> => ({
   line: [
     idLine(plan, remoteJobId),
-    'state=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || { echo "no Slurm does not answer: $state"; exit 0; }',
+    'state=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || [[ "$state" == *"Invalid job id"* ]] || { echo "silent $state"; exit 0; }',
     '[[ "$state" =~ JobState=([A-Z_]+) ]] && state=${BASH_REMATCH[1]} || state=',
     ...choice,
-    'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1) && { echo "yes $done"; exit 0; }',
+    'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1); code=$?',
+    '[ $code -eq 0 ] && { echo "yes $done"; exit 0; }',
+    `[ $code -ge 124 ] || grep -Eqi ${quote(UNSURE.source)} <<< "$said" && { echo "silent $said"; exit 0; }`,
     '[ $word = suspend ] && echo "no Slurm job $id goes on running, because this site lets only operators suspend it; only the steps of Kilim are paused" || echo "no $said"',
   ].join('\n'),
   parse: ({ stdout, stderr }) => {
-    const [, word, said] = /^(yes|no) (.*)/s.exec(stdout.trim()) ?? [];
-    return { done: word === 'yes', said: (said ?? stderr).trim().slice(0, 400) };
+    const [, word, words] = /^(yes|no|silent)\b(.*)/s.exec(stdout.trim()) ?? [];
+    const said = (words?.trim() || stderr.trim()).slice(0, 400);
+    if (word === 'yes' || word === 'no') return { done: word === 'yes', said };
+    throw new KilimError('SCHEDULER_UNAVAILABLE', `Slurm did not answer an order for the job: ${said}`);
   },
 });
 
@@ -83,7 +101,7 @@ function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: st
   return {
     timeoutSeconds: 58,
     line: [
-      ...findFunction(plan, installation),
+      ...findFunctions(plan, installation),
       `mkdir -p "$ledger/cancelled" 2>/dev/null`,
       `ids=$({ echo ${quote(remoteJobId ?? '')}; known; } | sort -nu | grep .)`,
       // only an attempt to submit can have left a job whose number nobody wrote down

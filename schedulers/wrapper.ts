@@ -1,9 +1,12 @@
-import { ledgerDir, stateDir } from '../domain/jobs/ledger.js';
+import { ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { moduleLines } from '../domain/jobs/module-lines.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 import { quote } from '../domain/shell.js';
 import { measureLines } from './measure.js';
+
+/** Signals that the wrapper hands on. */
+const WARNINGS = ['HUP', 'QUIT', 'USR1', 'USR2'];
 
 export interface WrapperParts {
   plan: JobPlan;
@@ -13,6 +16,8 @@ export interface WrapperParts {
   directives: string[];
   /** Where the application's output goes; null where the scheduler takes it. */
   redirect: string | null;
+  /** Where its input comes from; empty where the scheduler gives it. */
+  input?: string;
   /** Lines that run once the start is this script's own. */
   onStart?: string[];
   /** Lines that run where a second start is refused. */
@@ -30,6 +35,7 @@ export const wrapperScript = ({
   installation,
   directives,
   redirect,
+  input = '< /dev/null',
   onStart = [],
   onRefusal = [],
 }: WrapperParts): string =>
@@ -55,7 +61,7 @@ export const wrapperScript = ({
     `printf '%200s\\n' '' > "$ledger/exit.tmp"`,
     'begin=$(now)',
     'tell START -',
-    `export KILIM_JOB=${quote(`${installation}:${plan.uuid}`)}`,
+    `export KILIM_JOB=${quote(tagOf(installation, plan.uuid))}`,
     `cd ${quote(plan.paths.execDir)} || exit 73`,
     ...moduleLines(plan),
     'code=0 by=',
@@ -63,12 +69,13 @@ export const wrapperScript = ({
     'if [ $code -eq 0 ]; then',
     '  set -m # the application gets a process group of its own',
     // in a shell of its own: a slip in the user's arguments must not stop this one from recording it
-    `  bash -c ${quote(phrase.run)} < /dev/null${redirect ? ` ${redirect}` : ''} &`,
+    `  bash -c ${quote(phrase.run)} ${[input, redirect].filter(Boolean).join(' ')} &`,
     '  app=$!',
     '  set +m',
-    '  trap \'by=TERM; kill -TERM -- "-$app" 2>/dev/null\' TERM INT',
-    '  wait "$app"; code=$?',
-    '  while kill -0 "$app" 2>/dev/null; do wait "$app"; code=$?; done # a trap ended the wait, not the application',
+    '  trap \'by=TERM; again=1; kill -TERM -- "-$app" 2>/dev/null\' TERM INT',
+    // a warning is for the application, as by sbatch's --signal: what it makes of it is its own affair
+    ...WARNINGS.map((name) => `  trap 'again=1; kill -${name} -- "-$app" 2>/dev/null' ${name}`),
+    '  while :; do again=; wait "$app"; code=$?; [ -n "$again" ] || break; done # a trap ended the wait, not the application',
     'fi',
     ...measureLines(),
     ...phrase.after,

@@ -13,13 +13,20 @@ const bed = cluster('hpc-slurm') as Cluster;
 /** The `module` of the test bed is silent about what it has; the job goes on. */
 const LOADED = 'The following module(s) are unknown: "nosuch"';
 const PROFILE_FILE = '/etc/profile.d/kilim-site.sh';
+/** What accounts export for their own work: for sbatch such variables win over the lines of a script. */
+const EXPORTED = [
+  'SBATCH_TIMELIMIT=1', 'SBATCH_PARTITION=closed', 'SBATCH_OUTPUT=/tmp/lost', 'SBATCH_REQUEUE=1', 'SBATCH_ARRAY_INX=1-2',
+  'SQUEUE_PARTITION=closed', 'SCANCEL_STATE=PENDING', 'SLURM_TIME_FORMAT=relative', 'SBATCH_WCKEY=of-the-site',
+].map((one) => `export ${one}\n`).join(''); // prettier-ignore
 
 describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
   let kilim: Kilim;
   const alice = bed?.users['alice'];
   const mpi = join(alice?.homeOnThisMachine ?? '/nonexistent', 'fake-mpirun');
 
+  const startUpFile = join(alice?.homeOnThisMachine ?? '/nonexistent', '.bashrc');
   beforeAll(async () => {
+    writeFileSync(startUpFile, EXPORTED); // alice has none
     kilim = await aKilim();
     // what sites have: variables that only a login shell knows
     insideCluster('bash', '-c', `printf '%s\\n' 'export KILIM_WORK=/home/alice/work-of-the-site' > ${PROFILE_FILE}`); // prettier-ignore
@@ -43,6 +50,7 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
   });
   afterAll(async () => {
     await kilim.stop();
+    rmSync(startUpFile, { force: true });
     insideCluster('rm', '-f', PROFILE_FILE);
     rmSync(mpi, { force: true });
   });
@@ -87,6 +95,7 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
       'Account=science',
       'Nice=5',
       'Requeue=0',
+      'WCKey=of-the-site', // what the request does not name stays the account's
       'JobName=my-name',
     ])
       expect(slurm).toContain(word);
@@ -127,6 +136,24 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
     },
     240_000,
   );
+
+  it('hands a warning on to the application, by --signal', async () => {
+    const uuid = await kilim.submit({
+      appId: 'zip-alice', execSystemId: 'slurm', jobType: 'BATCH',
+      parameterSet: {
+        appArgs: [{ arg: `'eval "$SCRIPT"'` }],
+        schedulerOptions: [{ arg: '--signal=B:USR1@60' }],
+        envVariables: [{ key: 'SCRIPT', value: 'trap "echo saved; exit 6" USR1; echo "$SLURM_JOB_ID"; for i in $(seq 600); do sleep 0.1; done' }],
+      },
+    }); // prettier-ignore
+    const { remoteJobId } = await kilim.until(uuid, 'RUNNING', 60);
+    const log = join(alice?.homeOnThisMachine ?? '', `workdir/jobs/${uuid}/output/tapisjob.out`);
+    await expect.poll(() => readFileSync(log, 'utf8'), { timeout: 10_000 }).toContain(String(remoteJobId));
+    insideCluster('scancel', '--batch', '--signal=USR1', String(remoteJobId)); // as Slurm does at its time
+    const job = await kilim.until(uuid, 'FAILED', 60);
+    expect(job).toMatchObject({ condition: 'SCHEDULER_TERMINATED', remoteResultInfo: '6:0' });
+    expect(job.lastMessage).toContain('saved');
+  }, 120_000);
 
   it('puts the command prefix in front', async () => {
     expect((await run('site', { cmdPrefix: 'PREFIX=yes' })).output).toContain('prefix=yes');

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
@@ -52,6 +53,49 @@ it('holds a container that an earlier try has paused', () => {
     *) echo "Error response from daemon: Container is already paused" >&2; exit 1 ;;
   esac`;
   expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), paused).done).toBe(true);
+});
+
+it('waits with a pause until a slow engine has started the container', () => {
+  const slow = `case "$1" in
+    inspect) echo x >> ${dir}/asked; [ $(wc -l < ${dir}/asked) -gt 60 ] && echo running || exit 1 ;;
+    pause) [ $(wc -l < ${dir}/asked) -gt 60 ] || { echo "no such container"; exit 1; } ;;
+  esac`;
+  expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), slow)).toMatchObject({ done: true });
+}, 40_000);
+
+it('does not wait with a pause for the container of a run that is over', () => {
+  mkdirSync(ledger(), { recursive: true });
+  writeFileSync(join(ledger(), 'exit'), '0 1 2\n');
+  const gone = 'echo "Error: no such container" >&2; exit 1';
+  expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), gone)).toMatchObject({ done: false });
+});
+
+it('does not call a container continued whose engine was away when it should go on', () => {
+  expect(() => run(dockerDaemon.release(planHere(), '1', 'inst'), AWAY)).toThrow(
+    expect.objectContaining({
+      code: 'HOST_TIMEOUT',
+      message: expect.stringContaining('Cannot connect'),
+    }) as Error,
+  );
+  const goesOn = 'echo "Error response from daemon: Container x is not paused" >&2; exit 1';
+  expect(run(dockerDaemon.release(planHere(), '1', 'inst'), goesOn).done).toBe(false);
+});
+
+it('keeps the output where two looks find the end of a container whose wrapper was killed', async () => {
+  mkdirSync(join(ledger(), 'started.1'), { recursive: true });
+  writeFileSync(join(ledger(), 'pid'), '1 1\n');
+  const engine = `case "$1" in
+    inspect) [ -e ${dir}/removed ] && { echo "no such container" >&2; exit 1; }; echo "exited 7" ;;
+    logs) sleep 0.5; [ -e ${dir}/removed ] && { echo "no such container" >&2; exit 1; }; echo "its output" ;;
+    rm) touch ${dir}/removed ;;
+  esac`;
+  writeFileSync(join(dir, 'docker'), `#!/bin/bash\n${engine}\n`, { mode: 0o755 });
+  const { line, parse } = dockerDaemon.settle(planHere(), '1', 'inst');
+  const env = { PATH: `${dir}:${process.env['PATH'] ?? ''}`, HOME: dir };
+  const looks = await Promise.all([1, 2].map(() => promisify(execFile)('bash', ['-c', line], { env })));
+  for (const { stdout, stderr } of looks)
+    expect(parse({ stdout, stderr, exitCode: 0 })).toMatchObject({ is: 'over', exitCode: 7 });
+  expect(readFileSync(join(dir, planHere().logConfig.stdoutFilename), 'utf8')).toBe('its output\n');
 });
 
 it('does not take a run for lost whose wrapper is gone while its engine does not answer', () => {

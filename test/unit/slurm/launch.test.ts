@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
+import { commentOf } from '../../../schedulers/slurm-directives.js';
 import { launchSlurm } from '../../../schedulers/slurm-launch.js';
 import { aPlan } from '../../support/a-plan.js';
 
@@ -23,12 +24,12 @@ const program = (name: string, text: string): void => {
   chmodSync(join(folder, 'bin', name), 0o755);
 };
 
-const launch = () => {
+const launch = (more = {}, exported = {}) => {
   const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: `${folder}/output` };
-  const { line, parse } = launchSlurm(aPlan({ jobType: 'BATCH', keeper: 'slurm', paths }), 'inst');
+  const { line, parse } = launchSlurm(aPlan({ jobType: 'BATCH', keeper: 'slurm', paths, ...more }), 'inst');
   const { status, stdout, stderr } = spawnSync('bash', ['--noprofile', '--norc', '-c', line], {
     encoding: 'utf8',
-    env: { ...process.env, HOME: folder, PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` },
+    env: { ...process.env, ...exported, HOME: folder, PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` },
   });
   return parse({ stdout, stderr, exitCode: status });
 };
@@ -46,4 +47,25 @@ it('waits where another attempt holds the lock', () => {
       message: expect.stringContaining('another attempt is under way'),
     }),
   );
+});
+
+it('lets nothing that the account exports overrule what the job asks for, and keeps what the site sets for all', () => {
+  program('sbatch', 'env | grep ^SBATCH_ | sort > "$HOME/exported"; echo Submitted batch job 7');
+  const exported = {
+    SBATCH_TIMELIMIT: '1', SBATCH_PARTITION: 'other', SBATCH_OUTPUT: '/tmp/x', SBATCH_ERROR: '/tmp/y', SBATCH_MEM_PER_CPU: '1',
+    SBATCH_ARRAY_INX: '1-9', SBATCH_CLUSTERS: 'else', SBATCH_WAIT: '1', SBATCH_REQUEUE: '1', SBATCH_QOS: 'low',
+    SBATCH_ACCOUNT: 'of-the-site', SBATCH_EXPORT: 'NONE',
+  }; // prettier-ignore
+  launch({ hpcQueue: 'normal', schedulerOptions: [{ name: 'q', arg: '--qos=high' }] }, exported);
+  expect(readFileSync(join(folder, 'exported'), 'utf8')).toBe(
+    'SBATCH_ACCOUNT=of-the-site\nSBATCH_EXPORT=NONE\n',
+  );
+});
+
+it('finds its job whatever filter of squeue the account exports', () => {
+  program('sbatch', 'exit 143');
+  const mark = commentOf('inst', aPlan().uuid);
+  program('squeue', `[ -z "$SQUEUE_PARTITION$SLURM_CLUSTERS" ] && echo "9 ${mark}"; exit 0`);
+  const exported = { SQUEUE_PARTITION: 'other', SLURM_CLUSTERS: 'else' };
+  expect(launch({}, exported)).toEqual({ remoteJobId: '9', adopted: true });
 });

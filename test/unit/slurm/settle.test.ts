@@ -78,6 +78,7 @@ describe('the last word on a job', () => {
     ['a second start was refused', ['refused 1', 'slurm COMPLETED None 0:0', 'lost 1'], { exitCode: null, condition: 'SCHEDULER_TERMINATED' }],
     ['a controller that is away', ['silent Unable to contact slurm controller'], { is: 'unknown' }],
     ['why it waits', ['slurm PENDING QOSMaxJobsPerUserLimit 0:0'], { is: 'queued', reason: 'PENDING: QOSMaxJobsPerUserLimit' }],
+    ['for how long it has run', ['slurm RUNNING None 0:0 1-02:03:04'], { is: 'running', ranMs: 93_784_000 }],
     ['nothing said', [], { is: 'unknown' }],
   ])('%s', (_words, said, state) => {
     expect(settled(said)).toMatchObject(state);
