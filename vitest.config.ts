@@ -7,7 +7,7 @@ const project = (name: string, testTimeout: number, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, sequence: { groupOrder: 1 }, ...more },
 });
 
-// What each needs is said in the table of tests in README.md. A test whose part is not there skips itself by name.
+// What each needs is said in README.md, "Tests". A test whose part is not there skips itself by name.
 export default defineConfig({
   test: {
     pool: 'forks',

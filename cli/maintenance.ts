@@ -4,21 +4,12 @@ import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
 import { hashPassword, whyWeak } from '../api/identity/passwords.js';
+import { SEARCH_ATTRIBUTES } from '../domain/jobs/labels.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
 
 // A program of its own, as api/main.ts and worker/main.ts are: the upkeep of an installation, without a server.
 
-/** All of type Keyword; values are never encrypted, so they hold names and states only. */
-const SEARCH_ATTRIBUTES = [
-  'JobStatus',
-  'JobOwner',
-  'JobTenant',
-  'JobAppId',
-  'ExecSystem',
-  'RemoteJobId',
-  'BlockedCode',
-];
 /** Temporal's IndexedValueType, which its packages do not export by name. */
 const KEYWORD = 2;
 

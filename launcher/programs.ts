@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { SEARCH_ATTRIBUTES } from '../domain/jobs/labels.js';
 import { isLoopback } from '../schemas/config.js';
 import type { Home } from './home.js';
 import type { Program } from './supervise.js';
@@ -17,17 +18,6 @@ export const DYNAMIC = [
 ];
 /** WAL with `normal` survives every crash of a process; after a power cut our idempotent steps repeat moments. */
 const PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
-/** All of type Keyword; `kilim migrate` has the same list for a server of one's own. */
-export const SEARCH_ATTRIBUTES = [
-  'JobStatus',
-  'JobOwner',
-  'JobTenant',
-  'JobAppId',
-  'ExecSystem',
-  'RemoteJobId',
-  'BlockedCode',
-];
-
 /** Temporal's dev server on a file of the home. */
 export function engineProgram(home: Home, binary: string): Program {
   return {

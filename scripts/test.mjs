@@ -20,8 +20,17 @@ const isComplete = process.env.CI === 'true';
 /** With a choice of files or names, vitest counts the others as skipped. */
 const isChosen = process.argv.length > 2;
 
-/** End-to-end tests and all the rest wait more than they work: they run beside each other. `test/support/order.ts` keeps them apart. */
-const LANES = [['--project=e2e'], ['--project=!e2e']];
+/** They use no host that others use. */
+const APART = ['e2e/demo', 'e2e/outage', 'e2e/production', 'e2e/up', 'integration/image'].map(
+  (name) => `test/${name}.test.ts`,
+);
+const without = APART.map((file) => `--exclude=${file}`);
+/** Tests wait more than they work, so they run beside each other; `test/support/order.ts` keeps apart what shares a host. */
+const LANES = [
+  ['--project=e2e', ...without],
+  ['--project=integration', ...without],
+  [...APART, 'test/workflow/', 'test/unit/'],
+];
 
 /** @returns the exit code of vitest */
 function runTests(bed, choice, reportFile) {
