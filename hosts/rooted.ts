@@ -39,8 +39,7 @@ export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, 
     return new KilimError('NOT_AUTHORIZED', `The path ${path} leaves the system's rootDir.`);
   if (reply.exitCode === MISSING || /No such file or directory/.test(words))
     return new KilimError('PATH_NOT_FOUND', `The path ${path} was not found.`);
-  if (isDiskFull(words))
-    return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
+  if (isDiskFull(words)) return new KilimError('DISK_FULL', `No space is left for ${path}: ${words}`);
   if (/Permission denied|Operation not permitted/i.test(words))
     return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
   return new KilimError('REMOTE_COMMAND_FAILED', `${path}: ${words}`);

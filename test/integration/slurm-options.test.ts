@@ -73,7 +73,7 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
       parameterSet: {
         appArgs: appId === 'zip-alice' ? [{ arg: `'eval "$SCRIPT"'` }] : [{ arg: 'sh' }, { arg: '-c' }, { arg: `'eval "$SCRIPT"'` }],
         schedulerOptions: schedulerOptions.map((arg) => ({ arg })),
-        envVariables: [{ key: 'SCRIPT', value: 'echo "$SLURM_JOB_ID prefix=$PREFIX dir=$PWD"' }],
+        envVariables: [{ key: 'SCRIPT', value: 'echo "$SLURM_JOB_ID prefix=$PREFIX dir=$PWD key=$SBATCH_WCKEY"' }],
       },
     }); // prettier-ignore
     await kilim.until(uuid, 'FINISHED', 110);
@@ -83,7 +83,7 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
   }
 
   it('gets the nodes, cores, memory, minutes, queue and options that were asked for', async () => {
-    const { uuid, slurm } = await run('slurm', {
+    const { uuid, output, slurm } = await run('slurm', {
       nodeCount: 1, coresPerNode: 3, memoryMB: 700, maxMinutes: 7,
       schedulerOptions: ['--account science', '-J my-name', '--nice=5', '--comment=words'],
     }); // prettier-ignore
@@ -95,10 +95,10 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job through the API', () => {
       'Account=science',
       'Nice=5',
       'Requeue=0',
-      'WCKey=of-the-site', // what the request does not name stays the account's
       'JobName=my-name',
     ])
       expect(slurm).toContain(word);
+    expect(output).toContain('key=of-the-site'); // what the account exports did come in
     expect(slurm).toMatch(/MinMemoryNode=700M/);
     expect(slurm).toMatch(new RegExp(`Comment=kilim:\\w+:${uuid} words`));
   }, 120_000);
