@@ -135,7 +135,6 @@ export interface SystemSettings {
   containerEngine?: 'docker' | 'podman';
   /** Words put between the engine and its sub-command, e.g. `--runtime runc` where the site needs them. */
   containerEngineArgs?: string[];
-  maxSessions?: number;
 }
 
 export const settingsOfSystem = (system: Pick<System, 'notes'>): SystemSettings =>

@@ -20,7 +20,7 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
   });
 
   it('keeps systems and their host keys', async () => {
-    const system = aSystem({ id: 'b', notes: { kilim: { maxSessions: 2 } } });
+    const system = aSystem({ id: 'b', notes: { kilim: { containerEngine: 'podman' } } });
     await store.systems.add(system);
     await store.systems.add(aSystem({ id: 'a' }));
     await expect(store.systems.add(system)).rejects.toMatchObject({ code: 'CONFLICT' });
