@@ -2,11 +2,14 @@
 export interface Gate {
   /** Resolves with the way out, to be called once; rejects when aborted while waiting. */
   enter: (signal?: AbortSignal) => Promise<() => void>;
+  /** From now on fewer at once; who is inside stays. */
+  narrow: (to: number) => void;
   inside: () => number;
   waiting: () => number;
 }
 
-export function createGate(limit: number): Gate {
+export function createGate(atOnce: number): Gate {
+  let limit = atOnce;
   let inside = 0;
   const queue: (() => void)[] = [];
   const once = (): (() => void) => {
@@ -15,7 +18,7 @@ export function createGate(limit: number): Gate {
       if (isOut) return;
       isOut = true;
       inside--;
-      queue.shift()?.();
+      if (inside < limit) queue.shift()?.();
     };
   };
   return {
@@ -37,6 +40,7 @@ export function createGate(limit: number): Gate {
           signal?.addEventListener('abort', leave, { once: true });
         }
       }),
+    narrow: (to) => (limit = Math.min(limit, to)),
     inside: () => inside,
     waiting: () => queue.length,
   };

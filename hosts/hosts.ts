@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
@@ -7,7 +8,7 @@ import type { Host, HostAddress } from './host.js';
 import { isLocal, openLocal, type LocalSettings } from './local.js';
 import { sshHost } from './ssh-host.js';
 import { createPool, LIMITS, type PoolLimits, type SshPool } from './ssh-pool.js';
-import { connectSsh, nameOf, type HostKeys, type SshConnection } from './ssh.js';
+import { connectSsh, isDropped, nameOf, type HostKeys, type SshConnection } from './ssh.js';
 
 export interface HostsOptions {
   /** Injected: `hosts/` knows no store. */
@@ -33,6 +34,8 @@ export interface Hosts {
 /** sshd drops connections where many log in at once (MaxStartups 10:30:100). */
 const MAX_LOGINS_PER_HOST = 3;
 const JITTER_MS = 100;
+/** What sshd dropped is tried again after about so long, and from then on one login at a time. */
+const AGAIN_MS = [100, 300, 900, 2000];
 
 /** All hosts of a program: one connection per system and login, kept; more only where the host has no room on it. */
 export function createHosts(options: HostsOptions): Hosts {
@@ -52,7 +55,16 @@ export function createHosts(options: HostsOptions): Hosts {
     if (!gate) logins.set(where, (gate = createGate(MAX_LOGINS_PER_HOST)));
     const leave = await gate.enter();
     try {
-      if (gate.inside() > 1) await new Promise((resolve) => setTimeout(resolve, Math.random() * JITTER_MS));
+      if (gate.inside() > 1) await sleep(Math.random() * JITTER_MS);
+      for (const again of AGAIN_MS) {
+        try {
+          return await connectSsh(address, credential, keys);
+        } catch (error) {
+          if (!isDropped(error)) throw error;
+          gate.narrow(1);
+          await sleep(again * (0.5 + Math.random()));
+        }
+      }
       return await connectSsh(address, credential, keys);
     } finally {
       leave();

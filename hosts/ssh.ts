@@ -127,8 +127,16 @@ function faultOf(
   if (error.level === 'client-timeout' && isReached)
     return new KilimError('HOST_TIMEOUT', `${where} did not answer within ${READY_TIMEOUT_MS / 1000} s.`);
   const why = error.message || (error.code ?? 'connection lost');
-  return new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${why}`);
+  const fault = new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${why}`);
+  if (isReached && offered === '' && error.level !== 'handshake') dropped.add(fault);
+  return fault;
 }
+
+const dropped = new WeakSet<object>();
+
+/** The host took the connection and ended it before it said who it is: so does an sshd with too many logins under way. */
+export const isDropped = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && dropped.has(error);
 
 /** Noted as the channel opens: the answer of a quick command comes in one packet with its exit, before anybody else listens. */
 const exits = new WeakMap<ClientChannel, Promise<number | null>>();
