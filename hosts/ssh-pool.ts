@@ -27,14 +27,17 @@ export interface PoolLimits {
   /** Together below sshd's MaxSessions (10), which counts channels that are still closing. */
   channels: number;
   shells: number;
+  /** As many as channels and shells: some hosts give each connection one session. */
   connections: number;
   idleMs: number;
 }
 
-export const LIMITS: PoolLimits = { channels: 4, shells: 4, connections: 3, idleMs: 10 * 60_000 };
+export const LIMITS: PoolLimits = { channels: 4, shells: 4, connections: 8, idleMs: 10 * 60_000 };
 
-/** About 10 s in all; a host without room that long counts as unreachable. */
+/** About 10 s in all; a host without room that long, with none of it ours, counts as unreachable. */
 const MAX_ATTEMPTS = 40;
+/** At every so many-th attempt a further connection is opened. */
+const ATTEMPTS_PER_CONNECTION = 5;
 const WITHOUT_SHELLS_MS = 10 * 60_000;
 
 export function createPool(
@@ -43,8 +46,12 @@ export function createPool(
   limits: PoolLimits = LIMITS,
 ): SshPool {
   let connections: SshConnection[] = [];
+  const sessionsOn = new WeakMap<SshConnection, number>();
+  /** What the host has shown to allow on one connection (its MaxSessions, or less): beyond it nothing is asked for. */
+  let most = Infinity;
   let connecting: Promise<void> | null = null;
   const idleShells: ShellChannel[] = [];
+  const wanting = new Set<(shell: ShellChannel) => void>();
   let shellsFrom = 0;
   let idle: NodeJS.Timeout | undefined;
   const forChannels = createGate(limits.channels);
@@ -67,9 +74,7 @@ export function createPool(
     if (isLong && forShells.inside() >= limits.shells - 1) return null;
     const leave = await enter(forShells, signal);
     try {
-      let lent = idleShells.pop();
-      while (lent && !lent.isAlive()) lent = idleShells.pop();
-      const ready = lent ?? (await freshShell(signal));
+      const ready = idleShell() ?? (await freshShell(signal));
       if (!ready) leave();
       return ready && { shell: ready, giveBack: () => returned(ready, leave) };
     } catch (error) {
@@ -78,8 +83,15 @@ export function createPool(
     }
   };
 
+  const idleShell = (): ShellChannel | undefined => {
+    let found = idleShells.pop();
+    while (found && !found.isAlive()) found = idleShells.pop();
+    return found;
+  };
+
   async function freshShell(signal?: AbortSignal): Promise<ShellChannel | null> {
-    const opened = await open(SHELL_LINE, signal);
+    const opened = await open(SHELL_LINE, signal, untilGivenBack);
+    if ('run' in opened) return opened;
     try {
       return await openShell(opened, name);
     } catch (error) {
@@ -103,9 +115,34 @@ export function createPool(
   }
 
   const returned = (used: ShellChannel, leave: () => void): void => {
-    if (used.isAlive()) idleShells.push(used);
+    const [first] = wanting;
+    if (used.isAlive()) {
+      if (first) first(used);
+      else idleShells.push(used);
+    }
     leave();
   };
+
+  /** Where there is no room for one more, a shell that comes back will do. Who waits here came before those at the gate. */
+  function untilGivenBack(ms: number): Promise<ShellChannel | null> {
+    const found = idleShell();
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve) => {
+      const end = (shell: ShellChannel | null): void => {
+        clearTimeout(timer);
+        wanting.delete(end);
+        resolve(shell);
+      };
+      const timer = setTimeout(() => end(null), ms);
+      wanting.add(end);
+    });
+  }
+
+  /** An idle shell makes room; sshd still counts it for a moment. */
+  function makeRoom(ms: number): Promise<null> {
+    idleShell()?.end();
+    return sleep(ms, null);
+  }
 
   async function enter(gate: typeof forChannels, signal?: AbortSignal): Promise<() => void> {
     clearTimeout(idle);
@@ -122,23 +159,49 @@ export function createPool(
   }
 
   /** A host without room is asked again, on this connection and then on another. */
-  async function open(line: string, signal?: AbortSignal): Promise<ClientChannel> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+  async function open<Instead extends ShellChannel = never>(
+    line: string,
+    signal?: AbortSignal,
+    wait: (ms: number) => Promise<Instead | null> = makeRoom,
+  ): Promise<ClientChannel | Instead> {
+    let mayGrow = true;
+    for (let attempt = 1, inVain = 0; inVain < MAX_ATTEMPTS; attempt++) {
       if (signal?.aborted)
         throw new KilimError('HOST_UNREACHABLE', `${name}: ended before the command was sent.`);
       connections = connections.filter((connection) => connection.isOpen());
       if (connections.length === 0) await another();
       for (const connection of connections) {
-        if (!connection.isOpen()) continue;
-        const opened = await connection.exec(line);
+        const opened = await session(connection, line);
         if (opened) return opened;
       }
-      // sshd still counts a channel that is closing: a moment later there is room
-      idleShells.pop()?.end();
-      if (attempt === 4 && connections.length < limits.connections) await another().catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 10 + 10 * attempt));
+      // room that our own sessions take comes back, as at the gate
+      if (!connections.some((connection) => sessionsOn.get(connection))) inVain++;
+      if (mayGrow && attempt % ATTEMPTS_PER_CONNECTION === 0 && connections.length < limits.connections)
+        await another().catch(() => (mayGrow = false));
+      const instead = await wait(10 * Math.min(attempt, MAX_ATTEMPTS));
+      if (instead) return instead;
     }
     throw new KilimError('HOST_UNREACHABLE', `${name} has no room for another session.`);
+  }
+
+  async function session(connection: SshConnection, line: string): Promise<ClientChannel | null> {
+    const before = sessionsOn.get(connection) ?? 0;
+    if (!connection.isOpen() || before >= most) return null;
+    sessionsOn.set(connection, before + 1);
+    const ended = (): number => {
+      const left = (sessionsOn.get(connection) ?? 1) - 1;
+      sessionsOn.set(connection, left);
+      return left;
+    };
+    try {
+      const opened = await connection.exec(line);
+      if (opened) opened.once('close', ended);
+      else most = Math.min(most, ended() || most);
+      return opened;
+    } catch (error) {
+      ended();
+      throw error;
+    }
   }
 
   /** One login for all who wait. */
@@ -152,6 +215,7 @@ export function createPool(
     idleShells.length = 0;
     connections.forEach((connection) => connection.close());
     connections = [];
+    most = Infinity;
   };
 
   return {

@@ -8,7 +8,7 @@ import type { Host, RemoteStream } from '../../hosts/host.js';
 import { runTogether } from '../../hosts/run-together.js';
 import { processTable } from '../../schedulers/process-table.js';
 import { aPlan } from '../support/a-plan.js';
-import { count, withSshd } from '../support/an-sshd.js';
+import { count, sessionsPerConnection, withSshd } from '../support/an-sshd.js';
 import { part } from '../support/testbed.js';
 
 /* Hosts that give little: a real sshd for each test, configured against us. */
@@ -37,6 +37,46 @@ async function endOf({ stdin, stdout, done }: RemoteStream): Promise<void> {
 }
 
 describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('an sshd', () => {
+  it.concurrent.each([1, 2, 3])(
+    'with MaxSessions %i answers thirty commands at once, beside four streams held open',
+    (limit) =>
+      withSshd({ settings: [`MaxSessions ${limit}`] }, async ({ hosts, host, log }) => {
+        const there = await host();
+        const streams = await each(4, () => anOpenStream(there));
+        expect(await each(30, (i) => run(there, saying(i, 0.2)))).toEqual(
+          Array.from({ length: 30 }, (_, i) => said(i)),
+        );
+        await Promise.all(streams.map(endOf));
+        expect(Math.max(...sessionsPerConnection(log()))).toBeLessThanOrEqual(limit);
+        // no more connections than it takes, and few questions that are refused
+        expect(hosts.sessions()).toBeLessThanOrEqual(Math.ceil(8 / limit));
+        expect(count(log(), /no more sessions/g)).toBeLessThan(20);
+      }),
+    60_000,
+  );
+
+  it.concurrent(
+    'that gives one session in all serves thirty commands and a stream in turn, however long it takes',
+    () =>
+      withSshd({ settings: ['MaxSessions 1'], limits: { connections: 1 } }, async ({ hosts, host }) => {
+        const there = await host();
+        const finished: number[] = [];
+        const all = each(30, async (i) => {
+          const reply = await run(there, saying(i, 0.5));
+          finished.push(i);
+          return reply;
+        });
+        const stream = anOpenStream(there);
+        expect(await all).toEqual(Array.from({ length: 30 }, (_, i) => said(i)));
+        // who came first does not wait for those at the gate behind him
+        expect(Math.max(...[0, 1, 2, 3].map((i) => finished.indexOf(i)))).toBeLessThan(10);
+        await endOf(await stream);
+        expect(await run(there, saying(1, 0))).toEqual(said(1));
+        expect(hosts.sessions()).toBe(1);
+      }),
+    60_000,
+  );
+
   it.concurrent(
     'that drops whoever logs in beside another lets in twenty-four at once, one by one',
     () =>

@@ -85,6 +85,18 @@ export async function withSshd(
   }
 }
 
+/** By connection (its port), how many sessions were open at most; from sshd's own words. */
+export function sessionsPerConnection(log: string): number[] {
+  const open = new Map<string, number>();
+  const most = new Map<string, number>();
+  for (const [, what, port = ''] of log.matchAll(/^(Starting|Close) session: .* port (\d+) id/gm)) {
+    const now = (open.get(port) ?? 0) + (what === 'Starting' ? 1 : -1);
+    open.set(port, now);
+    most.set(port, Math.max(most.get(port) ?? 0, now));
+  }
+  return [...most.values()];
+}
+
 export const count = (log: string, words: RegExp): number => [...log.matchAll(words)].length;
 
 async function aFreePort(): Promise<number> {
