@@ -4,6 +4,7 @@ import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
+import { WITH_BASH_ENV, WITHOUT_BASH_ENV } from './shell-channel.js';
 
 /** Commands of one script run at once, each in a shell of its own. */
 const PER_SCRIPT = 8;
@@ -71,7 +72,7 @@ async function together(host: Host, batch: readonly Waiting[]): Promise<(Reply |
       `all=$(mktemp -d) || exit ${NO_ROOM}; trap 'rm -rf "$all"' EXIT`,
       ...batch.map(
         ({ command }, index) =>
-          `{ bash --noprofile --norc -c ${quote(command.line)} > "$all/${index}.out" 2> "$all/${index}.err" < /dev/null; echo $? > "$all/${index}.code"; } &`,
+          `{ ${WITHOUT_BASH_ENV} ${quote(WITH_BASH_ENV + command.line)} > "$all/${index}.out" 2> "$all/${index}.err" < /dev/null; echo $? > "$all/${index}.code"; } &`,
       ),
       'wait',
       `for n in ${batch.map((_, index) => index).join(' ')}; do`,

@@ -21,10 +21,26 @@ export interface ShellChannel {
 }
 
 /** What replaces the login shell, whichever it is. */
-export const SHELL_LINE = 'exec bash --noprofile --norc';
+export const SHELL = 'exec bash --noprofile --norc';
 
-/** Messages of tools are read by their English words; the rest of the account's language stays as it is. */
-export const IN_ENGLISH = '[ -z "$LC_ALL" ] || export LANG="$LC_ALL"; unset LC_ALL; export LC_MESSAGES=C';
+/**
+ * No strictness that an account exports (SHELLOPTS) reaches our scripts. Messages of tools are read by their English
+ * words; the rest of the account's language stays as it is.
+ */
+export const AS_USUAL =
+  'set +efu +o pipefail; [ -z "$LC_ALL" ] || export LANG="$LC_ALL"; unset LC_ALL; export LC_MESSAGES=C';
+
+/**
+ * A bash reads `$BASH_ENV` (at many sites the modules, or all of .bashrc) each time: the shells between the login and a
+ * command need it once, what the command starts gets it as it was.
+ */
+export const WITHOUT_BASH_ENV = 'KILIM_BASH_ENV="$BASH_ENV" BASH_ENV= bash --noprofile --norc -c';
+export const WITH_BASH_ENV =
+  '[ -z "$KILIM_BASH_ENV" ] && unset BASH_ENV || export BASH_ENV="$KILIM_BASH_ENV"; unset KILIM_BASH_ENV; ';
+
+/** Says the mark when the start-up files are through: what they read is not meant for the shell. */
+export const shellLine = (mark: string): string =>
+  `${SHELL} -c '${AS_USUAL}; export KILIM_BASH_ENV="$BASH_ENV" BASH_ENV=; echo; echo ${mark} 0; ${SHELL}'`;
 
 /** One argument of a command may be 128 KiB (Linux: MAX_ARG_STRLEN). */
 export const MAX_SCRIPT_BYTES = 96 * 1024;
@@ -38,8 +54,8 @@ const READY_MS = 15_000;
 export const fitsShell = (stdin: Buffer): boolean =>
   stdin.length <= MAX_STDIN_BYTES && stdin.at(-1) === 0x0a && !stdin.includes(0);
 
-/** Waits until the shell answers; what start-up files printed before is dropped. */
-export async function openShell(channel: ClientChannel, name: string): Promise<ShellChannel> {
+/** Waits until the shell answers; what start-up files printed before its mark is dropped. */
+export async function openShell(channel: ClientChannel, name: string, begin: string): Promise<ShellChannel> {
   let isAlive = true;
   const ended = new Promise<never>((_resolve, reject) => {
     channel.on('close', () => {
@@ -53,7 +69,7 @@ export async function openShell(channel: ClientChannel, name: string): Promise<S
     const mark = `kilim-${randomBytes(12).toString('hex')}`;
     const both = Promise.all([untilMark(channel, mark), untilMark(channel.stderr, mark)]);
     const tells = `printf '\\n${mark} 0\\n' >&2; printf '\\n${mark} %d\\n' "$code"\n`;
-    const line = `bash --noprofile --norc -c ${quote(script)}`;
+    const line = `bash --noprofile --norc -c ${quote(WITH_BASH_ENV + script)}`;
     if (stdin) {
       const here = Buffer.from(`${line} <<'${mark}'; code=$?\n`);
       channel.write(Buffer.concat([here, stdin, Buffer.from(`${mark}\n${tells}`)]));
@@ -70,7 +86,8 @@ export async function openShell(channel: ClientChannel, name: string): Promise<S
     timer = setTimeout(() => reject(new Error('the shell did not answer')), READY_MS);
   });
   try {
-    channel.write(`${IN_ENGLISH}\n`);
+    channel.stderr.resume();
+    await Promise.race([untilMark(channel, begin), ended, late]);
     await Promise.race([run(':'), late]);
   } catch (error) {
     end();

@@ -6,7 +6,7 @@ import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { collect, silence, tail } from './collect.js';
 import type { Host } from './host.js';
-import { fitsShell, IN_ENGLISH, MAX_SCRIPT_BYTES } from './shell-channel.js';
+import { fitsShell, AS_USUAL, MAX_SCRIPT_BYTES } from './shell-channel.js';
 import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
@@ -25,7 +25,9 @@ export function sshHost(name: string, pool: SshPool): Host {
     const opened = await pool.channel(line, signal);
     const end = exitOf(opened, name);
     const reply = collect(opened, opened.stderr);
-    opened.end(Buffer.concat([head, Buffer.from(command.stdin ?? '')]));
+    const input = Buffer.concat([head, Buffer.from(command.stdin ?? '')]);
+    if (input.length === 0) opened.end();
+    else void untilSaid(mark, opened).then(() => opened.writable && opened.end(input));
     return guard(
       name,
       command,
@@ -76,7 +78,6 @@ export function sshHost(name: string, pool: SshPool): Host {
       const abort = (): void => endChannel(opened);
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort, { once: true });
-      if (head.length > 0) opened.write(head);
       const stderr = tail(opened.stderr, STDERR_BYTES);
       const done = end.close
         .then(() => end.exit)
@@ -84,6 +85,7 @@ export function sshHost(name: string, pool: SshPool): Host {
         .finally(() => signal?.removeEventListener('abort', abort));
       done.catch(() => undefined);
       await skipToMark(mark, opened, name);
+      if (head.length > 0 && opened.writable) opened.write(head);
       return { stdin: opened, stdout: opened, done };
     },
   };
@@ -159,6 +161,19 @@ const afterMark = (mark: string, text: string): string => {
   return at < 0 ? text : text.slice(at + mark.length + 1);
 };
 
+/** Resolves at the mark: what is sent before may be read by start-up files. */
+const untilSaid = (word: string, stream: ClientChannel): Promise<void> =>
+  new Promise((resolve) => {
+    let seen = '';
+    const look = (chunk: Buffer): void => {
+      seen = seen.slice(-word.length) + chunk.toString('latin1');
+      if (!seen.includes(`${word}\n`)) return;
+      stream.off('data', look);
+      resolve();
+    };
+    stream.on('data', look);
+  });
+
 /** Reads up to the mark, and not a byte of what follows; a command that ended without it had nothing to say. */
 function skipToMark(word: string, stream: ClientChannel, name: string): Promise<void> {
   const mark = Buffer.from(`${word}\n`);
@@ -198,7 +213,7 @@ function wrap(script: string): { line: string; head: Buffer; mark: string } {
   const mark = `kilim-${randomBytes(8).toString('hex')}`; // nobody prints it by chance
   const text = Buffer.from(script).toString('base64');
   const bash = (source: string): string =>
-    `exec bash --noprofile --norc -c 'echo ${mark}; echo ${mark} >&2; ${IN_ENGLISH}; eval "$(${source} | base64 -d)"'`;
+    `exec bash --noprofile --norc -c 'echo ${mark}; echo ${mark} >&2; ${AS_USUAL}; eval "$(${source} | base64 -d)"'`;
   return text.length <= MAX_SCRIPT_BYTES
     ? { line: bash(`echo ${text}`), head: Buffer.alloc(0), mark }
     : { line: bash(`head -c ${text.length}`), head: Buffer.from(text), mark };

@@ -1,11 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import { createGate } from './gate.js';
-import { openShell, SHELL_LINE, type ShellChannel } from './shell-channel.js';
-import { exitCodeOf, type SshConnection } from './ssh.js';
+import { openShell, SHELL, shellLine, untilMark, type ShellChannel } from './shell-channel.js';
+import { endChannel, exitCodeOf, type SshConnection } from './ssh.js';
 
 /** The channels to one host for one login: as few connections as will do, kept while they are used. */
 export interface SshPool {
@@ -38,7 +39,11 @@ export const LIMITS: PoolLimits = { channels: 4, shells: 4, connections: 8, idle
 const MAX_ATTEMPTS = 40;
 /** At every so many-th attempt a further connection is opened. */
 const ATTEMPTS_PER_CONNECTION = 5;
+const PROBE_MS = 15_000;
 const WITHOUT_SHELLS_MS = 10 * 60_000;
+
+/** Nobody prints it by chance. */
+const aMark = (): string => `kilim-${randomBytes(8).toString('hex')}`;
 
 export function createPool(
   name: string,
@@ -90,10 +95,11 @@ export function createPool(
   };
 
   async function freshShell(signal?: AbortSignal): Promise<ShellChannel | null> {
-    const opened = await open(SHELL_LINE, signal, untilGivenBack);
+    const mark = aMark();
+    const opened = await open(shellLine(mark), signal, untilGivenBack);
     if ('run' in opened) return opened;
     try {
-      return await openShell(opened, name);
+      return await openShell(opened, name, mark);
     } catch (error) {
       // nothing was asked yet, so nothing is unknown
       if (!connections.some((connection) => connection.isOpen()))
@@ -102,16 +108,30 @@ export function createPool(
         });
       // nothing but its start-up files can end a shell that was told nothing
       const code = await Promise.race([exitCodeOf(opened), sleep(50, null)]);
-      if (code !== null)
+      if (code !== null && !(await servesCommands(signal)))
         throw new KilimError(
           'HOST_LOGIN_REFUSED',
           `The login shell on ${name} ends with ${code} before it runs a command: a start-up file of the account ` +
             '(.bashrc, .cshrc, …) ends it, or bash is missing there.',
         );
-      // start-up files that eat the input, perhaps: for a while every command gets a channel of its own
+      // start-up files that eat the input, or a host that serves single commands only: for a while every command
+      // gets a channel of its own
       shellsFrom = Date.now() + WITHOUT_SHELLS_MS;
       return null;
     }
+  }
+
+  async function servesCommands(signal?: AbortSignal): Promise<boolean> {
+    const mark = aMark();
+    const opened = await open(`${SHELL} -c 'echo; echo ${mark} 0'`, signal);
+    const said = untilMark(opened, mark).then(() => true);
+    // a quick command's words come in one packet with its end, and count
+    const ended = new Promise<boolean>((resolve) => opened.once('close', () => setImmediate(resolve, false)));
+    opened.on('error', () => undefined).stderr.resume();
+    opened.end();
+    const serves = await Promise.race([said, ended, sleep(PROBE_MS, false)]);
+    endChannel(opened);
+    return serves;
   }
 
   const returned = (used: ShellChannel, leave: () => void): void => {

@@ -8,7 +8,7 @@ import type { Host, RemoteStream } from '../../hosts/host.js';
 import { runTogether } from '../../hosts/run-together.js';
 import { processTable } from '../../schedulers/process-table.js';
 import { aPlan } from '../support/a-plan.js';
-import { count, sessionsPerConnection, withSshd } from '../support/an-sshd.js';
+import { atHome, count, sessionsPerConnection, withSshd } from '../support/an-sshd.js';
 import { part } from '../support/testbed.js';
 
 /* Hosts that give little: a real sshd for each test, configured against us. */
@@ -138,6 +138,24 @@ describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('an sshd', () => {
         await endOf(await anOpenStream(there));
       }),
     90_000,
+  );
+
+  it.concurrent(
+    'whose start-up files read to the end runs single commands; one that is to be told something fails',
+    () =>
+      withSshd(atHome('cat > /dev/null'), async ({ host }) => {
+        const there = await host();
+        expect(await run(there, saying(3, 0))).toEqual(said(3)); // after 15 s
+        const told = {
+          line: 'wc -c',
+          stdin: Buffer.from([0]),
+          timeoutSeconds: 3,
+          parse: (reply: Reply) => reply,
+        };
+        await expect(there.run(told)).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+        expect(await run(there, saying(4, 0))).toEqual(said(4));
+      }),
+    60_000,
   );
 
   it.concurrent(

@@ -33,6 +33,12 @@ export interface Asked {
   limits?: HostsOptions['limits'];
 }
 
+/** With a `.bashrc`: the account's own home belongs to the bed, so this is another home's. */
+export const atHome = (bashrc: string): Asked => ({
+  settings: ['ForceCommand exec env -u SHLVL HOME=$HERE bash -c "$SSH_ORIGINAL_COMMAND"'],
+  files: { '.bashrc': bashrc },
+});
+
 /** Everything is ended and removed when `use` is over. */
 export async function withSshd(
   { settings = [], files = {}, limits = {} }: Asked,
