@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { vi } from 'vitest';
+import { afterAll, vi } from 'vitest';
 
 import type { Host } from '../../hosts/host.js';
 import { createHosts, type Hosts, type HostsOptions } from '../../hosts/hosts.js';
@@ -38,6 +38,10 @@ export const atHome = (bashrc: string): Asked => ({
   settings: ['ForceCommand exec env -u SHLVL HOME=$HERE bash -c "$SSH_ORIGINAL_COMMAND"'],
   files: { '.bashrc': bashrc },
 });
+
+/** A test that takes too long is left behind, and its sshd, perhaps frozen, with it. */
+const running = new Set<() => Promise<void>>();
+afterAll(() => Promise.all([...running].map((end) => end())).then(() => undefined));
 
 /** Everything is ended and removed when `use` is over. */
 export async function withSshd(
@@ -74,6 +78,16 @@ export async function withSshd(
     local: { isEnabled: false, runAs: 'nobody', home: '/nowhere' },
     limits,
   });
+  const end = async (): Promise<void> => {
+    hosts.close();
+    const all = pids();
+    kill(child.pid ?? 0, 'SIGSTOP'); // no connection slips in between
+    for (const pid of [...all, ...pids()]) kill(pid, 'SIGKILL');
+    await ended;
+    rmSync(here, { recursive: true, force: true });
+    running.delete(end);
+  };
+  running.add(end);
   try {
     await vi.waitFor(() => {
       if (!said.includes('Server listening')) throw new Error(`sshd does not listen: ${said}`);
@@ -82,12 +96,7 @@ export async function withSshd(
       hosts.open({ tenant: 'dev', systemId, host: '127.0.0.1', port, loginUser: bed?.user ?? '' });
     await use({ hosts, host, log: () => said, pids, signal });
   } finally {
-    hosts.close();
-    const all = pids();
-    kill(child.pid ?? 0, 'SIGSTOP'); // no connection slips in between
-    for (const pid of [...all, ...pids()]) kill(pid, 'SIGKILL');
-    await ended;
-    rmSync(here, { recursive: true, force: true });
+    await end();
   }
 }
 
