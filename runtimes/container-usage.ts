@@ -1,3 +1,4 @@
+import { findGroupFiles, READ_GROUP_FILES } from '../domain/cgroup-lines.js';
 import { quote } from '../domain/shell.js';
 
 /** Where the host's kernel tells of its processes. */
@@ -12,21 +13,15 @@ interface Trees {
  * container: what it used in its last second may be missing. Builtins only; of either version of cgroups.
  */
 const lookAtGroup = (engine: string, container: string, file: string, { groups, proc }: Trees): string[] => [
-  'cpu=- peak=- pause=0.05',
+  'cpu=- peak=- memory= time= pause=0.05',
   `read -r pid id < <(${engine} inspect --format '{{.State.Pid}} {{.Id}}' ${container} 2> /dev/null)`,
   'while IFS=: read -r _ kind group; do',
   // a container without a group of its own shares one with others
   '  [[ "$id" && "$group" == *"$id"* ]] || continue',
-  '  case "$kind" in',
-  `    memory) memory="${groups}/memory$group/memory.max_usage_in_bytes" ;;`,
-  `    *cpuacct*) time="${groups}/cpuacct$group/cpuacct.usage" ;;`,
-  `    '') [ -r "${groups}$group/cpu.stat" ] && memory="${groups}$group/memory.peak" time="${groups}$group/cpu.stat" ;;`,
-  '  esac',
+  ...findGroupFiles(groups),
   `done < "${proc}/$pid/cgroup"`,
   'while :; do',
-  '  read -r bytes < "$memory" && peak=$((bytes / 1024))',
-  // usage_usec N, or nanoseconds
-  '  read -r word number < "$time" && cpu=$((${number:-$((word / 1000))} / 1000))',
+  ...READ_GROUP_FILES,
   '  read -rt "$pause" _; [ $? -gt 128 ] || break',
   '  case "$pause" in 0.05) pause=0.2 ;; 0.2) pause=0.5 ;; *) pause=1 ;; esac',
   'done',

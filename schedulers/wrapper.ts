@@ -77,12 +77,12 @@ export const wrapperScript = ({
     ...WARNINGS.map((name) => `  trap 'again=1; kill -${name} -- "-$app" 2>/dev/null' ${name}`),
     '  while :; do again=; wait "$app"; code=$?; [ -n "$again" ] || break; done # a trap ended the wait, not the application',
     'fi',
-    ...measureLines(),
+    'end=$(now)',
+    ...measureLines(plan),
     ...phrase.after,
     // the application may overrule its own exit code (specification: jobs §6.1)
     `own=; [ -r ${exitWord(plan)} ] && read -r own < ${exitWord(plan)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
-    'end=$(now)',
     // the last number says of which run by Slurm's count this is
     'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" 1<> "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,

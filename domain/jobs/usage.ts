@@ -2,9 +2,9 @@
 export interface Usage {
   /** Between start and end, by the host's clock. */
   elapsedMs: number | null;
-  /** User and system time of the application and all it waited for, on the node of its wrapper. */
+  /** User and system time of the whole job, with its steps on all nodes. */
   cpuMs: number | null;
-  /** Highest memory of the job on that node, by its cgroup. */
+  /** Highest memory of the job on the node of its wrapper, by its cgroup. */
   peakMemoryKB: number | null;
 }
 
