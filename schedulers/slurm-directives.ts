@@ -19,12 +19,7 @@ export const slurmDirectives = (plan: JobPlan, installation: string): string[] =
 
 /** Kilim's own options and the user's, by their long names; null is the value of a flag. */
 export function sbatchOptions(plan: JobPlan, installation: string): Map<string, string | null> {
-  const asked = new Map(
-    plan.schedulerOptions
-      .map(({ arg }) => parseSlurmOption(arg))
-      .filter(({ name }) => name !== '--tapis-profile')
-      .map(({ name, value }) => [name, value] as const),
-  );
+  const asked = askedOf(plan);
   const note = asked.get('--comment');
   const all = new Map<string, string | null>([
     ...ownOptions(plan, asked),
@@ -34,11 +29,34 @@ export function sbatchOptions(plan: JobPlan, installation: string): Map<string, 
   ]);
   // a second start is refused anyway; without this Slurm would try it after the loss of a node
   if (!plan.repeatable) all.set('--no-requeue', null);
+  // Slurm opens the files before the script can refuse, and would empty those of the first start
+  if (!plan.repeatable && !asked.has('--open-mode')) all.set('--open-mode', 'append');
   return all;
 }
 
-function ownOptions(plan: JobPlan, asked: ReadonlyMap<string, string | null>): [string, string][] {
-  const { logConfig, paths, hiddenOptions } = plan;
+type Asked = ReadonlyMap<string, string | null>;
+
+const askedOf = (plan: JobPlan): Asked =>
+  new Map(
+    plan.schedulerOptions
+      .map(({ arg }) => parseSlurmOption(arg))
+      .filter(({ name }) => name !== '--tapis-profile')
+      .map(({ name, value }) => [name, value] as const),
+  );
+
+/** By their options, where the user asked for no others. */
+function outputs({ logConfig, paths }: JobPlan, asked: Asked): [string, string][] {
+  const all: [string, string][] = [['--output', `${paths.outputDir}/${logConfig.stdoutFilename}`]];
+  if (logConfig.stderrFilename !== logConfig.stdoutFilename)
+    all.push(['--error', `${paths.outputDir}/${logConfig.stderrFilename}`]);
+  return all.filter(([name]) => !asked.has(name));
+}
+
+/** The files that the application's output goes to, where they bear Kilim's names. */
+export const outputFiles = (plan: JobPlan): string[] => outputs(plan, askedOf(plan)).map(([, path]) => path);
+
+function ownOptions(plan: JobPlan, asked: Asked): [string, string][] {
+  const { hiddenOptions } = plan;
   const own: [string, string][] = [
     ['--nodes', String(plan.nodeCount)],
     ['--ntasks', String(plan.coresPerNode * plan.nodeCount)],
@@ -47,10 +65,7 @@ function ownOptions(plan: JobPlan, asked: ReadonlyMap<string, string | null>): [
   const isPerUnit = asked.has('--mem-per-cpu') || asked.has('--mem-per-gpu'); // Slurm knows one of the three
   if (!hiddenOptions.includes('MEM') && !isPerUnit) own.push(['--mem', String(plan.memoryMB)]);
   if (!hiddenOptions.includes('PARTITION') && plan.hpcQueue) own.push(['--partition', plan.hpcQueue]);
-  if (!asked.has('--output')) own.push(['--output', file(`${paths.outputDir}/${logConfig.stdoutFilename}`)]);
-  if (logConfig.stderrFilename !== logConfig.stdoutFilename && !asked.has('--error'))
-    own.push(['--error', file(`${paths.outputDir}/${logConfig.stderrFilename}`)]);
-  return own;
+  return [...own, ...outputs(plan, asked).map(([name, path]): [string, string] => [name, file(path)])];
 }
 
 /** Slurm replaces `%j` and others in file names. */

@@ -4,7 +4,7 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Launch } from './scheduler.js';
-import { commentOf, sbatchOptions } from './slurm-directives.js';
+import { commentOf, outputFiles, sbatchOptions } from './slurm-directives.js';
 import { UNFILTERED, unsetForSbatch } from './slurm-environment.js';
 
 /** Seconds; the whole script must end before the host counts as stuck. */
@@ -62,7 +62,8 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
       'if command -v flock > /dev/null; then exec 9> "$ledger/lock" || exit 73; flock -w 30 -E 75 9; [ $? -ne 75 ] || { echo "another attempt is under way" >&2; unsure; }; fi',
       'id=$(known) && keep "$id" adopted',
       '[ -e "$ledger/cancelled" ] && { echo "cancelled -"; exit 0; }',
-      '[ -e "$ledger/intent" ] && search',
+      // of an earlier job in the same directory: this one's is only added to
+      `if [ -e "$ledger/intent" ]; then search; else rm -f -- ${outputFiles(plan).map(quote).join(' ')}; fi`,
       ': > "$ledger/intent" || exit 73',
       `cd ${quote(plan.paths.execDir)} || exit 73`,
       unsetForSbatch([...sbatchOptions(plan, installation).keys()]),

@@ -80,6 +80,23 @@ describe.runIf(cluster('hpc-slurm'))('one job is one Slurm job', () => {
     120_000,
   );
 
+  it('whose output stays whole where somebody submits its script once more', async () => {
+    const script = 'echo once; until [ -e go ]; do sleep 0.1; done; echo end';
+    const plan = await aStagedJob(host, bed, { script });
+    const { execDir, outputDir } = plan.paths;
+    const say = (line: string) => host.run({ line, parse: ({ stdout }) => stdout.trim() });
+    await say(`echo of an earlier job > ${outputDir}/tapisjob.out`);
+    const { remoteJobId } = await launch(plan);
+    await expect.poll(async () => (await settle(plan, remoteJobId)).is, { timeout: 60_000 }).toBe('running');
+    const second = await say(`cd ${execDir} && /usr/bin/sbatch --parsable ./tapisjob.sh`);
+    const stateOfSecond = () => say(`/usr/bin/squeue -h -t all -j ${second} -o %T`);
+    await expect.poll(stateOfSecond, { timeout: 60_000, interval: 300 }).toBe('COMPLETED');
+    await say(`touch ${execDir}/go`);
+    expect(await over(plan, remoteJobId)).toMatchObject({ exitCode: 0 });
+    expect(await say(`cat ${outputDir}/tapisjob.out`)).toBe('once\nend');
+    expect(await startsOfJob(host, plan)).toBe(1);
+  }, 120_000);
+
   it('when squeue fails while an unclear submission is looked for', async () => {
     const plan = await aStagedJob(host, bed, { script: 'sleep 1' });
     control('shim', '--times', '1', 'sbatch', 'submit-then-exit-1');

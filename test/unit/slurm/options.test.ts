@@ -70,6 +70,7 @@ describe('directives', () => {
       '#SBATCH --no-requeue',
       '#SBATCH --nodes=2',
       '#SBATCH --ntasks=6',
+      '#SBATCH --open-mode=append',
       '#SBATCH --output=/srv/job/output/tapisjob.out',
       '#SBATCH --partition=big',
       '#SBATCH --time=20',
@@ -78,7 +79,8 @@ describe('directives', () => {
 
   it.each([
     ['hidden by the profile', { hiddenOptions: ['MEM', 'PARTITION'] }, [], ['--mem=', '--partition=']],
-    ['of a repeatable application', { repeatable: true }, [], ['--no-requeue']],
+    ['of a repeatable application', { repeatable: true }, [], ['--no-requeue', '--open-mode']],
+    ['with an open mode of the user', { schedulerOptions: [anArg('--open-mode=truncate')] }, ['--open-mode=truncate'], ['append']],
     ['with memory per core', { schedulerOptions: [anArg('--mem-per-cpu=1G')] }, ['--mem-per-cpu=1G'], ['--mem=']],
     ['with an output of the user', { schedulerOptions: [anArg('-o mine.txt')] }, ['--output=mine.txt'], ['tapisjob.out']],
     ['with two logs', { logConfig: { stdoutFilename: 'o', stderrFilename: 'e' } }, ['--output=/srv/job/output/o', '--error=/srv/job/output/e'], []],
