@@ -33,7 +33,7 @@ describe.runIf(present.length > 0)('a job that Slurm ends', () => {
   const remoteId = (uuid: string): Promise<string> =>
     vi.waitFor(
       async () => {
-        const { remoteJobId } = (await kilim.get(uuid)) as unknown as { remoteJobId: string | null };
+        const { remoteJobId } = await kilim.get(uuid);
         if (!remoteJobId) throw new Error('it has no id yet');
         return remoteJobId;
       },

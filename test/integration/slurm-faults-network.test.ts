@@ -16,7 +16,7 @@ import {
 } from '../support/cluster-host.js';
 import { cluster, type Cluster } from '../support/testbed.js';
 
-/* The way to the login node breaks in the middle of a launch, or slurmctld is away while a job runs. */
+/* The way to the login node breaks in the middle of a launch. */
 
 interface Proxy {
   port: number;
@@ -30,8 +30,6 @@ interface ProxyModule {
 }
 
 const bed = cluster('hpc-slurm') as Cluster;
-/** The whole of it: 120. */
-const DOWN_SECONDS = Number(process.env['KILIM_SLURMCTLD_DOWN_SECONDS'] ?? 5);
 const PASSES = /SCHEDULER_UNAVAILABLE|OUTCOME_UNKNOWN|HOST_/;
 
 describe.runIf(cluster('hpc-slurm'))('one job is one Slurm job', () => {
@@ -151,23 +149,4 @@ describe.runIf(cluster('hpc-slurm'))('one job is one Slurm job', () => {
     const { remoteJobId } = await launchUntilClear(far.host, plan);
     await expectOne(plan, remoteJobId);
   }, 240_000);
-
-  it(
-    `that runs on while slurmctld is away for ${DOWN_SECONDS} s; meanwhile nobody says that it is over`,
-    async () => {
-      const plan = await aStagedJob(far.host, bed, { script: `sleep ${DOWN_SECONDS + 10}` });
-      const { remoteJobId } = await launch(far.host, plan);
-      const settle = () => far.host.run(slurm.settle(plan, remoteJobId, INSTALLATION));
-      await expect.poll(async () => (await settle()).is, { timeout: 60_000, interval: 200 }).toBe('running');
-      control('stop', 'hpc-slurm:slurmctld');
-      try {
-        for (const deadline = Date.now() + DOWN_SECONDS * 1000; Date.now() < deadline; await sleep(1_000))
-          expect(await settle()).toMatchObject({ is: 'unknown' });
-      } finally {
-        control('start', 'hpc-slurm:slurmctld');
-      }
-      await expectOne(plan, remoteJobId);
-    },
-    (DOWN_SECONDS + 240) * 1000,
-  );
 });

@@ -19,19 +19,23 @@ export const control = (...words: string[]): string =>
 
 const MACHINE = new URL('../testbed/lib/machine.mjs', import.meta.url).href;
 
-/** A command as root, inside the cluster. @throws where it fails */
-export const insideCluster = (...command: string[]): string =>
+/** A command as root, inside a cluster. @throws where it fails */
+export const inside = (name: 'hpc-slurm' | 'hpc-noacct', ...command: string[]): string =>
   execFileSync(
     process.execPath,
     [
       '--input-type=module',
       '-e',
       `const { inside } = await import(${JSON.stringify(MACHINE)});
-       process.stdout.write((await inside('hpc-slurm', JSON.parse(process.argv[1]))) ?? '');`,
+       process.stdout.write((await inside(process.argv[1], JSON.parse(process.argv[2]))) ?? '');`,
+      name,
       JSON.stringify(command),
     ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
   );
+
+/** A command as root, inside the cluster with accounting. @throws where it fails */
+export const insideCluster = (...command: string[]): string => inside('hpc-slurm', ...command);
 
 /** A login node as the engine sees it, without an engine. */
 export async function aLoginNode(bed: Cluster, user = 'alice'): Promise<{ host: Host; hosts: Hosts }> {

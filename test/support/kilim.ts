@@ -16,6 +16,9 @@ export interface JobRecord {
   status: string;
   condition: string | null;
   lastMessage: string;
+  remoteJobId: string | null;
+  remoteStarted: string | null;
+  remoteEnded: string | null;
   remoteOutcome: string | null;
   remoteResultInfo: string | null;
   remoteJobId: string | null;
