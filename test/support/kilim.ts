@@ -16,7 +16,6 @@ export interface JobRecord {
   status: string;
   condition: string | null;
   lastMessage: string;
-  remoteJobId: string | null;
   remoteStarted: string | null;
   remoteEnded: string | null;
   remoteOutcome: string | null;
