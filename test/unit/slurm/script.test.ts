@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,12 +8,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { slurm } from '../../../schedulers/slurm.js';
 import { aPlan } from '../../support/a-plan.js';
 
-/* Orders to a Slurm job, and signals that Slurm sends to its script; run here. What Slurm itself does: test/integration. */
+/* What Slurm sends to a job's script, and what it gives it to read; run here. What Slurm itself does: test/integration. */
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kilim-orders-'));
-  mkdirSync(join(folder, 'bin'));
+  folder = mkdtempSync(join(tmpdir(), 'kilim-script-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -25,55 +24,6 @@ const environment = () => ({
   ...process.env,
   HOME: folder,
   PATH: `${folder}/bin:${process.env['PATH'] ?? ''}`,
-});
-
-describe('an order to a Slurm job', () => {
-  /** `scontrol show` answers with the state, every order with the words and the code. */
-  const ordered = (order: 'hold' | 'release', show: string, says = '', code = 0) => {
-    const program = `#!/bin/bash\n[ "$1" = show ] && { ${show}; exit; }\necho ${JSON.stringify(says)} >&2; exit ${code}\n`;
-    writeFileSync(join(folder, 'bin/scontrol'), program);
-    chmodSync(join(folder, 'bin/scontrol'), 0o755);
-    const { line, parse } = slurm[order](planHere(), '7', 'inst');
-    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', line], { encoding: 'utf8', env: environment() });
-    return () => parse({ stdout, stderr, exitCode: status });
-  }; // prettier-ignore
-  const state = (word: string): string => `echo "JobId=7 JobState=${word} Reason=None"`;
-  const AWAY = 'Unable to contact slurm controller (connect failure)';
-  const unanswered = expect.objectContaining({ code: 'SCHEDULER_UNAVAILABLE' }) as Error;
-
-  it.each([
-    ['hold', state('PENDING'), true, /held in the queue/],
-    ['hold', state('RUNNING'), true, /suspended/],
-    ['release', state('PENDING'), true, /released/],
-    ['release', state('SUSPENDED'), true, /resumed/],
-    [
-      'hold',
-      'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1',
-      false,
-      /not known to Slurm/,
-    ],
-  ] as const)('%s: %s', (order, show, done, said) => {
-    const answer = ordered(order, show)();
-    expect([answer.done, answer.said]).toEqual([done, expect.stringMatching(said)]);
-  });
-
-  it.each([
-    ['hold', `echo "${AWAY}" >&2; exit 1`, '', 0],
-    ['release', `echo "${AWAY}" >&2; exit 1`, '', 0],
-    ['release', state('PENDING'), AWAY, 1],
-    ['release', state('SUSPENDED'), '', 124],
-    ['hold', state('PENDING'), '', 124],
-  ] as const)(
-    'that nobody answers is none yet, and is given again: %s, %s, %s %i',
-    (order, show, says, code) => {
-      expect(ordered(order, show, says, code)).toThrow(unanswered);
-    },
-  );
-
-  it('is refused in words where only operators may suspend', () => {
-    const answer = ordered('hold', state('RUNNING'), 'Access/permission denied for job 7', 1)();
-    expect(answer).toEqual({ done: false, said: expect.stringContaining('only operators') });
-  });
 });
 
 describe('the script of a Slurm job', () => {
