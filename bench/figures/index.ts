@@ -2,7 +2,7 @@ import type { Figure } from '../figure.js';
 import { burst } from './burst.js';
 import { endSeen } from './end-seen.js';
 import { history } from './history.js';
-import { bigFile, manyFiles } from './inputs.js';
+import { bigFile, manyFiles, veryManyFiles } from './inputs.js';
 import { oneJobHere, oneJobSsh } from './one-job.js';
 import { looking } from './looking.js';
 import { parked } from './parked.js';
@@ -22,6 +22,7 @@ export const figures: readonly Figure[] = [
   looking,
   history,
   manyFiles,
+  veryManyFiles,
   bigFile,
   parked,
   slurmOneJob,
