@@ -73,7 +73,8 @@ async function stillBlocked(
         for (const { use } of places) await deps.openHost(plan.tenant, use);
         return null;
       case 'scheduler':
-        await submitJob(deps, plan.uuid); // nothing else tells whether it takes the job; what it took is adopted
+        // nothing else tells whether it takes the job; what it took is adopted. An order for what it has is given again
+        if ((await deps.store.jobs.get(plan.uuid)).remoteJobId === null) await submitJob(deps, plan.uuid);
         return null;
       default:
         await admitJob(deps, plan.uuid);

@@ -4,10 +4,11 @@ import type { Deps } from './deps.js';
 /**
  * Stops the run without ending it (SIGSTOP, `docker pause`) and says what was done. Safe to repeat.
  * A host that cannot do it is no error: the answer says so, and Kilim's own steps are paused all the same.
+ * @throws KilimError HOST_*, SCHEDULER_UNAVAILABLE (recovered): the order is given again
  */
 export const holdRemote = (deps: Deps, uuid: string): Promise<Held> => ask(deps, uuid, 'hold');
 
-/** Lets a held run go on. Safe to repeat. */
+/** Lets a held run go on. Safe to repeat. @throws KilimError as holdRemote */
 export const releaseRemote = (deps: Deps, uuid: string): Promise<Held> => ask(deps, uuid, 'release');
 
 async function ask(

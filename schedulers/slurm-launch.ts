@@ -95,7 +95,7 @@ function parseLaunch(reply: Reply): Launch {
   throw new KilimError('LAUNCH_FAILED', `The job could not be submitted: ${words}`);
 }
 
-/** Slurm's words after which an order may have been carried out all the same. */
+/** Words of a Slurm command after which it may have been done all the same. */
 export const UNSURE =
   /timed out|unable to contact|zero bytes|connection (refused|reset|failure)|communication|transport endpoint|message receive failure|standby|not responding|temporarily unable|resource temporarily unavailable/;
 

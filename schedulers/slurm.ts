@@ -74,25 +74,29 @@ const RELEASE = [
 ];
 
 /**
- * Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so. An order that
- * Slurm has not answered is no answer: it may be carried out yet, and a release that was lost would hold the job for ever.
+ * Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so.
+ * @throws KilimError SCHEDULER_UNAVAILABLE where nobody knows whether the order reached Slurm: it is given again
  */
 const ordering = (plan: JobPlan, remoteJobId: string, choice: string[]): RemoteCommand<Held> => ({
   line: [
     idLine(plan, remoteJobId),
-    'state=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || [[ "$state" == *"Invalid job id"* ]] || { echo "silent $state"; exit 0; }',
-    '[[ "$state" =~ JobState=([A-Z_]+) ]] && state=${BASH_REMATCH[1]} || state=',
+    'said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || [[ "$said" == *"Invalid job id"* ]] || { echo "unsure $said"; exit 0; }',
+    '[[ "$said" =~ JobState=([A-Z_]+) ]] && state=${BASH_REMATCH[1]} || state=',
     ...choice,
-    'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1); code=$?',
-    '[ $code -eq 0 ] && { echo "yes $done"; exit 0; }',
-    `[ $code -ge 124 ] || grep -Eqi ${quote(UNSURE.source)} <<< "$said" && { echo "silent $said"; exit 0; }`,
-    '[ $word = suspend ] && echo "no Slurm job $id goes on running, because this site lets only operators suspend it; only the steps of Kilim are paused" || echo "no $said"',
+    'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1) && { echo "yes $done"; exit 0; }',
+    'case $word:$said in',
+    'suspend:*ermission*) echo "no Slurm job $id goes on running, because this site lets only operators suspend it; only the steps of Kilim are paused"; exit 0 ;;',
+    // held by an administrator as well: it waits in the queue, and its reason says so
+    'release:*ermission*) echo "no $said"; exit 0 ;;',
+    `hold:?*|suspend:?*) grep -Eqi ${quote(UNSURE.source)} <<< "$said" || { echo "no Slurm job $id goes on, because Slurm says: $said; only the steps of Kilim are paused"; exit 0; } ;;`,
+    'esac',
+    'echo "unsure ${said:-nothing within 10 s}"',
   ].join('\n'),
   parse: ({ stdout, stderr }) => {
-    const [, word, words] = /^(yes|no|silent)\b(.*)/s.exec(stdout.trim()) ?? [];
-    const said = (words?.trim() || stderr.trim()).slice(0, 400);
-    if (word === 'yes' || word === 'no') return { done: word === 'yes', said };
-    throw new KilimError('SCHEDULER_UNAVAILABLE', `Slurm did not answer an order for the job: ${said}`);
+    const [, word, said = ''] = /^(yes|no|unsure) (.*)/s.exec(stdout.trim()) ?? [];
+    const words = (said || stderr).trim().slice(0, 400);
+    if (word === 'yes' || word === 'no') return { done: word === 'yes', said: words };
+    throw new KilimError('SCHEDULER_UNAVAILABLE', `Slurm did not take the order; it says: ${words}`);
   },
 });
 
@@ -113,12 +117,14 @@ function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: st
       '    said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1)',
       '    if [[ "$said" =~ JobState=([A-Z_]+) ]]; then',
       `      case \${BASH_REMATCH[1]} in ${OVER_WORDS.join('|')}) ;; *) echo "Slurm job $id is \${BASH_REMATCH[1]}" ;; esac`,
-      '    elif [[ "$said" != *"Invalid job id"* ]]; then echo "Slurm job $id: $said"; fi',
+      '    elif [[ "$said" != *"Invalid job id"* ]]; then echo "Slurm job $id, perhaps: ${said:-no answer within 10 s}"; fi',
       '  done',
       '}',
-      'timeout -k 2 10 scancel $ids 2> /dev/null',
-      'for _ in {1..40}; do all=$(left); [ -z "$all" ] && exit 0; sleep 0.5; done',
-      'echo "$all"',
+      'said=$(timeout -k 2 10 scancel $ids 2>&1); code=$?; began=$SECONDS',
+      // what scancel could not tell Slurm is for the next try, and a Slurm that is away takes long over each answer
+      'until all=$(left); [ -z "$all" ]; do [ $code -eq 0 ] && [ $((SECONDS - began)) -lt 20 ] && sleep 0.5 || break; done',
+      '[ -z "$all" ] && exit 0; echo "$all"',
+      '[ $code -eq 0 ] || echo "${said:-scancel gave no answer within 10 s}"',
     ].join('\n'),
     parse: parseLeft,
   };

@@ -24,6 +24,7 @@ export function toJob(row: JobRow): Job {
     condition: row.condition as JobCondition | null,
     lastMessage: row.last_message,
     rev: row.rev,
+    cancelRequested: row.cancel_requested === 1,
     created: row.created,
     lastUpdated: row.last_updated,
     ended: row.ended,

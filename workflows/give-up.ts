@@ -45,6 +45,7 @@ export async function giveUp(job: JobControl, error: unknown): Promise<JobEnd> {
 async function stopped(job: JobControl): Promise<string> {
   if (!job.state.wasLaunched) return '';
   try {
+    job.showEnding();
     await stopRemote(job.uuid);
     return '';
   } catch (error) {

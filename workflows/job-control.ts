@@ -248,5 +248,7 @@ export function beginJob(ticket: Ticket) {
       return { status: to, condition: condition_ ?? DEFAULT_CONDITION[to] };
     },
     currentStatus: () => status,
+    /** The status stays until that is verified; the operators' window tells what goes on. */
+    showEnding: () => describe(status, 'It is being ended, until nothing of it runs on the host any more.'),
   };
 }

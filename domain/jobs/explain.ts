@@ -73,14 +73,17 @@ export const waitsInQueue = (
 /** Never throws; what is not known is left out. */
 export function explain(facts: Facts): Explanation {
   const { job, since, step } = facts;
-  const told = TELLERS[job.status]?.(facts) ?? {};
   const isOver = job.ended !== null;
+  const isEnding = !isOver && (job.cancelRequested || step?.activity === 'stopRemote');
+  const told = isEnding ? ending(facts) : (TELLERS[job.status]?.(facts) ?? {});
   const engineAway = !isOver && step === undefined;
   return {
     status: job.status,
     since,
     explanation: `${told.explanation ?? DOES[job.status]}.`,
-    evidence: [...(told.evidence ?? []), ...(LOOKS.has(job.status) ? [] : wordsOf(step))].filter(Boolean),
+    evidence: [...(told.evidence ?? []), ...(LOOKS.has(job.status) && !isEnding ? [] : wordsOf(step))].filter(
+      Boolean,
+    ),
     next: engineAway
       ? 'The engine does not answer now; nothing is lost, and the job goes on when it is back.'
       : (told.next ?? nextOf(facts)),
@@ -149,6 +152,23 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
       advice: [...(advice ? [advice] : []), 'POST /v3/jobs/{uuid}/resubmit submits the same request again.'],
     };
   },
+};
+
+/** Its status stays what it was until that is certain. */
+const ending = ({ job, step }: Facts): Told => {
+  const isVerified = step?.activity === 'stopRemote';
+  const what = job.cancelRequested ? 'The job is being cancelled' : 'The job is being ended';
+  const until = isVerified
+    ? `until ${job.plan.exec.systemId} confirms that nothing of it runs any more`
+    : 'for the step that is under way to end';
+  return {
+    explanation: `${what}, and waits ${until}`,
+    evidence: job.remoteJobId === null ? [] : [`remote job ${job.remoteJobId} on ${job.plan.exec.host}`],
+    advice:
+      isVerified && step.lastFailure
+        ? ['Operators: look whether the host and its scheduler answer; it is tried for a day.']
+        : [],
+  };
 };
 
 const inLine = (ahead: number): string =>

@@ -16,6 +16,8 @@ export interface Job {
   lastMessage: string;
   /** Grows with every record of the workflow; an older one never overwrites a newer. */
   rev: number;
+  /** A cancel was taken; the job lives until nothing of it runs any more. */
+  cancelRequested: boolean;
   created: string;
   lastUpdated: string;
   ended: string | null;

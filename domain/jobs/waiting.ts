@@ -59,5 +59,5 @@ export const CURE: Record<RecoverySubject, string> = {
   system: 'Enable the system; the job then goes on by itself.',
   app: 'Enable the application; the job then goes on by itself.',
   quota: 'The job starts when another one ends.',
-  scheduler: 'Kilim submits it again by itself, and never twice.',
+  scheduler: 'Kilim asks it again by itself, and submits a job once, never twice.',
 };

@@ -9,7 +9,7 @@ import { aPlan } from '../../support/a-plan.js';
 
 const aJob = (more: Partial<Job> = {}): Job => ({
   uuid: '11111111-1111-4111-8111-111111111111-007', id: 1, tenant: 'dev', owner: 'alice', plan: aPlan({ hpcQueue: 'normal', maxMinutes: 30, memoryMB: 64_000 }),
-  status: 'RUNNING', condition: null, lastMessage: 'Setting job status to RUNNING.', rev: 3, created: '2026-01-01T10:00:00.000000Z',
+  status: 'RUNNING', condition: null, lastMessage: 'Setting job status to RUNNING.', rev: 3, cancelRequested: false, created: '2026-01-01T10:00:00.000000Z',
   lastUpdated: '2026-01-01T10:00:00.000000Z', ended: null, visible: true, blockedCount: 0, remoteJobId: '42', remoteJobId2: null, remoteOutcome: null,
   remoteResultInfo: null, remoteQueue: null, remoteSubmitted: null, remoteStarted: null, remoteEnded: null, remoteSubmitRetries: 0,
   remoteChecksSuccess: 0, remoteChecksFailed: 0, remoteLastStatusCheck: null, archived: false, pausedMs: 0, usage: null, tags: [], notes: {}, ...more,
@@ -96,6 +96,21 @@ describe('explain', () => {
       says,
     ]);
   });
+
+  it.each([
+    [true, 'stopRemote', 'The job is being cancelled, and waits until vm confirms that nothing of it runs any more.'],
+    [false, 'stopRemote', 'The job is being ended, and waits until vm confirms that nothing of it runs any more.'],
+    [true, 'submitJob', 'The job is being cancelled, and waits for the step that is under way to end.'],
+  ])('says what an end waits for (cancelled: %s, step: %s)', (cancelRequested, activity, says) => {
+    const nextTry = '2026-01-01T10:13:00.000Z';
+    const step = { activity, attempt: 3, lastFailure: 'Slurm job 42 is RUNNING', nextTry, moved: null };
+    const told = explain(facts({ status: 'RUNNING', cancelRequested }, { step }));
+    expect(told.explanation).toBe(says);
+    expect(told.evidence).toContain(`try 2 of ${activity}: Slurm job 42 is RUNNING`);
+    expect(told.next).toContain(nextTry);
+    const over = { status: 'FINISHED', cancelRequested, ended: nextTry } as const; // it came too late
+    expect(explain(facts(over)).explanation).toBe('The job has finished well.');
+  }); // prettier-ignore
 
   it('says by whom a job was paused', () => {
     const lastMessage = 'Paused by alice: lunch; 3 processes stopped (SIGSTOP).';
