@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { KEEPER } from '../../domain/jobs/keeper.js';
+import { aLoginNode, queueOf } from '../support/cluster-host.js';
+import { CLUSTERS } from '../support/clusters.js';
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
 import { PAIRS, type Pair } from '../support/pairs.js';
 import { podman } from '../support/podman.js';
@@ -16,11 +18,19 @@ import { cluster, part } from '../support/testbed.js';
 const vm = part('vm-ssh');
 
 let kilim: Kilim;
+const nodes = new Map<string, Awaited<ReturnType<typeof aLoginNode>>>();
 beforeAll(async () => {
+  for (const [system, name] of Object.entries(CLUSTERS)) {
+    const bed = cluster(name);
+    if (bed) nodes.set(system, await aLoginNode(bed));
+  }
   // on this machine itself jobs run as an account that may use the container engine
   kilim = await aKilim({ env: vm?.user ? { KILIM_LOCAL_USER: vm.user } : {} });
 });
-afterAll(() => kilim.stop());
+afterAll(async () => {
+  for (const { hosts } of nodes.values()) hosts.close();
+  await kilim.stop();
+});
 
 const run = (pair: Pair, script: string, more: Record<string, unknown> = {}): Promise<string> => {
   const { parameterSet, ...rest } = more as { parameterSet?: Record<string, unknown[]> };
@@ -45,14 +55,20 @@ const dirs = ({ runtime }: Pair): { input: string; output: string } =>
 const order = (uuid: string, word: string): Promise<unknown> =>
   kilim.call('POST', `/v3/jobs/${uuid}/${word}`);
 
+/** What Slurm's queue has of a BATCH job. */
+const queued = ({ system, jobType }: Pair, uuid: string): Promise<string[]> => {
+  const node = nodes.get(system);
+  return node && jobType === 'BATCH' ? queueOf(node.host, uuid) : Promise.resolve([]);
+};
+
 /** Everything that could be left of a job on the machines of the test bed. */
-function leftOf(uuid: string): string[] {
+async function leftOf(pair: Pair, uuid: string): Promise<string[]> {
   const left = processesOf(uuid);
   const engine = part('docker')?.DOCKER_HOST;
   if (engine)
     left.push(...execFileSync('docker', ['-H', engine, 'ps', '-aq', '--filter', `name=${uuid}`], { encoding: 'utf8' }).split('\n').filter(Boolean));
   if (part('podman')) left.push(...podman('ps', '-aq', '--filter', `name=${uuid}`));
-  return left;
+  return [...left, ...(await queued(pair, uuid))];
 } // prettier-ignore
 
 it('knows a pair for every line of the table', () => {
@@ -169,7 +185,7 @@ for (const pair of PAIRS) {
             const job = await kilim.until(uuid, 'CANCELLED', 110);
             expect(job.condition).toBe('CANCELLED_BY_USER');
             expect(job.lastMessage).not.toContain('Warning');
-            expect(leftOf(uuid)).toEqual([]);
+            expect(await leftOf(pair, uuid)).toEqual([]);
             return status;
           }),
         );
@@ -188,7 +204,7 @@ for (const pair of PAIRS) {
         const { status } = await kilim.call('POST', `/v3/jobs/${uuid}/cancel`);
         const end = await Promise.any(['CANCELLED', 'FINISHED'].map((word) => kilim.until(uuid, word, 110)));
         if (end.status === 'CANCELLED') expect(status).toBe(200); // else it was over before
-        expect(leftOf(uuid)).toEqual([]);
+        expect(await leftOf(pair, uuid)).toEqual([]);
       }, 240_000);
 
       it('says what a pause did, and goes on when it is resumed', async () => {
@@ -243,11 +259,14 @@ for (const pair of PAIRS) {
           );
           await order(uuid, 'pause');
           expect((await kilim.until(uuid, 'PAUSED', 110)).lastMessage).toContain('held in the queue');
+          expect(await queued(pair, uuid)).toEqual(['PENDING JobHeldUser']);
           await order(uuid, 'resume');
           await kilim.until(uuid, 'QUEUED', 110);
+          expect(await queued(pair, uuid)).toEqual([expect.not.stringContaining('Held')]);
           await order(uuid, 'cancel');
           const job = await kilim.until(uuid, 'CANCELLED', 110);
           expect(job.lastMessage).not.toContain('Warning');
+          expect(await leftOf(pair, uuid)).toEqual([]);
         }, 300_000);
     },
   );

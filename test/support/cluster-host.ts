@@ -85,6 +85,17 @@ export const slurmJobsOf = (host: Host, { uuid }: JobPlan): Promise<string[]> =>
     parse: ({ stdout }) => stdout.split('\n').filter(Boolean),
   });
 
+/** What is in Slurm's queue of a job of Kilim's, by its comment and the real squeue: `PENDING JobHeldUser`. */
+export const queueOf = (host: Host, uuid: string): Promise<string[]> =>
+  host.run({
+    line: "/usr/bin/squeue --me --noheader --format='%T %r|%k'",
+    parse: ({ stdout, stderr, exitCode }) => {
+      if (exitCode !== 0) throw new Error(stderr);
+      const jobs = stdout.split('\n').map((line) => line.split('|'));
+      return jobs.flatMap(([state = '', comment = '']) => (comment.includes(`:${uuid}`) ? [state] : []));
+    },
+  });
+
 export const startsOfJob = (host: Host, { uuid, paths }: JobPlan): Promise<number> =>
   host.run({
     line: `ls -d ${paths.execDir}/.kilim/${uuid}/started.* 2>/dev/null | wc -l`,

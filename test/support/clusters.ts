@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cluster, type Cluster } from './testbed.js';
 
 /** How the tests call the clusters of the test bed. */
-const CLUSTERS = { slurm: 'hpc-slurm', noacct: 'hpc-noacct' } as const;
+export const CLUSTERS = { slurm: 'hpc-slurm', noacct: 'hpc-noacct' } as const;
 /** Carol's start-up files are slow and print, Dave's login shell is tcsh. */
 const PEOPLE = ['alice', 'carol', 'dave'];
 const ARCHIVE = 'kilim-shell.tar';
