@@ -31,10 +31,24 @@ interface Submitted {
 
 describe.concurrent('a whole Kilim', () => {
   let kilim: Kilim;
+  const submitted: string[] = [];
   beforeAll(async () => {
     kilim = await aKilim();
   });
-  afterAll(() => kilim.stop());
+  afterAll(async () => {
+    try {
+      // of a test that failed: what it holds would keep others waiting; who is over refuses
+      await Promise.all(submitted.map((uuid) => kilim.call('POST', `/v3/jobs/${uuid}/cancel`)));
+      const statusOf = async (uuid: string) => (await kilim.call('GET', `/v3/jobs/${uuid}/status`)).result;
+      for (const uuid of submitted)
+        await vi.waitFor(
+          async () => expect(await statusOf(uuid)).toMatchObject({ condition: expect.any(String) as string }),
+          { timeout: 60_000, interval: 300 },
+        );
+    } finally {
+      await kilim.stop();
+    }
+  });
 
   const submit = async (
     script: string,
@@ -51,6 +65,7 @@ describe.concurrent('a whole Kilim', () => {
         envVariables: [{ key: 'SCRIPT', value: script }],
       },
     });
+    submitted.push(uuid);
     return { uuid, on, folder: `${BEDS[on]?.users[user]?.homeOnThisMachine ?? ''}/workdir/jobs/${uuid}` };
   };
   const running = async (...asked: Parameters<typeof submit>): Promise<Submitted> => {
