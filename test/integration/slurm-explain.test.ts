@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { insideCluster } from '../support/cluster-host.js';
-import { aKilim, type Kilim } from '../support/kilim.js';
+import { aKilim, cancelAll, type Kilim } from '../support/kilim.js';
 import { cluster, type Cluster } from '../support/testbed.js';
 
 /* Why a job waits in the queue of a real Slurm, as a researcher reads it. */
@@ -73,12 +73,7 @@ describe.runIf(cluster('hpc-slurm'))('explain tells why a job waits', () => {
     );
   }, 300_000);
   afterAll(async () => {
-    const all = (await kilim.call('GET', '/v3/jobs/list?limit=-1')).result as {
-      uuid: string;
-      status: string;
-    }[];
-    await Promise.all(all.map(({ uuid }) => kilim.call('POST', `/v3/jobs/${uuid}/cancel`)));
-    for (const { uuid, status } of all) if (status !== 'FAILED') await kilim.until(uuid, 'CANCELLED', 100);
+    await cancelAll(kilim);
     await kilim.stop();
     node('availablefeatures=', 'activefeatures=');
     mayRun('carol', -1);

@@ -122,6 +122,14 @@ export async function aKilim({
   };
 }
 
+/** Cancels what still lives: a test that failed leaves nothing on the hosts. */
+export async function cancelAll({ call, until }: Kilim): Promise<void> {
+  const all = (await call('GET', '/v3/jobs/list?limit=-1')).result as { uuid: string; status: string }[];
+  const live = all.filter(({ status }) => !TERMINAL.includes(status));
+  await Promise.all(live.map(({ uuid }) => call('POST', `/v3/jobs/${uuid}/cancel`)));
+  await Promise.all(live.map(({ uuid }) => until(uuid, 'CANCELLED', 100)));
+}
+
 /** What a user sees of an API. */
 export function aClient(url: string): Pick<Kilim, 'call' | 'get' | 'submit' | 'until' | 'output'> {
   const tokens = new Map<string, string>();
