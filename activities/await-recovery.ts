@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 
 import { KilimError, meaningOf, type ErrorCode, type RecoverySubject } from '../domain/errors.js';
 import type { JobPlan, SystemUse } from '../domain/jobs/job-plan.js';
+import { stateDir } from '../domain/jobs/ledger.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import { recoveryDelay } from '../domain/jobs/waiting.js';
 import { quote } from '../domain/shell.js';
@@ -125,15 +126,22 @@ async function probe(
   }
 }
 
-/** A job's directory may lie on a file system of its own, and need not be there yet. */
-async function writeSomething({ openHost }: Deps, plan: JobPlan, use: SystemUse, dir: string): Promise<void> {
+/** A job's directory may lie on another file system than the home, where its run is told of; neither need be there yet. */
+async function writeSomething(
+  { openHost, installation }: Deps,
+  plan: JobPlan,
+  use: SystemUse,
+  dir: string,
+): Promise<void> {
   const host = await openHost(plan.tenant, use);
+  const home = use.systemId === plan.exec.systemId ? [stateDir(installation)] : [];
   await host.run({
     line: [
-      `dir=${quote(`${use.rootDir}/${dir}`)}`,
-      'until [ -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || exit 0; done',
+      `for dir in ${[quote(`${use.rootDir}/${dir}`), ...home].join(' ')}; do`,
+      'until [ -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || continue 2; done',
       `file="$dir/.kilim-space-${plan.uuid}"`,
-      'head -c 1048576 /dev/zero > "$file"; code=$?; rm -f "$file"; exit $code',
+      'head -c 1048576 /dev/zero > "$file"; code=$?; rm -f "$file"; [ $code -eq 0 ] || exit $code',
+      'done',
     ].join('\n'),
     parse: ({ exitCode, stderr }) => {
       if (exitCode !== 0) throw new KilimError('DISK_FULL', stderr.trim() || 'no space is left on the host');

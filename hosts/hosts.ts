@@ -21,9 +21,9 @@ export interface HostsOptions {
 export interface Hosts {
   /** Connects when the first command comes. */
   open: (address: HostAddress) => Promise<Host>;
-  /** Logs in on a new connection and closes it again. */
+  /** Logs in on a new connection, has a command run, and closes it again. */
   probe: (address: HostAddress) => Promise<void>;
-  /** The same with a credential that is not registered yet. */
+  /** Logs in with a credential that is not registered yet. */
   check: (address: HostAddress, credential: Credential) => Promise<void>;
   sessions: () => number;
   /** Remote commands so far, over SSH. */
@@ -90,7 +90,14 @@ export function createHosts(options: HostsOptions): Hosts {
     },
     async probe(address) {
       if (isLocal(address, settings)) return;
-      (await connect(address, await findCredential(address), hostKeys)).close();
+      const name = nameOf(address);
+      const pool = createPool(name, async () => connect(address, await findCredential(address), hostKeys));
+      try {
+        // start-up files may end every shell, or hang, behind a login that is let in
+        await sshHost(name, pool).run({ line: ':', timeoutSeconds: 40, parse: () => undefined });
+      } finally {
+        pool.close();
+      }
     },
     async check(address, credential) {
       if (isLocal(address, settings)) return;

@@ -54,6 +54,14 @@ const READY_MS = 15_000;
 export const fitsShell = (stdin: Buffer): boolean =>
   stdin.length <= MAX_STDIN_BYTES && stdin.at(-1) === 0x0a && !stdin.includes(0);
 
+/** Nothing but its start-up files can end a login shell before it runs what it was given. */
+export const endedEarly = (name: string, code: number): KilimError =>
+  new KilimError(
+    'HOST_LOGIN_REFUSED',
+    `The login shell on ${name} ends with ${code} before it runs a command: a start-up file of the account ` +
+      '(.bashrc, .cshrc, …) ends it, or bash is missing there.',
+  );
+
 /** Waits until the shell answers; what start-up files printed before its mark is dropped. */
 export async function openShell(channel: ClientChannel, name: string, begin: string): Promise<ShellChannel> {
   let isAlive = true;

@@ -6,7 +6,7 @@ import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { collect, silence, tail } from './collect.js';
 import type { Host } from './host.js';
-import { fitsShell, AS_USUAL, MAX_SCRIPT_BYTES } from './shell-channel.js';
+import { AS_USUAL, endedEarly, fitsShell, MAX_SCRIPT_BYTES } from './shell-channel.js';
 import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
@@ -38,6 +38,7 @@ export function sshHost(name: string, pool: SshPool): Host {
         await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
         if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
         const { stdout, stderr } = await reply;
+        if (exitCode !== null && !stdout.includes(`${mark}\n`)) throw endedEarly(name, exitCode);
         return { stdout: afterMark(mark, stdout), stderr: afterMark(mark, stderr), exitCode };
       },
     );
@@ -79,12 +80,16 @@ export function sshHost(name: string, pool: SshPool): Host {
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort, { once: true });
       const stderr = tail(opened.stderr, STDERR_BYTES);
+      const began = skipToMark(mark, opened, name);
       const done = end.close
         .then(() => end.exit)
-        .then(async (exitCode) => ({ exitCode, stderr: afterMark(mark, await stderr) }))
+        .then(async (exitCode) => {
+          if (exitCode !== null && !(await began)) throw endedEarly(name, exitCode);
+          return { exitCode, stderr: afterMark(mark, await stderr) };
+        })
         .finally(() => signal?.removeEventListener('abort', abort));
       done.catch(() => undefined);
-      await skipToMark(mark, opened, name);
+      await began;
       if (head.length > 0 && opened.writable) opened.write(head);
       return { stdin: opened, stdout: opened, done };
     },
@@ -174,8 +179,8 @@ const untilSaid = (word: string, stream: ClientChannel): Promise<void> =>
     stream.on('data', look);
   });
 
-/** Reads up to the mark, and not a byte of what follows; a command that ended without it had nothing to say. */
-function skipToMark(word: string, stream: ClientChannel, name: string): Promise<void> {
+/** Reads up to the mark, and not a byte of what follows; false where the channel ended without it. */
+function skipToMark(word: string, stream: ClientChannel, name: string): Promise<boolean> {
   const mark = Buffer.from(`${word}\n`);
   let seen = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
@@ -190,18 +195,19 @@ function skipToMark(word: string, stream: ClientChannel, name: string): Promise<
         seen = Buffer.concat([seen.subarray(-mark.length), chunk]);
         const at = seen.indexOf(mark);
         if (at < 0) continue;
-        stop();
+        stop(true);
         const rest = seen.subarray(at + mark.length);
         if (rest.length > 0) stream.unshift(rest);
         return;
       }
     };
-    const stop = (): void => {
+    const over = (): void => stop(false);
+    const stop = (hasBegun: boolean): void => {
       clearTimeout(timer);
-      stream.off('readable', look).off('end', stop).off('close', stop);
-      setImmediate(resolve); // the stream forgets a moment later that somebody read it by hand
+      stream.off('readable', look).off('end', over).off('close', over);
+      setImmediate(() => resolve(hasBegun)); // the stream forgets a moment later that somebody read it by hand
     };
-    stream.on('readable', look).on('end', stop).on('close', stop);
+    stream.on('readable', look).on('end', over).on('close', over);
   });
 }
 

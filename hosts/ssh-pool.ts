@@ -5,7 +5,7 @@ import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import { createGate } from './gate.js';
-import { openShell, SHELL, shellLine, untilMark, type ShellChannel } from './shell-channel.js';
+import { endedEarly, openShell, SHELL, shellLine, untilMark, type ShellChannel } from './shell-channel.js';
 import { endChannel, exitCodeOf, type SshConnection } from './ssh.js';
 
 /** The channels to one host for one login: as few connections as will do, kept while they are used. */
@@ -106,14 +106,8 @@ export function createPool(
         throw new KilimError('HOST_UNREACHABLE', `The connection to ${name} broke.`, {
           cause: String(error),
         });
-      // nothing but its start-up files can end a shell that was told nothing
       const code = await Promise.race([exitCodeOf(opened), sleep(50, null)]);
-      if (code !== null && !(await servesCommands(signal)))
-        throw new KilimError(
-          'HOST_LOGIN_REFUSED',
-          `The login shell on ${name} ends with ${code} before it runs a command: a start-up file of the account ` +
-            '(.bashrc, .cshrc, …) ends it, or bash is missing there.',
-        );
+      if (code !== null && !(await servesCommands(signal))) throw endedEarly(name, code);
       // start-up files that eat the input, or a host that serves single commands only: for a while every command
       // gets a channel of its own
       shellsFrom = Date.now() + WITHOUT_SHELLS_MS;

@@ -52,7 +52,7 @@ export const recoveryDelay = (subject: RecoverySubject, attempt: number): number
 export const CURE: Record<RecoverySubject, string> = {
   host: 'Kilim looks again by itself; the job goes on when the host answers.',
   login:
-    'Register a working credential for the system; the job goes on by itself within minutes, or at once by a resume.',
+    'Mend what it names, or register a working credential for the system; the job goes on by itself within minutes, or at once by a resume.',
   hostKey:
     'The owner of the system must accept the new host key (POST /v3/systems/{id}/hostKey); the job then goes on.',
   disk: 'Free space on the host; the job then goes on by itself, or at once by a resume.',

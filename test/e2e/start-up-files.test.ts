@@ -71,6 +71,28 @@ describe.runIf(vm && process.getuid?.() === 0)('start-up files over SSH', () => 
     expect(await streamed(`cat > /dev/null; ${language}`)).toBe(expected);
   }, 60_000);
 
+  it.each([0, 1])(
+    'that end every shell with %i are a login that is refused, whatever was to be done; mended, all is done',
+    async (code) => {
+      const address = { tenant: 'dev', systemId: 'vm', loginUser: vm?.user ?? '', host: '127.0.0.1', port: vm?.port ?? 0 }; // prettier-ignore
+      const refused = {
+        code: 'HOST_LOGIN_REFUSED',
+        message: expect.stringContaining(`ends with ${code} before it runs a command`) as string,
+      };
+      writeFileSync(bashrc, `exit ${code}\n`, { mode: 0o644 });
+      await expect(say('echo hello')).rejects.toMatchObject(refused);
+      await expect(say('cat', Buffer.from([0]))).rejects.toMatchObject(refused); // no shell can carry this
+      await expect(streamed('cat')).rejects.toMatchObject(refused);
+      await expect(hosts.probe(address)).rejects.toMatchObject(refused);
+      mend();
+      expect(await say('echo hello')).toBe('hello\n');
+      expect(await say('cat', Buffer.from([0]))).toBe('\u0000');
+      expect(await streamed('cat')).toBe('told\n');
+      await hosts.probe(address);
+    },
+    60_000,
+  );
+
   it('that hang are a host that does not answer, in bounded time; mended, it answers', async () => {
     mkdirSync(hanging);
     // ends when the test is over, and starts no process that could stay

@@ -6,7 +6,7 @@ import { cluster, type Cluster } from './testbed.js';
 /** How the tests call the clusters of the test bed. */
 export const CLUSTERS = { slurm: 'hpc-slurm', noacct: 'hpc-noacct' } as const;
 /** Carol's start-up files are slow and print, Dave's login shell is tcsh. */
-const PEOPLE = ['alice', 'carol', 'dave'];
+const PEOPLE = ['alice', 'bob', 'carol', 'dave'];
 const ARCHIVE = 'kilim-shell.tar';
 
 const limits = { maxMinutes: 2880 };
@@ -15,6 +15,8 @@ const queues = [
   { name: 'short', hpcQueueName: 'normal', maxMinutes: 5, maxNodeCount: 1, maxCoresPerNode: 4, maxMemoryMB: 1000 },
   { name: 'closed', hpcQueueName: 'closed', ...limits },
   { name: 'lent', hpcQueueName: 'lent', ...limits },
+  { name: 'one', hpcQueueName: 'normal', maxJobs: 1, ...limits },
+  { name: 'one-each', hpcQueueName: 'normal', maxJobsPerUser: 1, ...limits },
   { name: 'wrong', hpcQueueName: 'nosuchpartition', ...limits },
 ]; // prettier-ignore
 
