@@ -4,7 +4,7 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Launch } from './scheduler.js';
-import { commentOf, outputFiles, sbatchOptions } from './slurm-directives.js';
+import { COMMENT_PREFIX, commentOf, outputFiles, sbatchOptions } from './slurm-directives.js';
 import { UNFILTERED, unsetForSbatch } from './slurm-environment.js';
 
 /** Seconds; the whole script must end before the host counts as stuck. */
@@ -18,6 +18,7 @@ const SCRIPT_SECONDS = 115;
  */
 export const findFunctions = (plan: JobPlan, installation: string): string[] => [
   UNFILTERED,
+  OTHERS,
   `ledger=${quote(ledgerDir(plan))}; state=${stateDir(installation)}; mark=${quote(commentOf(installation, plan.uuid))}`,
   'known() { local id=; for f in "$ledger/slurm" "$ledger/id"; do [ -s "$f" ] && read -r id < "$f" && echo "$id" && return; done; return 1; }',
   'queue() {',
@@ -31,9 +32,15 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
   '}',
 ];
 
-/** `ledger` and `id`: of the Slurm job that started, else of the one that was submitted. */
-export const idLine = (plan: JobPlan, remoteJobId: string): string =>
-  `${UNFILTERED}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; [ -s "$ledger/slurm" ] && read -r id < "$ledger/slurm"`;
+/**
+ * Whether what scontrol `said` is of another job of Kilim: after a crash that took its last seconds, Slurm gives a number
+ * a second time.
+ */
+const OTHERS = `others() { [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]]; }`;
+
+/** `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted. */
+export const idLine = (plan: JobPlan, remoteJobId: string, installation: string): string =>
+  `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; [ -s "$ledger/slurm" ] && read -r id < "$ledger/slurm"`;
 
 /**
  * Find, adopt, else submit, in one script. The intent is written before sbatch is called: without one nobody ever

@@ -48,9 +48,13 @@ const queueWords = (word: string, reason: string): string =>
  * The last word on one job. Our own record gives the exit code, and an end with 0 needs nobody else; for the condition
  * the scheduler is asked, and its accounting where that works. Who is in no list is unknown, for a while.
  */
-export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<RemoteState> => ({
+export const settleSlurm = (
+  plan: JobPlan,
+  remoteJobId: string,
+  installation: string,
+): RemoteCommand<RemoteState> => ({
   line: [
-    idLine(plan, remoteJobId),
+    idLine(plan, remoteJobId, installation),
     // since this file was first asked for; both instants come from the clock of the file system, whatever the nodes' say
     'age() {',
     '  [ -e "$1" ] || touch "$1"; touch "$ledger/now"; local first now',
@@ -60,7 +64,7 @@ export const settleSlurm = (plan: JobPlan, remoteJobId: string): RemoteCommand<R
     'has_exit && [ "$code$by" = 0 ] && { echo "exit 0 $begin $end 0 $cpu $peak"; exit 0; }',
     '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
     'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
-    'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); state=$(word JobState); restarts=$(word Restarts); }',
+    'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); others && said="Invalid job id: it is of another job"; state=$(word JobState); restarts=$(word Restarts); }',
     'ask',
     // where another run may come, the record of the one before a requeue says nothing; Slurm counts when it requeues
     plan.repeatable

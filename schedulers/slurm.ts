@@ -35,8 +35,8 @@ export const slurm: Scheduler = {
   launch: launchSlurm,
   snapshot: slurmSnapshot,
   settle: settleSlurm,
-  hold: (plan, remoteJobId) => ordering(plan, remoteJobId, HOLD),
-  release: (plan, remoteJobId) => ordering(plan, remoteJobId, RELEASE),
+  hold: (plan, remoteJobId, installation) => ordering(plan, remoteJobId, installation, HOLD),
+  release: (plan, remoteJobId, installation) => ordering(plan, remoteJobId, installation, RELEASE),
   cancel: cancelSlurm,
 };
 
@@ -77,10 +77,16 @@ const RELEASE = [
  * Plain users may hold what waits; what runs may be suspended by operators only, and the answer says so.
  * @throws KilimError SCHEDULER_UNAVAILABLE where nobody knows whether the order reached Slurm: it is given again
  */
-const ordering = (plan: JobPlan, remoteJobId: string, choice: string[]): RemoteCommand<Held> => ({
+const ordering = (
+  plan: JobPlan,
+  remoteJobId: string,
+  installation: string,
+  choice: string[],
+): RemoteCommand<Held> => ({
   line: [
-    idLine(plan, remoteJobId),
+    idLine(plan, remoteJobId, installation),
     'said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1) || [[ "$said" == *"Invalid job id"* ]] || { echo "unsure $said"; exit 0; }',
+    'others && said=',
     '[[ "$said" =~ JobState=([A-Z_]+) ]] && state=${BASH_REMATCH[1]} || state=',
     ...choice,
     'said=$(timeout -k 2 10 scontrol $word "$id" 2>&1) && { echo "yes $done"; exit 0; }',
@@ -112,6 +118,8 @@ function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: st
       'if [ -z "$ids" ] && [ -e "$ledger/intent" ]; then',
       '  ids=$(queue) && { [ -n "$ids" ] || ids=$(controller); } || { echo "nobody knows: Slurm does not answer"; exit 0; }; fi',
       '[ -n "$ids" ] || exit 0',
+      'mine=; for id in $ids; do said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); others || mine="$mine $id"; done',
+      'ids=$mine; [ -n "$ids" ] || exit 0',
       'left() {',
       '  local said; for id in $ids; do',
       '    said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1)',

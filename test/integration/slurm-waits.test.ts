@@ -80,7 +80,7 @@ describe.runIf(cluster('hpc-slurm'))('a BATCH job waits in BLOCKED', { concurren
       const second = await submit('echo taken', 'carol');
       const { lastMessage } = await blocked(second);
       expect(lastMessage).toMatch(/^Slurm takes no more jobs now: .*AssocMaxSubmitJobLimit/s);
-      expect(lastMessage).toContain('Kilim submits it again by itself, and never twice.');
+      expect(lastMessage).toContain('Kilim asks it again by itself, and submits a job once, never twice.');
       goOn(first, 'carol');
       await kilim.until(first, 'FINISHED', 110);
       expect((await kilim.until(second, 'FINISHED', 110)).blockedCount).toBe(1);

@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportSPKI, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
@@ -8,14 +8,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aWorld, type World } from './a-world.js';
 
 let world: World;
+const issuers = join(tmpdir(), `kilim-issuers-${process.pid}.json`);
 let gateway: { privateKey: CryptoKey; publicKey: CryptoKey };
 beforeAll(async () => {
   gateway = await generateKeyPair('RS256', { extractable: true });
-  const issuers = join(tmpdir(), `kilim-issuers-${process.pid}.json`);
   writeFileSync(issuers, JSON.stringify([{ issuer: 'https://idp.example.org', publicKey: await exportSPKI(gateway.publicKey), audience: 'kilim', usernameClaim: 'preferred_username' }])); // prettier-ignore
   world = await aWorld({ KILIM_TRUSTED_ISSUERS: issuers, CORS_ORIGINS: 'https://ui.example.org' });
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  rmSync(issuers, { force: true });
+});
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hour = (): number => Math.floor(Date.now() / 1000) + 3600;

@@ -41,7 +41,7 @@ describe.each([
   };
   const says = (words: string): void => program('scontrol', `echo '${words}'`);
   const settle = (): RemoteState => {
-    const { line, parse } = settleSlurm(plan, '5');
+    const { line, parse } = settleSlurm(plan, '5', 'inst');
     const { status, stdout, stderr } = spawnSync('bash', ['--noprofile', '--norc', '-c', line], {
       encoding: 'utf8',
       env: { ...process.env, PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` },

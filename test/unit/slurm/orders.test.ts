@@ -103,6 +103,19 @@ describe('a cancel', () => {
     expect(cancel()).toEqual({ left });
   }, 5_000); // prettier-ignore
 
+  it('and every order and look leaves another job alone that Slurm gave the same number', () => {
+    program('scancel', `: > ${folder}/scancel`);
+    const another = `${is('RUNNING')} Comment=kilim:inst:22222222-2222-4222-8222-222222222222-007`;
+    scontrol(another);
+    expect(cancel()).toEqual({ left: [] });
+    expect(give('hold')).toEqual({ done: false, said: 'Slurm job 7 is not known to Slurm' });
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toMatchObject({ is: 'unknown' });
+    expect(['scancel', 'suspend'].filter((name) => existsSync(join(folder, name)))).toEqual([]);
+    scontrol(`${is('RUNNING')} Comment=kilim:inst:${plan().uuid} words`);
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toEqual({ is: 'running' });
+    expect(give('hold').done).toBe(true);
+  });
+
   it('waits for the last processes of the job', () => {
     program('scancel', 'exit 0');
     scontrol(

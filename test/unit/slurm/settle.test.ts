@@ -8,7 +8,7 @@ import { meaningOfState } from '../../../schedulers/slurm-states.js';
 import { aPlan } from '../../support/a-plan.js';
 
 const settled = (said: string[], more = {}) =>
-  settleSlurm(aPlan(more), '5').parse({ stdout: said.join('\n'), stderr: '', exitCode: 0 });
+  settleSlurm(aPlan(more), '5', 'inst').parse({ stdout: said.join('\n'), stderr: '', exitCode: 0 });
 
 describe('one look at the queue', () => {
   const { parse } = slurmSnapshot('inst');
