@@ -36,11 +36,14 @@ const MAX_LOGINS_PER_HOST = 3;
 const JITTER_MS = 100;
 /** What sshd dropped is tried again after about so long, and from then on one login at a time. */
 const AGAIN_MS = [100, 300, 900, 2000];
+/** Who let somebody in so lately, or logs in others now, drops because of a crowd; else the host behind the port is away. */
+const LATELY_MS = 5_000;
 
 /** All hosts of a program: one connection per system and login, kept; more only where the host has no room on it. */
 export function createHosts(options: HostsOptions): Hosts {
   const pools = new Map<string, { pool: SshPool; host: Host }>();
   const logins = new Map<string, Gate>();
+  const letIn = new Map<string, number>();
   const { local: settings, findCredential, hostKeys } = options;
   let local: Host | null = null;
   let commands = 0;
@@ -56,16 +59,19 @@ export function createHosts(options: HostsOptions): Hosts {
     const leave = await gate.enter();
     try {
       if (gate.inside() > 1) await sleep(Math.random() * JITTER_MS);
-      for (const again of AGAIN_MS) {
+      for (let tries = 0; ; tries++) {
         try {
-          return await connectSsh(address, credential, keys);
+          const connection = await connectSsh(address, credential, keys);
+          letIn.set(where, Date.now());
+          return connection;
         } catch (error) {
-          if (!isDropped(error)) throw error;
+          const isCrowd = gate.inside() > 1 || Date.now() - (letIn.get(where) ?? 0) < LATELY_MS;
+          const again = AGAIN_MS[tries];
+          if (again === undefined || !isCrowd || !isDropped(error)) throw error;
           gate.narrow(1);
           await sleep(again * (0.5 + Math.random()));
         }
       }
-      return await connectSsh(address, credential, keys);
     } finally {
       leave();
     }

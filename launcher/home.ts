@@ -74,19 +74,21 @@ async function ports(
       >)
     : {};
   const apiPort = port === undefined ? await freePort(kept.api ?? FIRST_PORT) : await exactPort(port);
-  const temporalPort = await freePort(kept.temporal ?? 0);
-  const uiPort = await freePort(kept.ui ?? 0, [temporalPort]);
-  const metricsPort = await freePort(kept.metrics ?? 0, [temporalPort, uiPort]);
+  const temporalPort = await freePort(kept.temporal);
+  const uiPort = await freePort(kept.ui, [temporalPort]);
+  const metricsPort = await freePort(kept.metrics, [temporalPort, uiPort]);
   const now = { api: apiPort, temporal: temporalPort, ui: uiPort, metrics: metricsPort };
   writeFileSync(file, JSON.stringify(now), { mode: 0o600 });
   return { apiPort, temporalPort, uiPort, metricsPort };
 }
 
-/** The wanted port of loopback where it is free, else any. */
-async function freePort(wanted: number, taken: number[] = []): Promise<number> {
-  const found = (await tryPort(wanted)) ?? (await tryPort(0));
-  if (found === null) throw new Error('There is no free port on loopback.');
-  return taken.includes(found) ? freePort(0, taken) : found;
+/** The wanted port of loopback where it is free, else any that the kernel does not give to connections meanwhile. */
+async function freePort(wanted?: number, taken: number[] = []): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = tries === 0 && wanted ? wanted : 20_000 + Math.floor(Math.random() * 12_000);
+    if (!taken.includes(port) && (await tryPort(port)) !== null) return port;
+  }
+  throw new Error('There is no free port on loopback.');
 }
 
 async function exactPort(port: number): Promise<number> {

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 
 import { createHints } from '../activities/hints.js';
 import type { Deps } from '../activities/deps.js';
+import { KilimError } from '../domain/errors.js';
 import { createHosts } from '../hosts/hosts.js';
 import { runtimes } from '../runtimes/index.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
@@ -119,7 +120,8 @@ function worldOf(
 main().catch((error: unknown) => {
   const said = error instanceof Error ? error.message : String(error);
   // a refusal is a sentence for people; anything else is a fault, with its place
-  const isRefusal = said.startsWith('Kilim cannot start') || !(error instanceof Error);
+  const isRefusal =
+    said.startsWith('Kilim cannot start') || error instanceof KilimError || !(error instanceof Error);
   process.stderr.write(`${isRefusal ? said : (error.stack ?? said)}\n`);
   process.exit(1);
 });

@@ -22,7 +22,11 @@ const nodes = new Map<string, Awaited<ReturnType<typeof aLoginNode>>>();
 beforeAll(async () => {
   for (const [system, name] of Object.entries(CLUSTERS)) {
     const bed = cluster(name);
-    if (bed) nodes.set(system, await aLoginNode(bed));
+    if (!bed) continue;
+    const node = await aLoginNode(bed);
+    // logged in before this program is busy: what it asks engines, it waits for
+    await node.host.run({ line: ':', parse: () => undefined });
+    nodes.set(system, node);
   }
   // on this machine itself jobs run as an account that may use the container engine
   kilim = await aKilim({ env: vm?.user ? { KILIM_LOCAL_USER: vm.user } : {} });

@@ -109,6 +109,7 @@ describe.runIf(bed && isWanted)('the image of the Dockerfile', () => {
       ],
       ...Object.entries(settings).flatMap(([name, value]) => ['-e', `${name}=${value}`]),
       IMAGE,
+      ...['api', '--migrate'],
     );
     const healthy = (): Promise<boolean> =>
       fetch(`http://127.0.0.1:${port}/v3/healthz`).then(
