@@ -212,7 +212,7 @@ for (const pair of PAIRS) {
       }, 240_000);
 
       it('says what a pause did, and goes on when it is resumed', async () => {
-        const uuid = await run(pair, 'i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
+        const uuid = await run(pair, 'i=0; while [ $i -lt 250 ]; do i=$((i+1)); echo $i; sleep 0.2; done');
         await kilim.until(uuid, 'RUNNING', 110);
         await order(uuid, 'pause');
         const paused = await kilim.until(uuid, 'PAUSED', 110);
@@ -225,7 +225,7 @@ for (const pair of PAIRS) {
         );
         await order(uuid, 'resume');
         await kilim.until(uuid, 'FINISHED', 110);
-        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('100');
+        expect((await kilim.output(uuid)).trim().split('\n').at(-1)).toBe('250');
       }, 240_000);
 
       it('is ended when its time is over', async () => {
