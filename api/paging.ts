@@ -1,10 +1,12 @@
 import { KilimError } from '../domain/errors.js';
+import type { AttributeTable } from '../domain/search/attributes.js';
+import { parseOrderBy, type Order } from '../domain/search/order.js';
 import type { Call } from './route.js';
 
 export interface Paging {
   limit: number;
   skip: number;
-  orderBy: { attribute: string; direction: 'asc' | 'desc' }[];
+  orderBy: Order[];
   /** A value of the first attribute of `orderBy`; what comes behind it is listed. */
   startAfter: string | null;
   computeTotal: boolean;
@@ -24,18 +26,15 @@ export const flag = (name: string, text: string | undefined): boolean => {
   throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is neither true nor false`);
 };
 
-/** The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5). */
-export function pagingOf({ query }: Pick<Call, 'query'>): Paging {
-  const orderBy = (query['orderBy'] ?? '').split(',').filter(Boolean).map((part) => {
-    const [, attribute, direction] = /^\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:\((asc|desc)\))?\s*$/i.exec(part) ?? [];
-    if (!attribute) throw new KilimError('INVALID_REQUEST', `orderBy: "${part}" must read attribute(asc) or attribute(desc)`);
-    const camel = attribute.replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()).replace(/^memoryMb$/, 'memoryMB');
-    return { attribute: camel, direction: direction?.toLowerCase() === 'desc' ? ('desc' as const) : ('asc' as const) };
-  }); // prettier-ignore
+/**
+ * The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5).
+ * @param table what can be ordered by; without one the order is given
+ */
+export function pagingOf({ query }: Pick<Call, 'query'>, table?: AttributeTable): Paging {
   return {
     limit: integer('limit', query['limit'], 100),
     skip: Math.max(0, integer('skip', query['skip'], 0)),
-    orderBy,
+    orderBy: table ? parseOrderBy(query['orderBy'], table) : [],
     startAfter: query['startAfter'] || null,
     computeTotal: flag('computeTotal', query['computeTotal']),
   };
@@ -70,17 +69,8 @@ export const selected = (
 const MAX_RECORDS = 10_000;
 
 /** Sorts and cuts a list that is small enough to be at hand; ties by id (platform §8.4). */
-export function pageOf<T extends Record<string, unknown>>(
-  records: T[],
-  paging: Paging,
-  unsortable: readonly string[],
-): T[] {
+export function pageOf<T extends Record<string, unknown>>(records: T[], paging: Paging): T[] {
   const { orderBy, skip, limit } = paging;
-  const known = records[0];
-  for (const { attribute } of orderBy) {
-    if (unsortable.includes(attribute) || (known && !(attribute in known)))
-      throw new KilimError('INVALID_REQUEST', `orderBy: "${attribute}" is no attribute to sort by`);
-  }
   const sorted = records.toSorted((a, b) => {
     for (const { attribute, direction } of [...orderBy, { attribute: 'id', direction: 'asc' as const }]) {
       const order = compare(a[attribute], b[attribute]);

@@ -30,7 +30,7 @@ export const jobRecord = (job: Job, env: EnvVariable[]): Record<string, unknown>
     dtnInputCorrelationId: null, dtnOutputTransactionId: null, dtnOutputCorrelationId: null, tapisQueue: 'tapis.jobq.submit.DefaultQueue',
     visible: job.visible, createdby: plan.createdby, createdbyTenant: plan.createdbyTenant, tags: job.tags, jobType: plan.jobType,
     mpiCmd: plan.mpiCmd, cmdPrefix: plan.cmdPrefix, sharedAppCtx: plan.sharedAppCtx, sharedAppCtxAttribs: plan.sharedAppCtxAttribs,
-    notes: job.notes, mpi: plan.isMpi, kilimUsage: job.usage && usageRecord(job.usage, plan.nodeCount),
+    notes: job.notes, mpi: plan.isMpi, isMpi: plan.isMpi, kilimUsage: job.usage && usageRecord(job.usage, plan.nodeCount),
   }; // prettier-ignore
 };
 

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 
-import { KilimError } from '../domain/errors.js';
+import type { AttributeKind } from '../domain/search/attributes.js';
 import type { JobsTable } from './database.js';
 
 /** What a job is made of; the sealed columns are read only where they are asked for. */
@@ -13,7 +13,7 @@ export const JOB_COLUMNS = [
 
 /** Scalar attributes of a job (specification: jobs §1.8) that have a column. */
 const COLUMN_OF: ReadonlyMap<string, keyof JobsTable> = new Map(Object.entries({
-  id: 'id', uuid: 'uuid', name: 'name', owner: 'owner', tenant: 'tenant', status: 'status', condition: 'condition',
+  id: 'id', uuid: 'uuid', name: 'name', owner: 'owner', tenant: 'tenant', status: 'status',
   lastMessage: 'last_message', created: 'created', ended: 'ended', lastUpdated: 'last_updated', visible: 'visible',
   appId: 'app_id', appVersion: 'app_version', execSystemId: 'exec_system_id', archiveSystemId: 'archive_system_id',
   blockedCount: 'blocked_count', remoteJobId: 'remote_job_id', remoteJobId2: 'remote_job_id2', remoteOutcome: 'remote_outcome',
@@ -30,24 +30,34 @@ const PLACE_OF: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(
   dtnSystemId: ['dtn', 'systemId'], dtnSystemInputDir: ['dtn', 'inputDir'], dtnSystemOutputDir: ['dtn', 'outputDir'],
   nodeCount: ['nodeCount'], coresPerNode: ['coresPerNode'], memoryMB: ['memoryMB'], maxMinutes: ['maxMinutes'],
   mpi: ['isMpi'], isMpi: ['isMpi'], mpiCmd: ['mpiCmd'], cmdPrefix: ['cmdPrefix'], sharedAppCtx: ['sharedAppCtx'],
-  createdby: ['createdby'], createdbyTenant: ['createdbyTenant'],
+  createdby: ['createdby'], createdbyTenant: ['createdbyTenant'], execSystemConstraints: ['execSystemConstraints'],
+  tags: ['tags'], sharedAppCtxAttribs: ['sharedAppCtxAttribs'],
+})); // prettier-ignore
+
+/** Those that are made of others, or the same for all jobs (api/wire.ts shows them). */
+const MADE_OF: ReadonlyMap<string, RawBuilder<unknown>> = new Map(Object.entries({
+  condition: sql`case when ended is not null then condition end`, // told to nobody before the end
+  // casts: a bare number after ORDER BY is a place, a bare text an error
+  remoteSubmitRetries: sql`cast(0 as integer)`, tapisQueue: sql`cast('tapis.jobq.submit.DefaultQueue' as text)`,
 })); // prettier-ignore
 
 /**
- * What to sort by for an attribute: its column, or its place in the plan, where numbers stay numbers.
- * @throws KilimError INVALID_REQUEST
+ * The value of an attribute, to sort by and to compare: its column, or its place in the plan. Numbers are numbers, booleans 0 and 1,
+ * texts are ordered by their bytes. What a job of ours never has is null.
  */
-export function sortable(attribute: string, isPostgres: boolean): RawBuilder<unknown> {
-  const column = COLUMN_OF.get(attribute);
+export function jobAttribute(name: string, kind: AttributeKind, isPostgres: boolean): RawBuilder<unknown> {
+  const made = MADE_OF.get(name);
+  if (made) return made;
+  const column = COLUMN_OF.get(name);
   if (column) return sql.ref(column);
-  const place = PLACE_OF.get(attribute);
-  if (!place) {
-    const known = [...COLUMN_OF.keys(), ...PLACE_OF.keys()].sort().join(', ');
-    throw new KilimError(
-      'INVALID_REQUEST',
-      `orderBy: "${attribute}" is no attribute to sort by; known are ${known}`,
-    );
-  }
-  if (isPostgres) return sql`nullif(plan::jsonb #> ${sql.lit(`{${place.join(',')}}`)}, 'null'::jsonb)`;
-  return sql`json_extract(plan, ${sql.lit(`$.${place.join('.')}`)})`;
+  if (name === 'archiveOnAppError')
+    return sql`case when ${jobAttribute('archiveMode', 'string', isPostgres)} = 'ALWAYS' then 1 else 0 end`;
+  const place = PLACE_OF.get(name);
+  if (!place) return sql`cast(null as text)`;
+  if (!isPostgres) return sql`json_extract(plan, ${sql.lit(`$.${place.join('.')}`)})`;
+  const path = sql.lit(`{${place.join(',')}}`);
+  if (kind === 'array') return sql`(plan::jsonb #> ${path})`;
+  const text = sql`(plan::jsonb #>> ${path})`;
+  if (kind === 'number') return sql`${text}::numeric`;
+  return kind === 'boolean' ? sql`${text}::boolean::int` : sql`${text} collate "C"`;
 }

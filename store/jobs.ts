@@ -3,17 +3,21 @@ import type { Kysely } from 'kysely';
 import { KilimError } from '../domain/errors.js';
 import type { EnvVariable, JobPlan } from '../domain/jobs/job-plan.js';
 import { watchKey } from '../domain/jobs/remote.js';
+import { getAttribute, JOB_ATTRIBUTES } from '../domain/search/attributes.js';
+import type { Condition } from '../domain/search/condition.js';
 import type { Database, Db } from './database.js';
 import { isPostgres, lock } from './dialects.js';
-import { JOB_COLUMNS, sortable } from './job-columns.js';
+import { JOB_COLUMNS, jobAttribute } from './job-columns.js';
 import { recordStatus } from './job-record.js';
 import { addEvent, toEvent, toJob } from './job-rows.js';
 import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
+import { searchSql } from './search-sql.js';
 import type { JobQuery, JobStore } from './store.js';
 import { clip } from './texts.js';
 
+const ALL: Condition = { is: 'and', all: [] };
 const PLANS_KEPT = 2_000;
 const KEY_LIVES_MS = 24 * 3_600_000;
 
@@ -191,17 +195,19 @@ const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>
 
 async function list(
   db: Db,
-  { tenant, owner, orderBy, limit, skip, computeTotal }: JobQuery,
+  { tenant, owner, where = ALL, orderBy, limit, skip, computeTotal }: JobQuery,
 ): ReturnType<JobStore['list']> {
   const scope = db
     .selectFrom('jobs')
     .where('tenant', '=', tenant)
     .where('owner', '=', owner)
-    .where('visible', '=', 1);
+    .where('visible', '=', 1)
+    .where(searchSql(where, isPostgres(db)));
   let page = scope.select(JOB_COLUMNS);
   for (const { attribute, direction } of orderBy) {
+    const { name, kind } = getAttribute(JOB_ATTRIBUTES, attribute, 'orderBy');
     // the databases differ in where they put what is not set
-    page = page.orderBy(sortable(attribute, isPostgres(db)), (by) =>
+    page = page.orderBy(jobAttribute(name, kind, isPostgres(db)), (by) =>
       direction === 'asc' ? by.asc().nullsFirst() : by.desc().nullsLast(),
     );
   }

@@ -4,6 +4,8 @@ import type { Job, JobEvent, JobEventName, StatusRecord } from '../domain/jobs/j
 import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { Usage } from '../domain/jobs/usage.js';
 import type { JobStatus } from '../domain/jobs/status.js';
+import type { Condition } from '../domain/search/condition.js';
+import type { Order } from '../domain/search/order.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
@@ -26,7 +28,9 @@ export interface Store {
 export interface JobQuery {
   tenant: string;
   owner: string;
-  orderBy: { attribute: string; direction: 'asc' | 'desc' }[];
+  /** Of these, those that a search asks for. */
+  where?: Condition;
+  orderBy: Order[];
   /** Negative: all. */
   limit: number;
   skip: number;

@@ -1,16 +1,19 @@
 import type { App } from '../../domain/apps/app.js';
 import { KilimError } from '../../domain/errors.js';
+import { APP_ATTRIBUTES } from '../../domain/search/attributes.js';
+import type { Condition } from '../../domain/search/condition.js';
+import { asksFor, matches } from '../../domain/search/matches.js';
 import { now } from '../../store/now.js';
 import { appFor, deletedAppFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
 import { registerApp, replaceApp } from '../register-app.js';
-import { route, type Call, type Route } from '../route.js';
+import { route, type Answer, type Call, type Route } from '../route.js';
+import { searchOf, searchRoutes } from '../search.js';
 import { appRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 
 const SUMMARY = ['id', 'version', 'owner'];
-const UNSORTABLE = ['jobAttributes', 'runtimeOptions', 'notes'];
 const LIST_TYPES = ['OWNED', 'SHARED_PUBLIC', 'SHARED_DIRECT', 'READ_PERM', 'MINE', 'ALL'] as const;
 /** Never changed by PATCH or PUT (platform §4.5). */
 const FIXED = ['id', 'version', 'owner', 'enabled', 'versionEnabled', 'locked', 'deleted'];
@@ -31,31 +34,37 @@ const addApp = route({
   },
 });
 
+/** The latest version of each, or all where the search asks for versions (platform §4.6). */
+async function list(call: Call, { store }: ApiDeps, condition: Condition): Promise<Answer> {
+  const { caller, query } = call;
+  const paging = pagingOf(call, APP_ATTRIBUTES);
+  const listType = oneOf('listType', query['listType'], LIST_TYPES);
+  const showDeleted = flag('showDeleted', query['showDeleted']);
+  const hasAllVersions = asksFor(condition, 'version');
+  const seen = new Set<string>();
+  const mine: App[] = [];
+  const granted = await store.grants.held(caller.tenant, 'app:', caller.user, 'READ');
+  for (const app of await store.apps.list(caller.tenant)) {
+    if ((app.deleted && !showDeleted) || (seen.has(app.id) && !hasAllVersions)) continue;
+    const isOwn = ['OWNED', 'MINE', 'ALL'].includes(listType) && app.owner === caller.user;
+    const isRead = ['READ_PERM', 'ALL'].includes(listType) && granted.has(`app:${app.id}`);
+    if (!isOwn && !isRead) continue;
+    seen.add(app.id);
+    mine.push(app);
+  }
+  const found = mine.map(appRecord).filter((record) => matches(condition, record));
+  const result = pageOf(found, paging).map((record) => selected(record, query['select'], SUMMARY));
+  return {
+    says: `TAPIS_FOUND Applications found: ${result.length}`,
+    result,
+    metadata: listMetadata(call, paging, result.length, found.length),
+  };
+}
+
 const listApps = route({
   method: 'get',
   path: '/v3/apps',
-  handle: async (call, { store }) => {
-    const { caller, query } = call;
-    const paging = pagingOf(call);
-    const listType = oneOf('listType', query['listType'], LIST_TYPES);
-    const showDeleted = flag('showDeleted', query['showDeleted']);
-    const latest = new Map<string, App>();
-    const granted = await store.grants.held(caller.tenant, 'app:', caller.user, 'READ');
-    for (const app of await store.apps.list(caller.tenant)) {
-      if ((app.deleted && !showDeleted) || latest.has(app.id)) continue;
-      const isOwn = ['OWNED', 'MINE', 'ALL'].includes(listType) && app.owner === caller.user;
-      const isRead = ['READ_PERM', 'ALL'].includes(listType) && granted.has(`app:${app.id}`);
-      if (isOwn || isRead) latest.set(app.id, app);
-    }
-    const result = pageOf([...latest.values()].map(appRecord), paging, UNSORTABLE).map((record) =>
-      selected(record, query['select'], SUMMARY),
-    );
-    return {
-      says: `TAPIS_FOUND Applications found: ${result.length}`,
-      result,
-      metadata: listMetadata(call, paging, result.length, latest.size),
-    };
-  },
+  handle: (call, deps) => list(call, deps, searchOf(call, APP_ATTRIBUTES)),
 });
 
 const getApp = (path: string, version: (call: Call) => string | null): Route =>
@@ -177,6 +186,7 @@ const differs = (app: App, wanted: Partial<App>): boolean =>
 export const appRoutes: readonly Route[] = [
   addApp,
   listApps,
+  ...searchRoutes('/v3/apps/search', { table: APP_ATTRIBUTES, plainNames: 'ignore' }, list),
   ...permissionRoutes({
     service: 'apps',
     kind: 'app',

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { KilimError } from '../../domain/errors.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
+import { getAttribute, JOB_ATTRIBUTES } from '../../domain/search/attributes.js';
+import type { Condition } from '../../domain/search/condition.js';
 import { runtimes } from '../../runtimes/index.js';
 import { schedulers } from '../../schedulers/index.js';
 import { JobRequest } from '../../schemas/job-request.js';
@@ -12,6 +14,7 @@ import type { ApiDeps, Caller } from '../deps.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { plan } from '../planner.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
+import { searchRoutes } from '../search.js';
 import { eventRecord, jobInList, jobRecord } from '../wire.js';
 
 const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> =>
@@ -105,34 +108,63 @@ const resubmitRequest = route({
   }),
 });
 
+/** A list of the caller's jobs, or of those that a search asks for, as `shape` shows each. */
+async function list(
+  call: Call,
+  { store }: ApiDeps,
+  where: Condition | undefined,
+  shape: (job: Job) => Promise<Record<string, unknown>>,
+): Promise<Answer> {
+  const { caller, query } = call;
+  const paging = pagingOf(call, JOB_ATTRIBUTES);
+  const listType = query['listType'] ?? 'MY_JOBS';
+  if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType))
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `listType: "${listType}" must be MY_JOBS, SHARED_JOBS or ALL_JOBS`,
+    );
+  if (query['startAfter'] !== undefined)
+    throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
+  const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
+  const { jobs, total } = isMine
+    ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging, ...(where && { where }) })
+    : { jobs: [], total: 0 };
+  return {
+    says:
+      jobs.length > 0 ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs` : 'JOBS_SEARCH_NO_JOBS_FOUND',
+    result: await Promise.all(jobs.map(shape)),
+    metadata: listMetadata(call, paging, jobs.length, total),
+  };
+}
+
 const listJobs = route({
   method: 'get',
   path: '/v3/jobs/list',
-  handle: async (call, { store }) => {
-    const { caller, query } = call;
-    const paging = pagingOf(call);
-    const listType = query['listType'] ?? 'MY_JOBS';
-    if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType))
-      throw new KilimError(
-        'INVALID_REQUEST',
-        `listType: "${listType}" must be MY_JOBS, SHARED_JOBS or ALL_JOBS`,
-      );
-    if (query['startAfter'] !== undefined)
-      throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
-    const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
-    const { jobs, total } = isMine
-      ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging })
-      : { jobs: [], total: 0 };
-    return {
-      says:
-        jobs.length > 0
-          ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs`
-          : 'JOBS_SEARCH_NO_JOBS_FOUND',
-      result: jobs.map(jobInList),
-      metadata: listMetadata(call, paging, jobs.length, total),
-    };
-  },
+  handle: (call, deps) => list(call, deps, undefined, (job) => Promise.resolve(jobInList(job))),
 });
+
+const searchJobs = searchRoutes(
+  '/v3/jobs/search',
+  { table: JOB_ATTRIBUTES, plainNames: 'refuse' },
+  (call, deps, condition) => list(call, deps, condition, chosen(call.query['select'], deps)),
+);
+
+/** What `select` leaves of a job (specification: jobs §1.6). @throws KilimError INVALID_REQUEST for an unknown attribute */
+function chosen(select: string | undefined, deps: ApiDeps): (job: Job) => Promise<Record<string, unknown>> {
+  const words = (select ?? '').split(',').map((word) => word.trim()).filter(Boolean); // prettier-ignore
+  if (words.includes('allAttributes')) return (job) => record(job, deps);
+  const hasSummary = words.length === 0 || words.includes('summaryAttributes');
+  const names = words
+    .filter((word) => word !== 'summaryAttributes')
+    .map((word) => getAttribute(JOB_ATTRIBUTES, word, 'select').name);
+  if (!hasSummary && !names.includes('id')) names.push('uuid');
+  return async (job) => {
+    // the sealed environment is read for parameterSet alone
+    const all = names.includes('parameterSet') ? await record(job, deps) : jobRecord(job, []);
+    const some = Object.fromEntries(names.map((name) => [name, all[name] ?? null]));
+    return hasSummary ? { ...jobInList(job), ...some } : some;
+  };
+}
 
 const getJob = route({
   method: 'get',
@@ -234,5 +266,5 @@ const setVisible = (name: 'hide' | 'unhide'): Route =>
 
 /** Jobs (specification: jobs §1). */
 export const jobRoutes: readonly Route[] = [
-  submitJob, listJobs, resubmit, resubmitRequest, getStatus, getHistory, cancelJob, order('pause'), order('resume'), setVisible('hide'), setVisible('unhide'), getJob,
+  submitJob, listJobs, ...searchJobs, resubmit, resubmitRequest, getStatus, getHistory, cancelJob, order('pause'), order('resume'), setVisible('hide'), setVisible('unhide'), getJob,
 ]; // prettier-ignore

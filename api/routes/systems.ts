@@ -1,4 +1,7 @@
 import { KilimError } from '../../domain/errors.js';
+import { SYSTEM_ATTRIBUTES } from '../../domain/search/attributes.js';
+import type { Condition } from '../../domain/search/condition.js';
+import { matches } from '../../domain/search/matches.js';
 import type { System } from '../../domain/systems/system.js';
 import { isDynamic } from '../../domain/systems/system.js';
 import { now } from '../../store/now.js';
@@ -6,7 +9,8 @@ import { deletedSystemFor, loginUserOf, systemFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
 import { registerSystem, replaceSystem } from '../register-system.js';
-import { route, type Call, type Route } from '../route.js';
+import { route, type Answer, type Call, type Route } from '../route.js';
+import { searchOf, searchRoutes } from '../search.js';
 import { systemRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 import { profileRoutes } from './scheduler-profiles.js';
@@ -21,14 +25,6 @@ const SUMMARY = [
   'defaultAuthnMethod',
   'canExec',
   'parentId',
-];
-const UNSORTABLE = [
-  'authnCredential',
-  'jobRuntimes',
-  'jobEnvVariables',
-  'batchLogicalQueues',
-  'jobCapabilities',
-  'notes',
 ];
 /** Never changed by PATCH or PUT (platform §3.5). */
 const FIXED = ['id', 'systemType', 'owner', 'enabled', 'bucketName', 'rootDir', 'canExec', 'authnCredential'];
@@ -80,40 +76,41 @@ const getSystem = route({
   },
 });
 
+async function list(call: Call, deps: ApiDeps, condition: Condition): Promise<Answer> {
+  const { caller, query } = call;
+  const { store } = deps;
+  const paging = pagingOf(call, SYSTEM_ATTRIBUTES);
+  const listType = oneOf('listType', query['listType'], ['OWNED', 'SHARED_PUBLIC', 'ALL']);
+  const showDeleted = flag('showDeleted', query['showDeleted']);
+  const hasCredentials =
+    query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
+  const found: Record<string, unknown>[] = [];
+  const granted = await store.grants.held(caller.tenant, 'system:', caller.user, 'READ');
+  for (const system of await store.systems.list(caller.tenant)) {
+    if (system.deleted && !showDeleted) continue;
+    const isOwn = system.owner === caller.user;
+    const isMine =
+      listType === 'OWNED' ? isOwn : listType === 'ALL' && (isOwn || granted.has(`system:${system.id}`));
+    if (
+      !isMine ||
+      (hasCredentials !== null && hasCredentials !== (await isRegistered(store, system, caller.user)))
+    )
+      continue;
+    const record = await recordFor(call, deps, system);
+    if (matches(condition, record)) found.push(record);
+  }
+  const result = pageOf(found, paging).map((record) => selected(record, query['select'], SUMMARY));
+  return {
+    says: `TAPIS_FOUND Systems found: ${result.length}`,
+    result,
+    metadata: listMetadata(call, paging, result.length, found.length),
+  };
+}
+
 const listSystems = route({
   method: 'get',
   path: '/v3/systems',
-  handle: async (call, deps) => {
-    const { caller, query } = call;
-    const { store } = deps;
-    const paging = pagingOf(call);
-    const listType = oneOf('listType', query['listType'], ['OWNED', 'SHARED_PUBLIC', 'ALL']);
-    const showDeleted = flag('showDeleted', query['showDeleted']);
-    const hasCredentials =
-      query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
-    const mine: Record<string, unknown>[] = [];
-    const granted = await store.grants.held(caller.tenant, 'system:', caller.user, 'READ');
-    for (const system of await store.systems.list(caller.tenant)) {
-      if (system.deleted && !showDeleted) continue;
-      const isOwn = system.owner === caller.user;
-      const isMine =
-        listType === 'OWNED' ? isOwn : listType === 'ALL' && (isOwn || granted.has(`system:${system.id}`));
-      if (
-        !isMine ||
-        (hasCredentials !== null && hasCredentials !== (await isRegistered(store, system, caller.user)))
-      )
-        continue;
-      mine.push(await recordFor(call, deps, system));
-    }
-    const result = pageOf(mine, paging, UNSORTABLE).map((record) =>
-      selected(record, query['select'], SUMMARY),
-    );
-    return {
-      says: `TAPIS_FOUND Systems found: ${result.length}`,
-      result,
-      metadata: listMetadata(call, paging, result.length, mine.length),
-    };
-  },
+  handle: (call, deps) => list(call, deps, searchOf(call, SYSTEM_ATTRIBUTES)),
 });
 
 const isRegistered = async ({ systems }: ApiDeps['store'], system: System, user: string): Promise<boolean> =>
@@ -219,6 +216,7 @@ const acceptHostKey = route({
 export const systemRoutes: readonly Route[] = [
   addSystem,
   listSystems,
+  ...searchRoutes('/v3/systems/search', { table: SYSTEM_ATTRIBUTES, plainNames: 'ignore' }, list),
   ...profileRoutes,
   ...permissionRoutes({ service: 'systems', kind: 'system', token: 'SYSAPI', find: systemFor }),
   ...credentialRoutes,

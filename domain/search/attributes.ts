@@ -37,7 +37,7 @@ export const JOB_ATTRIBUTES = tableOf('jobs', {
   timestamp: 'created ended lastUpdated remoteSubmitted remoteStarted remoteEnded remoteLastStatusCheck',
   boolean: 'archiveOnAppError dynamicExecSystem visible isMpi mpi',
   array: 'tags sharedAppCtxAttribs',
-  document: 'parameterSet fileInputs subscriptions notes',
+  document: 'parameterSet fileInputs subscriptions notes kilimUsage',
 }); // prettier-ignore
 
 export const SYSTEM_ATTRIBUTES = tableOf('systems', {
@@ -45,7 +45,7 @@ export const SYSTEM_ATTRIBUTES = tableOf('systems', {
     dtnSystemId parentId mpiCmd jobWorkingDir batchScheduler batchDefaultLogicalQueue batchSchedulerProfile importRefId`.replace(/\s+/g, ' '),
   number: 'port proxyPort jobMaxJobs jobMaxJobsPerUser',
   timestamp: 'created updated',
-  boolean: 'enabled deleted useProxy canExec canRunBatch enableCmdPrefix allowChildren',
+  boolean: 'enabled deleted useProxy canExec canRunBatch enableCmdPrefix allowChildren isPublic isDynamicEffectiveUser',
   array: 'tags',
   document: 'jobRuntimes jobEnvVariables batchLogicalQueues jobCapabilities notes',
 }); // prettier-ignore
@@ -54,7 +54,7 @@ export const APP_ATTRIBUTES = tableOf('apps', {
   string: 'id version uuid tenant owner description containerImage runtime runtimeVersion jobType',
   number: 'maxJobs maxJobsPerUser',
   timestamp: 'created updated',
-  boolean: 'enabled versionEnabled deleted locked strictFileInputs',
+  boolean: 'enabled versionEnabled deleted locked strictFileInputs isPublic',
   array: 'tags runtimeOptions',
   document: 'jobAttributes notes',
 });
@@ -75,14 +75,21 @@ export const OPERATORS_OF: Readonly<Record<AttributeKind, readonly Operator[]>> 
 export const toSnakeCase = (name: string): string =>
   name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
 
-/** @throws KilimError INVALID_REQUEST for a name that is none or not known */
-export function getAttribute(table: AttributeTable, written: string): Attribute {
+/**
+ * @param field where it was written, for the error
+ * @throws KilimError INVALID_REQUEST for a name that is none or not known
+ */
+export function getAttribute({ what, kinds }: AttributeTable, written: string, field?: string): Attribute {
+  const where = field ? `${field}: ` : '';
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(written))
-    throw new KilimError('INVALID_REQUEST', `"${written}" is not the name of an attribute`);
-  const name = Object.keys(table.kinds).find((known) => known === written || toSnakeCase(known) === written);
-  const kind = name === undefined ? undefined : table.kinds[name];
+    throw new KilimError('INVALID_REQUEST', `${where}"${written}" is not the name of an attribute`);
+  const name = Object.keys(kinds).find((known) => known === written || toSnakeCase(known) === written);
+  const kind = name === undefined ? undefined : kinds[name];
   if (name === undefined || kind === undefined)
-    throw new KilimError('INVALID_REQUEST', `${written}: ${table.what} have no such attribute`);
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `${where}${what} have no attribute "${written}"; known are ${Object.keys(kinds).sort().join(', ')}`,
+    );
   return { name, kind };
 }
 

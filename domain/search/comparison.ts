@@ -3,6 +3,9 @@ import { OPERATORS_OF, type Attribute } from './attributes.js';
 import type { Comparison, Operator, Value } from './condition.js';
 import { fullTimestamp } from './timestamps.js';
 
+/** A database takes the square of it for some patterns. */
+const LONGEST_PATTERN = 1_000;
+
 /**
  * A comparison after the check that the attribute knows the operator and the values are of its kind.
  * `like` patterns come as they are used: `%`, `_` and `\`.
@@ -24,6 +27,10 @@ export function comparisonOf(
     return refuse(`is not allowed: an attribute of the kind ${kind} knows ${OPERATORS_OF[kind].join(' ')}`);
   if (operator.endsWith('between') && given.length !== 2) return refuse('must be exactly two values');
   if (given.length === 0) return refuse('has no value');
+  if (given.includes(null) && operator !== 'eq' && operator !== 'neq')
+    return refuse('cannot be: NULL is asked for with = and <> only');
+  if (operator.endsWith('like') && given.join('').length > LONGEST_PATTERN)
+    return refuse(`has more than ${LONGEST_PATTERN} characters`);
   const values = given.map((value) => valueOf(kind, value, refuse));
   return { is: 'compare', attribute: name, kind, operator, values };
 }

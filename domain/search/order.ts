@@ -20,7 +20,7 @@ export function parseOrderBy(text: string | null | undefined, table: AttributeTa
         'INVALID_REQUEST',
         `orderBy: "${part}" must read attribute(asc) or attribute(desc)`,
       );
-    const { name, kind } = getAttribute(table, written);
+    const { name, kind } = getAttribute(table, written, 'orderBy');
     if (kind === 'array' || kind === 'document')
       throw new KilimError('INVALID_REQUEST', `orderBy: ${name} has no order`);
     return { attribute: name, direction: direction.toLowerCase() === 'desc' ? 'desc' : 'asc' };

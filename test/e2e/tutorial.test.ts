@@ -12,6 +12,8 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const PICTURE = join(ROOT, 'examples/img-classify/pictures/star.png');
 const VERSIONS = ['25.4.0', '1.9.1'];
 
+const PYTHON_ENV = { ...process.env, NO_PROXY: 'localhost,127.0.0.1' };
+
 /** The unmodified client from PyPI, in a virtual environment that is made once per version. */
 function pythonWith(version: string): string {
   const venv = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kilim', `tapipy-${version}`);
@@ -30,7 +32,7 @@ function inPython(version: string, url: string, args: string[]): string {
   return execFileSync(
     pythonWith(version),
     [join(ROOT, 'examples/tutorial.py'), url, '--expect', 'star', ...args],
-    { encoding: 'utf8', env: { ...process.env, NO_PROXY: 'localhost,127.0.0.1' } },
+    { encoding: 'utf8', env: PYTHON_ENV },
   );
 }
 
@@ -70,6 +72,13 @@ describe('the tutorial on this machine', () => {
     },
     300_000,
   );
+
+  it.each(VERSIONS)('jobs, systems and applications are searched with tapipy %s', (version) => {
+    const args = [join(ROOT, 'examples/search.py'), kilim.url];
+    expect(execFileSync(pythonWith(version), args, { encoding: 'utf8', env: PYTHON_ENV })).not.toContain(
+      '[]',
+    );
+  });
 });
 
 const clusters = [cluster('hpc-slurm'), cluster('hpc-noacct')];

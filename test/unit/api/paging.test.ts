@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 
 import { pageOf, pagingOf } from '../../../api/paging.js';
+import type { AttributeTable } from '../../../domain/search/attributes.js';
 
+const TABLE: AttributeTable = { what: 'things', kinds: { id: 'string', port: 'number', enabled: 'boolean' } };
 const RECORDS = [
   { id: 'a', port: 22, enabled: true },
   { id: 'b', port: 9, enabled: false },
@@ -9,7 +11,7 @@ const RECORDS = [
   { id: 'd', port: 22, enabled: false },
 ];
 const ids = (query: Record<string, string>): string[] =>
-  pageOf(RECORDS, pagingOf({ query }), []).map(({ id }) => id);
+  pageOf(RECORDS, pagingOf({ query }, TABLE)).map(({ id }) => id);
 
 it.each<[Record<string, string>, string[]]>([
   [{ orderBy: 'id', startAfter: 'b' }, ['c', 'd']],

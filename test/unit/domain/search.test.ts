@@ -84,7 +84,7 @@ describe('conditions of a query', () => {
     ['status', 'FINISHED', 'no operator'],
     ['status.eq', '', 'no value'],
     ['status.foo', 'x', 'not an operator'],
-    ['nope.eq', 'x', 'no such attribute'],
+    ['nope.eq', 'x', 'no attribute "nope"'],
     ['status.contains', 'x', 'not allowed'],
     ['tags.eq', 'x', 'not allowed'],
     ['memoryMB.like', '1', 'not allowed'],
