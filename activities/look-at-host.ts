@@ -32,15 +32,22 @@ export async function isWatched({ store, engine }: Deps, job: Job): Promise<bool
 export const lastSeen = async ({ store }: Deps, uuid: string): Promise<RemoteState | null> =>
   (await store.watch.findState(uuid))?.state ?? null;
 
-/** Asks the host about this one job, and counts the look. A run under way is followed on a system that was disabled meanwhile. */
+/**
+ * Asks the host about this one job, and counts the look. What the scheduler forgot before it began is launched again.
+ * A run under way is followed on a system that was disabled meanwhile.
+ */
 export async function lookAtHost(
-  { store, openHost, schedulers, installation }: Deps,
+  { store, openHost, schedulers, installation, log }: Deps,
   job: Job,
 ): Promise<RemoteState> {
   const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
-  const state = await host.run(
-    schedulers[job.plan.keeper].settle(job.plan, job.remoteJobId ?? '', installation),
-  );
+  const { settle, launch } = schedulers[job.plan.keeper];
+  const lostId = job.remoteJobId ?? '';
+  const state = await host.run(settle(job.plan, lostId, installation));
   await store.jobs.countCheck(job.uuid, state.is !== 'unknown');
-  return state;
+  if (state.is !== 'forgotten') return state;
+  const { remoteJobId } = await host.run(launch(job.plan, installation, lostId));
+  await store.jobs.setRemoteJobId(job.uuid, remoteJobId);
+  log.warn({ uuid: job.uuid, lostId, remoteJobId }, 'the scheduler had forgotten a job that waited');
+  return { is: 'queued', reason: `submitted again as ${remoteJobId}, because Slurm had forgotten it` };
 }

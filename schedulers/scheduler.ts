@@ -1,5 +1,5 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import type { Forgotten, RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 
@@ -12,12 +12,19 @@ export interface Scheduler {
   faults: (schedulerOptions: readonly string[], plan: Pick<JobPlan, 'repeatable'>) => string[];
   /** The whole of `tapisjob.sh`: directives, module loads, the wrapper round the phrase. */
   script: (plan: JobPlan, phrase: RunPhrase, installation: string) => string;
-  /** Find, adopt, else launch: one round trip, safe to repeat. */
-  launch: (plan: JobPlan, installation: string) => RemoteCommand<Launch>;
+  /**
+   * Find, adopt, else launch: one round trip, safe to repeat.
+   * @param forgotten the id of a run that the keeper lost before it began: it is not looked for any more
+   */
+  launch: (plan: JobPlan, installation: string, forgotten?: string) => RemoteCommand<Launch>;
   /** One look for all jobs of the installation and login user. */
   snapshot: (installation: string) => RemoteCommand<Snapshot>;
   /** The last word on one job; asks the ledger, then the keeper. */
-  settle: (plan: JobPlan, remoteJobId: string, installation: string) => RemoteCommand<RemoteState>;
+  settle: (
+    plan: JobPlan,
+    remoteJobId: string,
+    installation: string,
+  ) => RemoteCommand<RemoteState | Forgotten>;
   /** Stops the run without ending it, where the host allows that; says what was done. */
   hold: (plan: JobPlan, remoteJobId: string, installation: string) => RemoteCommand<Held>;
   release: (plan: JobPlan, remoteJobId: string, installation: string) => RemoteCommand<Held>;

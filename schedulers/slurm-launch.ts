@@ -33,21 +33,21 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
 ];
 
 /**
- * Whether what scontrol `said` is of another job of Kilim: after a crash that took its last seconds, Slurm gives a number
- * a second time.
+ * Whether what scontrol `said` is of another job of Kilim, or of another person: after a crash that took its last seconds,
+ * Slurm gives a number a second time.
  */
-const OTHERS = `others() { [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]]; }`;
+const OTHERS = `others() { [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]] || [[ "$said" =~ UserId=[[:graph:]]*\\(([0-9]+)\\) && \${BASH_REMATCH[1]} != "$EUID" ]]; }`;
 
-/** `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted. */
+/** `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted last. */
 export const idLine = (plan: JobPlan, remoteJobId: string, installation: string): string =>
-  `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; [ -s "$ledger/slurm" ] && read -r id < "$ledger/slurm"`;
+  `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; for f in "$ledger/id" "$ledger/slurm"; do [ -s "$f" ] && read -r id < "$f"; done`;
 
 /**
  * Find, adopt, else submit, in one script. The intent is written before sbatch is called: without one nobody ever
  * submitted and the queue need not be asked; with one, only a queue that answers and does not know the job lets it
  * be submitted again. The job's own start guard stands behind all this.
  */
-export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<Launch> {
+export function launchSlurm(plan: JobPlan, installation: string, forgotten = ''): RemoteCommand<Launch> {
   return {
     timeoutSeconds: SCRIPT_SECONDS,
     line: [
@@ -67,7 +67,8 @@ export function launchSlurm(plan: JobPlan, installation: string): RemoteCommand<
       // one at a time: an sbatch whose script was given up holds the lock as long as it lives; a file system without
       // locks is no reason to wait
       'if command -v flock > /dev/null; then exec 9> "$ledger/lock" || exit 73; flock -w 30 -E 75 9; [ $? -ne 75 ] || { echo "another attempt is under way" >&2; unsure; }; fi',
-      'id=$(known) && keep "$id" adopted',
+      // what was forgotten is not looked for, unless it started after all; its id stands until another takes its place
+      `id=$(known) && { [ "$id" != ${quote(forgotten)} ] || [ -s "$ledger/slurm" ]; } && keep "$id" adopted`,
       '[ -e "$ledger/cancelled" ] && { echo "cancelled -"; exit 0; }',
       // of an earlier job in the same directory: this one's is only added to
       `if [ -e "$ledger/intent" ]; then search; else rm -f -- ${outputFiles(plan).map(quote).join(' ')}; fi`,

@@ -1,6 +1,6 @@
 import type { JobCondition } from '../domain/jobs/condition.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import type { RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
+import type { Forgotten, RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import { endOf } from './ledger-states.js';
@@ -13,6 +13,8 @@ import { meaningOfState, OVER_WORDS } from './slurm-states.js';
 const WORD_SECONDS = 30;
 /** Seconds that a job may be known to nobody: our record may come late over a shared file system. */
 const LOST_SECONDS = 120;
+/** The start guard stands behind a second submission, so that a start that shows late does no harm. */
+const FORGOTTEN_SECONDS = 20;
 
 /** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
 export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
@@ -52,7 +54,7 @@ export const settleSlurm = (
   plan: JobPlan,
   remoteJobId: string,
   installation: string,
-): RemoteCommand<RemoteState> => ({
+): RemoteCommand<RemoteState | Forgotten> => ({
   line: [
     idLine(plan, remoteJobId, installation),
     // since this file was first asked for; both instants come from the clock of the file system, whatever the nodes' say
@@ -79,6 +81,7 @@ export const settleSlurm = (
     'else echo "silent ${said//$\'\\n\'/ }"; exit 0; fi',
     `case $state in ${OVER_WORDS.join('|')}|gone) ;; *) rm -f "$ledger/lost"; exit 0 ;; esac`,
     'of_this_run || echo "lost $(age "$ledger/lost")"',
+    ...FORGOTTEN,
     // accounting remembers longer and says who cancelled; slurmdbd needs a moment, and some sites have none
     'case $state in CANCELLED*|gone)',
     '  acct=$(timeout -k 2 10 sacct -X -n -P -j "$id" -o State,ExitCode 2>/dev/null | tail -n 1) && [ -n "$acct" ] && echo "acct $acct" ;;',
@@ -89,6 +92,20 @@ export const settleSlurm = (
   parse: parseSettled,
 });
 
+/**
+ * A crash takes the last seconds of slurmctld's memory. It began after the job was handed to it, the job is not known and
+ * never started: both are told by ages, since the clocks of the controller and of the file system may differ.
+ */
+const FORGOTTEN = [
+  'forgotten() {',
+  '  [ $state = gone ] && [ -s "$ledger/id" ] && ! compgen -G "$ledger/started.*" > /dev/null || return 1',
+  '  local config now boot; config=$(timeout -k 2 10 scontrol show config 2> /dev/null) || return 1',
+  '  now=$(sed -n "s/^Configuration data as of //p" <<< "$config"); boot=$(sed -n "s/^BOOT_TIME *= *//p" <<< "$config")',
+  '  now=$(date -d "$now" +%s) && boot=$(date -d "$boot" +%s) && [ $((now - boot)) -le "$(age "$ledger/id")" ]',
+  '} 2> /dev/null',
+  'forgotten && echo forgotten',
+];
+
 /** What the script said, each part absent where it was not said. */
 interface Said {
   /** `age`: seconds since the record was first seen. */
@@ -98,6 +115,8 @@ interface Said {
   gone?: true;
   /** Seconds since the run was first seen to be over without a record of ours. */
   lost?: number;
+  /** Slurm began anew since the job was handed to it, does not know it, and it never started. */
+  forgotten?: true;
   silent?: string;
   acct?: { word: string; exit: string };
 }
@@ -117,6 +136,7 @@ function read(stdout: string): Said {
     else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three, ran: four };
     else if (what === 'gone') said.gone = true;
     else if (what === 'lost') said.lost = Number(one);
+    else if (what === 'forgotten') said.forgotten = true;
     else if (what === 'silent') said.silent = words.join(' ');
     else if (what === 'acct') {
       const [word = '', exit = ''] = words.join(' ').split('|');
@@ -126,7 +146,7 @@ function read(stdout: string): Said {
   return said;
 }
 
-function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState {
+function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState | Forgotten {
   const said = read(stdout);
   if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
   if (!said.slurm && !said.gone)
@@ -143,6 +163,9 @@ function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState {
     return ranMs === null ? now : { is: 'running', ranMs };
   }
   const acct = said.acct ? meaningOfState(said.acct.word) : null;
+  // its number is given again, and accounting may tell of that job; a cause is believed all the same
+  if (said.forgotten && !(acct?.is === 'over' && acct.condition))
+    return (said.lost ?? 0) >= FORGOTTEN_SECONDS ? { is: 'forgotten' } : unknown(FORGOT);
   if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);
   return ended(said, now?.condition ?? null, said.slurm?.word);
 }
@@ -185,5 +208,6 @@ function endOfSlurm(text: string): RemoteEnd {
   return signal > 0 && signal <= 64 ? endOf(128 + signal) : { is: 'over', exitCode: null };
 }
 
+const FORGOT = 'Slurm began anew and does not know the job any more; it is submitted again if that stays so';
 const REFUSED_START =
   'it started the job a second time, and that was refused because the application is not repeatable';

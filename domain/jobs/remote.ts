@@ -13,6 +13,11 @@ export type RemoteState =
   | { is: 'suspended' }
   | RemoteEnd;
 
+/** The keeper lost a job that had not begun, for example by a crash: it is safe, and needed, to launch it again. */
+export interface Forgotten {
+  is: 'forgotten';
+}
+
 export interface RemoteEnd {
   is: 'over';
   exitCode: number | null;

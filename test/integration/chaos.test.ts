@@ -125,7 +125,7 @@ async function expectNoSlurmJob(on: Name, uuids: readonly string[]): Promise<voi
 
 /**
  * `kill -9` in a moment when slurmctld has written down all that it did: it does so every six seconds at most, and forgets
- * what it took since then. Such a job is lost to everybody.
+ * what it took since then. A job that had not begun is submitted again (slurm-forgets.test.ts); one that runs is ended by Slurm.
  */
 async function killSlurmctld(daemon: string): Promise<void> {
   const name = daemon.split(':')[0] as Name;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { JobPlan } from '../../domain/jobs/job-plan.js';
-import type { RemoteState } from '../../domain/jobs/remote.js';
+import type { Forgotten, RemoteState } from '../../domain/jobs/remote.js';
 import type { Host } from '../../hosts/host.js';
 import type { Hosts } from '../../hosts/hosts.js';
 import { slurm } from '../../schedulers/slurm.js';
@@ -113,8 +113,13 @@ describe.runIf(cluster('hpc-slurm'))('what befalls a Slurm job', () => {
   });
   afterAll(() => hosts.close());
 
-  const over = async (on: Host, plan: JobPlan, id: string, seconds = 60): Promise<RemoteState> => {
-    let state: RemoteState = { is: 'unknown', why: '' };
+  const over = async (
+    on: Host,
+    plan: JobPlan,
+    id: string,
+    seconds = 60,
+  ): Promise<RemoteState | Forgotten> => {
+    let state: RemoteState | Forgotten = { is: 'unknown', why: '' };
     await expect
       .poll(async () => (state = await on.run(slurm.settle(plan, id, INSTALLATION))).is, {
         timeout: seconds * 1000,

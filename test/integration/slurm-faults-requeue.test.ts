@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { JobPlan } from '../../domain/jobs/job-plan.js';
-import type { RemoteState } from '../../domain/jobs/remote.js';
+import type { Forgotten, RemoteState } from '../../domain/jobs/remote.js';
 import type { Host } from '../../hosts/host.js';
 import type { Hosts } from '../../hosts/hosts.js';
 import { slurm } from '../../schedulers/slurm.js';
@@ -25,10 +25,10 @@ describe.runIf(cluster('hpc-slurm'))('a job that Slurm puts into the queue again
   });
   afterAll(() => hosts.close());
 
-  const settle = (plan: JobPlan, id: string): Promise<RemoteState> =>
+  const settle = (plan: JobPlan, id: string): Promise<RemoteState | Forgotten> =>
     host.run(slurm.settle(plan, id, INSTALLATION));
-  const until = async (plan: JobPlan, id: string, is: string): Promise<RemoteState> => {
-    let state: RemoteState | undefined;
+  const until = async (plan: JobPlan, id: string, is: string): Promise<RemoteState | Forgotten> => {
+    let state: RemoteState | Forgotten | undefined;
     await expect
       .poll(async () => (state = await settle(plan, id)).is, { timeout: 100_000, interval: 300 })
       .toBe(is);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { JobPlan } from '../../domain/jobs/job-plan.js';
-import type { RemoteState } from '../../domain/jobs/remote.js';
+import type { Forgotten, RemoteState } from '../../domain/jobs/remote.js';
 import type { Host } from '../../hosts/host.js';
 import type { Hosts } from '../../hosts/hosts.js';
 import { slurm } from '../../schedulers/slurm.js';
@@ -30,7 +30,7 @@ describe.runIf(cluster('hpc-slurm'))('one job is one Slurm job', () => {
 
   const launch = (plan: JobPlan) => host.run(slurm.launch(plan, INSTALLATION));
   const settle = (plan: JobPlan, id: string) => host.run(slurm.settle(plan, id, INSTALLATION));
-  const over = async (plan: JobPlan, id: string): Promise<RemoteState> => {
+  const over = async (plan: JobPlan, id: string): Promise<RemoteState | Forgotten> => {
     await expect
       .poll(async () => (await settle(plan, id)).is, { timeout: 60_000, interval: 500 })
       .toBe('over');

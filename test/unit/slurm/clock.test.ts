@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { ledgerDir } from '../../../domain/jobs/ledger.js';
 import type { JobPlan } from '../../../domain/jobs/job-plan.js';
-import type { RemoteState } from '../../../domain/jobs/remote.js';
+import type { Forgotten, RemoteState } from '../../../domain/jobs/remote.js';
 import { settleSlurm } from '../../../schedulers/slurm-settle.js';
 import { aPlan } from '../../support/a-plan.js';
 
@@ -40,7 +40,7 @@ describe.each([
     chmodSync(join(folder, 'bin', name), 0o755);
   };
   const says = (words: string): void => program('scontrol', `echo '${words}'`);
-  const settle = (): RemoteState => {
+  const settle = (): RemoteState | Forgotten => {
     const { line, parse } = settleSlurm(plan, '5', 'inst');
     const { status, stdout, stderr } = spawnSync('bash', ['--noprofile', '--norc', '-c', line], {
       encoding: 'utf8',
@@ -86,6 +86,35 @@ describe.each([
     expect(settle()).toMatchObject({ is: 'unknown' });
     older('lost', 121);
     expect(settle()).toMatchObject({ is: 'over', exitCode: null });
+  }, 60_000);
+
+  it('who never started is forgotten where slurmctld began after the job was handed to it, and only there', () => {
+    const iso = (secondsAgo: number): string =>
+      new Date(Date.now() + (skew - secondsAgo) * 1000).toISOString().slice(0, 19);
+    const began = (secondsAgo: number): void =>
+      program(
+        'scontrol',
+        `[ "$2" = config ] && { echo "Configuration data as of ${iso(0)}"; echo "BOOT_TIME               = ${iso(secondsAgo)}"; exit 0; }
+         echo "slurm_load_jobs error: Invalid job id specified"; exit 1`,
+      );
+    writeFileSync(join(ledger, 'id'), '5\n');
+    older('id', 60);
+    began(50);
+    expect(settle()).toMatchObject({ is: 'unknown', why: expect.stringContaining('began anew') });
+    older('lost', 21);
+    expect(settle()).toEqual({ is: 'forgotten' });
+    began(70);
+    expect(settle()).toMatchObject({
+      is: 'unknown',
+      why: expect.stringContaining('not know the job any more'),
+    });
+    began(50);
+    mkdirSync(join(ledger, 'started.1'));
+    older('lost', 21);
+    expect(settle()).toMatchObject({
+      is: 'unknown',
+      why: expect.stringContaining('not know the job any more'),
+    });
   }, 60_000);
 
   it('the time it took is measured by one clock', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
+import { ledgerDir } from '../../../domain/jobs/ledger.js';
 import { commentOf } from '../../../schedulers/slurm-directives.js';
 import { launchSlurm } from '../../../schedulers/slurm-launch.js';
 import { aPlan } from '../../support/a-plan.js';
@@ -24,9 +25,10 @@ const program = (name: string, text: string): void => {
   chmodSync(join(folder, 'bin', name), 0o755);
 };
 
-const launch = (more = {}, exported = {}) => {
+const launch = (more = {}, exported = {}, forgotten?: string) => {
   const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: `${folder}/output` };
-  const { line, parse } = launchSlurm(aPlan({ jobType: 'BATCH', keeper: 'slurm', paths, ...more }), 'inst');
+  const plan = aPlan({ jobType: 'BATCH', keeper: 'slurm', paths, ...more });
+  const { line, parse } = launchSlurm(plan, 'inst', forgotten);
   const { status, stdout, stderr } = spawnSync('bash', ['--noprofile', '--norc', '-c', line], {
     encoding: 'utf8',
     env: { ...process.env, ...exported, HOME: folder, PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` },
@@ -69,3 +71,32 @@ it('finds its job whatever filter of squeue the account exports', () => {
   const exported = { SQUEUE_PARTITION: 'other', SLURM_CLUSTERS: 'else' };
   expect(launch({}, exported)).toEqual({ remoteJobId: '9', adopted: true });
 });
+
+it('submits again what Slurm forgot, unless the queue has it or it started after all', () => {
+  program('squeue', 'cat "$HOME/queue" 2> /dev/null; exit 0');
+  program('scontrol', 'exit 0');
+  expect(launch()).toEqual({ remoteJobId: '7', adopted: false });
+  program('sbatch', 'echo Submitted batch job 8');
+  expect(launch()).toEqual({ remoteJobId: '7', adopted: true });
+  expect(launch({}, {}, '6')).toEqual({ remoteJobId: '7', adopted: true });
+  expect(launch({}, {}, '7')).toEqual({ remoteJobId: '8', adopted: false });
+  writeFileSync(join(folder, 'queue'), `9 ${commentOf('inst', aPlan().uuid)}\n`);
+  expect(launch({}, {}, '8')).toEqual({ remoteJobId: '9', adopted: true });
+  const ledger = ledgerDir(
+    aPlan({ paths: { rootDir: '/', execDir: folder, inputDir: folder, outputDir: folder } }),
+  );
+  writeFileSync(join(ledger, 'slurm'), '9\n');
+  expect(launch({}, {}, '9')).toEqual({ remoteJobId: '9', adopted: true });
+}, 30_000);
+
+it('keeps the number of what was forgotten until another takes its place', () => {
+  program('squeue', 'exit 0');
+  program('scontrol', 'exit 0');
+  launch();
+  program('sbatch', 'echo "sbatch: error: Unable to contact slurm controller" >&2; exit 1');
+  expect(() => launch({}, {}, '7')).toThrow(expect.objectContaining({ code: 'SCHEDULER_UNAVAILABLE' }));
+  const ledger = ledgerDir(
+    aPlan({ paths: { rootDir: '/', execDir: folder, inputDir: folder, outputDir: folder } }),
+  );
+  expect(readFileSync(join(ledger, 'id'), 'utf8')).toBe('7\n');
+}, 30_000);

@@ -116,6 +116,15 @@ describe('a cancel', () => {
     expect(give('hold').done).toBe(true);
   });
 
+  it('or another person', () => {
+    scontrol(
+      `${is('RUNNING')}; echo "   UserId=somebody(${(process.geteuid?.() ?? 0) + 1}) GroupId=somebody(1)"`,
+    );
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toMatchObject({ is: 'unknown' });
+    scontrol(`${is('RUNNING')}; echo "   UserId=me(${process.geteuid?.() ?? 0}) GroupId=somebody(1)"`);
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toEqual({ is: 'running' });
+  });
+
   it('waits for the last processes of the job', () => {
     program('scancel', 'exit 0');
     scontrol(
