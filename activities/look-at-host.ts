@@ -49,5 +49,5 @@ export async function lookAtHost(
   const { remoteJobId } = await host.run(launch(job.plan, installation, lostId));
   await store.jobs.setRemoteJobId(job.uuid, remoteJobId);
   log.warn({ uuid: job.uuid, lostId, remoteJobId }, 'the scheduler had forgotten a job that waited');
-  return { is: 'queued', reason: `submitted again as ${remoteJobId}, because Slurm had forgotten it` };
+  return { is: 'queued', reason: `submitted again as ${remoteJobId}, because it had been forgotten` };
 }

@@ -41,6 +41,9 @@ import {
 /** A step that went on for so long was not blocked meanwhile. */
 const CALM_MS = 10 * 60_000;
 
+/** After a launch that nobody answered. */
+const PERHAPS = 'it may be on the host already, which is found out when it is resumed';
+
 /** There the run itself is held or told of: their own waiting does that. */
 const isOnHost = (status: ActiveStatus): boolean => status === 'QUEUED' || status === 'RUNNING';
 
@@ -189,7 +192,8 @@ export function beginJob(ticket: Ticket) {
       for (let round = 0; ; round++) {
         // a step that a cancel did not reach in time ended well: nothing new is begun
         refuseCancelled();
-        if (!isOnHost(next)) await pausePoint();
+        if (!isOnHost(next))
+          await pausePoint(next === 'SUBMITTING_JOB' && state.wasLaunched ? PERHAPS : undefined);
         // the row of a job that is taken up again may stand at BLOCKED or PAUSED
         if (status !== next || !isUnderWay) enter(next, outcome);
         isUnderWay = true;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACTIVE } from '../../domain/jobs/status.js';
 import { pause, resume } from '../../workflows/messages.js';
 import { anEngine, failure, finished, type Engine, type Life, type Steps } from './engine.js';
-import { ANSWER, hanging, STEP_OF } from './steps.js';
+import { ANSWER, failing, hanging, STEP_OF } from './steps.js';
 
 /* What people ask of a job while it lives: to end, to hold, to go on. */
 
@@ -107,6 +107,19 @@ describe('a pause', { concurrent: true }, () => {
     await life.handle.signal(resume);
     await life.handle.result();
     expect(life.statuses().filter((status) => status === 'PAUSED')).toHaveLength(1);
+    expect(life.statuses().at(-1)).toBe('FINISHED');
+  });
+
+  it('after a launch that nobody answered does not say that nothing runs', async () => {
+    const life = await engine.live({ submitJob: failing('SCHEDULER_UNAVAILABLE', 1, ANSWER['submitJob']), awaitRecovery: hanging }); // prettier-ignore
+    await life.until('BLOCKED');
+    await life.handle.signal(pause, { by: 'alice' });
+    const { message } = await life.until('PAUSED');
+    expect(message).toBe(
+      'Paused by alice; it may be on the host already, which is found out when it is resumed.',
+    );
+    await life.handle.signal(resume);
+    await life.handle.result();
     expect(life.statuses().at(-1)).toBe('FINISHED');
   });
 
