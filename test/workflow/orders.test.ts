@@ -111,7 +111,8 @@ describe('a pause', { concurrent: true }, () => {
   });
 
   it('after a launch that nobody answered does not say that nothing runs', async () => {
-    const life = await engine.live({ submitJob: failing('SCHEDULER_UNAVAILABLE', 1, ANSWER['submitJob']), awaitRecovery: hanging }); // prettier-ignore
+    const submitted = { remoteJobId: '42', host: 'alice@host:22', isQueued: true };
+    const life = await engine.live({ submitJob: failing('SCHEDULER_UNAVAILABLE', 1, submitted), awaitRecovery: hanging }); // prettier-ignore
     await life.until('BLOCKED');
     await life.handle.signal(pause, { by: 'alice' });
     const { message } = await life.until('PAUSED');
