@@ -98,7 +98,7 @@ export const settleSlurm = (
  */
 const FORGOTTEN = [
   'forgotten() {',
-  '  [ $state = gone ] && [ -s "$ledger/id" ] && ! compgen -G "$ledger/started.*" > /dev/null || return 1',
+  '  [ $state = gone ] && [ -s "$ledger/id" ] && [ ! -e "$ledger/started.1" ] || return 1',
   '  local config now boot; config=$(timeout -k 2 10 scontrol show config 2> /dev/null) || return 1',
   '  now=$(sed -n "s/^Configuration data as of //p" <<< "$config"); boot=$(sed -n "s/^BOOT_TIME *= *//p" <<< "$config")',
   '  now=$(date -d "$now" +%s) && boot=$(date -d "$boot" +%s) && [ $((now - boot)) -le "$(age "$ledger/id")" ]',

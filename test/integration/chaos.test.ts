@@ -58,6 +58,7 @@ describe.runIf(present.length > 0)(`chaos with the seed ${SEED}`, () => {
   it(
     'every job ends FINISHED with its true code, started once',
     async () => {
+      process.stdout.write(`chaos: KILIM_CHAOS_SEED=${SEED} repeats this order\n`);
       const uuids: string[] = [];
       // the first jobs are there before the first blow, the others come while it rains
       const submitting = (async () => {
