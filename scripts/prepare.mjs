@@ -80,12 +80,14 @@ async function installPackages() {
       'npm ci failed. It needs the npm registry; where a prebuilt SQLite cannot be fetched also make and a C++ compiler (g++).',
     );
   }
-  const loads = spawnSync(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:').close()"], {
+  // as store/sqlite.ts chooses
+  const sqlite = Number(process.versions.napi) >= 10 ? 'better-sqlite3-node-api' : 'better-sqlite3';
+  const loads = spawnSync(process.execPath, ['-e', `new (require('${sqlite}'))(':memory:').close()`], {
     cwd: root,
     encoding: 'utf8',
   });
   if (loads.status !== 0)
-    giveUp(`better-sqlite3 was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
+    giveUp(`${sqlite} was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
   writeFileSync(stampFile, stampText());
 }
 

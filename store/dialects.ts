@@ -1,4 +1,4 @@
-import SqliteDatabase from 'better-sqlite3';
+import type SqliteDatabase from 'better-sqlite3';
 import {
   CompiledQuery,
   Kysely,
@@ -12,6 +12,7 @@ import {
 import pg from 'pg';
 
 import type { Database, Db } from './database.js';
+import { Sqlite } from './sqlite.js';
 
 /** @param url `sqlite:/path/to/file` or `postgres://…` */
 export const openDatabase = (url: string): Db =>
@@ -87,7 +88,7 @@ const MAX_KEPT = 500;
 const MAX_KEPT_TEXT = 4_000;
 
 function openSqlite(file: string): Db {
-  const database = new SqliteDatabase(file, { timeout: 10_000 });
+  const database = new Sqlite(file, { timeout: 10_000 });
   try {
     database.pragma('journal_mode = wal');
     database.pragma('synchronous = full'); // a committed row is a promise

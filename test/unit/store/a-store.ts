@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import SqliteDatabase from 'better-sqlite3';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 
@@ -11,6 +10,7 @@ import type { App } from '../../../domain/apps/app.js';
 import type { JobPlan, PlannedJob } from '../../../domain/jobs/job-plan.js';
 import type { System } from '../../../domain/systems/system.js';
 import { openStore } from '../../../store/open-store.js';
+import { Sqlite } from '../../../store/sqlite.js';
 import type { Store } from '../../../store/store.js';
 import { part } from '../../support/testbed.js';
 
@@ -56,7 +56,7 @@ function aSqlitePlace(): Promise<Place> {
     ...withOpen(`sqlite:${file}`),
     // eslint-disable-next-line @typescript-eslint/require-await -- what it throws becomes a rejection, as with PostgreSQL
     sql: async (text) => {
-      const db = new SqliteDatabase(file, { timeout: 5_000 });
+      const db = new Sqlite(file, { timeout: 5_000 });
       try {
         const statement = db.prepare(text);
         if (statement.reader) return statement.all() as Record<string, unknown>[];

@@ -1,0 +1,15 @@
+import { createRequire } from 'node:module';
+
+import type SqliteDatabase from 'better-sqlite3';
+
+const require = createRequire(import.meta.url);
+/** Node 22.14 and later; what is built for another one crashes the process. */
+const HAS_NODE_API_10 = Number(process.versions['napi']) >= 10;
+
+/**
+ * One library in two versions, with the same members. 12 ends the process from Node 24.19 on when a statement is collected
+ * (nodejs/node#65446); 13 needs Node-API 10, which Node 20 does not have.
+ */
+export const Sqlite = (
+  HAS_NODE_API_10 ? require('better-sqlite3-node-api') : require('better-sqlite3')
+) as typeof SqliteDatabase;
