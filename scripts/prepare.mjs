@@ -71,6 +71,13 @@ function hasPackages() {
   return isNewer;
 }
 
+/** As store/sqlite.ts chooses. */
+const LOAD_SQLITE = `
+  const older = () => require('better-sqlite3');
+  const newer = () => { try { return require('better-sqlite3-node-api'); } catch { return older(); } };
+  new (Number(process.versions.napi) >= 10 ? newer() : older())(':memory:').close();
+`;
+
 async function installPackages() {
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   if (
@@ -80,14 +87,9 @@ async function installPackages() {
       'npm ci failed. It needs the npm registry; where a prebuilt SQLite cannot be fetched also make and a C++ compiler (g++).',
     );
   }
-  // as store/sqlite.ts chooses
-  const sqlite = Number(process.versions.napi) >= 10 ? 'better-sqlite3-node-api' : 'better-sqlite3';
-  const loads = spawnSync(process.execPath, ['-e', `new (require('${sqlite}'))(':memory:').close()`], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const loads = spawnSync(process.execPath, ['-e', LOAD_SQLITE], { cwd: root, encoding: 'utf8' });
   if (loads.status !== 0)
-    giveUp(`${sqlite} was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
+    giveUp(`better-sqlite3 was installed but does not load: ${loads.stderr.trim().split('\n').pop()}`);
   writeFileSync(stampFile, stampText());
 }
 

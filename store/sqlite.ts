@@ -7,9 +7,18 @@ const require = createRequire(import.meta.url);
 const HAS_NODE_API_10 = Number(process.versions['napi']) >= 10;
 
 /**
- * One library in two versions, with the same members. 12 ends the process from Node 24.19 on when a statement is collected
- * (nodejs/node#65446); 13 needs Node-API 10, which Node 20 does not have.
+ * One library in two versions, with the same members. 12 as it is compiled from Node 24.19 on ends the process when a
+ * statement is collected (nodejs/node#65446); 13 needs Node-API 10, which Node 20 does not have. npm leaves 13 out where
+ * there is no `make`: there 12 came ready-made, which does no harm.
  */
 export const Sqlite = (
-  HAS_NODE_API_10 ? require('better-sqlite3-node-api') : require('better-sqlite3')
+  HAS_NODE_API_10 ? orElse(() => require('better-sqlite3-node-api')) : require('better-sqlite3')
 ) as typeof SqliteDatabase;
+
+function orElse(newer: () => unknown): unknown {
+  try {
+    return newer();
+  } catch {
+    return require('better-sqlite3');
+  }
+}
