@@ -74,8 +74,12 @@ const untilStarted = (plan: JobPlan): string =>
   `for _ in {1..250}; do [ -s ${quote(`${ledgerDir(plan)}/exit`)} ] && break; case $(${engineOf(plan)} inspect --format '{{.State.Status}}' ${plan.uuid} 2>/dev/null) in ` +
   `created|initialized|configured|'') sleep 0.2 ;; *) break ;; esac; done`;
 
+/** A busy kernel may not freeze all processes of a container at once, and the engine gives up after moments: again, for some seconds. */
+const ORDER =
+  'order() { local said code; for _ in 1 2 3 4 5 6; do said=$("$@" 2>&1); code=$?; [[ "$said" == *"unable to freeze"* ]] || break; sleep 1; done; echo "$said"; return $code; }';
+
 const pausing = (plan: JobPlan, verb: string, done: string): RemoteCommand<Held> => ({
-  line: `${engineOf(plan)} ${verb} ${plan.uuid} 2>&1`,
+  line: `${ORDER}; order ${engineOf(plan)} ${verb} ${plan.uuid}`,
   parse: ({ exitCode, stdout }) => {
     if (exitCode === 0) return { done: true, said: `${done} (${plan.containerEngine} ${verb})` };
     const said = `the container could not be ${verb}d: ${stdout.trim().slice(0, 300)}`;

@@ -63,6 +63,21 @@ it('waits with a pause until a slow engine has started the container', () => {
   expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), slow)).toMatchObject({ done: true });
 }, 40_000);
 
+it('pauses again what the kernel could not freeze at once, and nothing else', () => {
+  const says = (words: string): string => `case "$1" in
+    inspect) echo running ;;
+    pause) echo x >> ${dir}/tries; [ $(wc -l < ${dir}/tries) -gt 2 ] || { echo "Error: ${words}" >&2; exit 1; } ;;
+  esac`;
+  const freeze = says('OCI runtime pause failed: unable to freeze: unknown.');
+  expect(run(dockerDaemon.hold(planHere(), '1', 'inst'), freeze)).toMatchObject({ done: true });
+  rmSync(join(dir, 'tries'));
+  const refused = run(dockerDaemon.hold(planHere(), '1', 'inst'), says('permission denied'));
+  expect(refused).toEqual({
+    done: false,
+    said: 'the container could not be paused: Error: permission denied',
+  });
+}, 20_000);
+
 it('does not wait with a pause for the container of a run that is over', () => {
   mkdirSync(ledger(), { recursive: true });
   writeFileSync(join(ledger(), 'exit'), '0 1 2\n');
