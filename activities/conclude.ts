@@ -1,4 +1,5 @@
 import type { Job } from '../domain/jobs/job.js';
+import { dropEnv } from '../domain/jobs/ledger.js';
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
 import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
@@ -9,6 +10,7 @@ import type { Deps } from './deps.js';
 export async function conclude(deps: Deps, job: Job, end: RemoteEnd): Promise<Outcome> {
   const outcome = outcomeOf(job.plan, end);
   await deps.store.jobs.setRemoteEnd(job.uuid, outcome, end.usage);
+  await forgetEnv(deps, job, outcome);
   return withLastLines(deps, job, outcome);
 }
 
@@ -16,6 +18,24 @@ export async function conclude(deps: Deps, job: Job, end: RemoteEnd): Promise<Ou
 export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteEnd =>
   state?.is === 'over' &&
   (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
+
+/**
+ * The wrapper removes the environment file at its end. One that was killed did not, nor one whose run might have been
+ * started again.
+ */
+async function forgetEnv(
+  { openHost, log }: Deps,
+  { uuid, tenant, plan }: Job,
+  outcome: Outcome,
+): Promise<void> {
+  if (!outcome.message && !plan.repeatable) return;
+  try {
+    const host = await openHost(tenant, plan.exec, { evenDisabled: true });
+    await host.run({ line: `${dropEnv(plan)}; drop_env`, parse: () => undefined });
+  } catch (error) {
+    log.warn({ uuid, err: error }, 'the environment file of a job that is over could not be removed');
+  }
+}
 
 /** A failure is told with the application's own last lines; that they cannot be had is no error. */
 async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {

@@ -2,10 +2,11 @@ import { Context } from '@temporalio/activity';
 
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { ledgerDir } from '../domain/jobs/ledger.js';
+import { dropEnv, envFileOf, envLinkOf, ledgerDir } from '../domain/jobs/ledger.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { isDiskFull, lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import type { Host } from '../hosts/host.js';
 import { makingDirs, makingFault } from '../hosts/files.js';
 import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
@@ -14,7 +15,8 @@ import { notYet } from './not-yet.js';
 import type { Progress } from './progress.js';
 
 /**
- * Makes the exec dir ready: makes the directories of a small job, unpacks or pulls the application, writes `tapisjob.env` and `tapisjob.sh`.
+ * Makes the exec dir ready: makes the directories of a small job, unpacks or pulls the application, writes
+ * `tapisjob.sh` and, in the ledger, `tapisjob.env`.
  * Safe to repeat: files are replaced by renaming, so a script that already runs keeps its own text.
  * @throws KilimError HOST_*, DISK_FULL (recovered); STAGE_JOB_FAILED; REMOTE_ACCESS_DENIED, PATH_INVALID of directories
  */
@@ -30,9 +32,21 @@ export async function stageJob(
   const envFile = Buffer.from(runtime.envFile(plan, env));
   const script = Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation));
   const written = writing(plan, envFile, script, runtime.prepare(plan));
-  const busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
+  let busy: string | null;
+  try {
+    busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
+  } finally {
+    // a cancelled job is not launched, and nobody looks for its environment later
+    if (signal.aborted) await dropped(host, plan);
+  }
   if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
 }
+
+/** Where the host does not answer now, what a cancelled try may have left stays with the job's directory. */
+const dropped = (host: Host, plan: JobPlan): Promise<void> =>
+  host
+    .run({ line: `${dropEnv(plan)}; drop_env`, timeoutSeconds: 10, parse: () => undefined })
+    .catch(() => undefined);
 
 /** A small job's directories are made by the way. */
 const inNewDirs = (plan: JobPlan, work: Preparation): Preparation => {
@@ -65,8 +79,9 @@ const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Pr
     '(',
     preparation.line,
     ') < /dev/null; code=$?',
-    `mv -f "$new.env" tapisjob.env && mv -f "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
-    'exit $code',
+    // values of the environment stay only where the launch will need them
+    '[ $code -eq 0 ] || { rm -f "$new.env" "$new.sh"; exit $code; }',
+    `mv -f "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && mv -f "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
   ].join('\n'),
   stdin: Buffer.concat([envFile, script]),
   parse: (reply) => {

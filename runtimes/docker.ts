@@ -1,6 +1,6 @@
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
-import { ledgerDir } from '../domain/jobs/ledger.js';
+import { envFileOf, ledgerDir } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
 import { measuring } from './container-usage.js';
 import { optionFaults, parseOption, phraseOptions, type OptionTable } from './options.js';
@@ -114,7 +114,7 @@ const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
     : '',
   // else the outputs belong to root
   '--user $(id -u):$(id -g)',
-  `--env-file ${quote(`${paths.execDir}/tapisjob.env`)}`,
+  `--env-file ${quote(envFileOf({ uuid, paths }))}`,
 ];
 
 /** The engine sees all of this machine, whoever asks it: users choose no folders of it (design, running on this machine). */

@@ -1,4 +1,5 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { envFileOf } from '../domain/jobs/ledger.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 import { quote } from '../domain/shell.js';
 import { optionFaults, phraseOptions } from './options.js';
@@ -36,7 +37,7 @@ const command = (plan: JobPlan, verb: string, ...own: string[]): string =>
   [
     plan.prefix,
     `"$tool" ${verb}`,
-    `--env-file ${quote(`${plan.paths.execDir}/tapisjob.env`)}`,
+    `--env-file ${quote(envFileOf(plan))}`,
     // the job's tag, also where the container gets a clean environment
     '--env KILIM_JOB="$KILIM_JOB"',
     ...own,

@@ -1,5 +1,5 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { ledgerDir } from '../domain/jobs/ledger.js';
+import { envFileOf, ledgerDir } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
 import { failsAs } from './fails-as.js';
 import type { Preparation, Runtime } from './runtime.js';
@@ -31,7 +31,7 @@ export const zip: Runtime = {
     run: [
       // no user's variable has such a name; the environment is set where only the application sees it
       `read -r _tapisExecutable < ${quote(executableFile(plan))} || exit`,
-      '. ./tapisjob.env || exit',
+      `. ${quote(envFileOf(plan))} || exit`,
       // arguments stay raw by design: users bring their own quotes (jobs §6.2)
       [plan.prefix, '"./$_tapisExecutable"', ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' '),
     ].join('\n'),

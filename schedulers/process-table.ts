@@ -1,5 +1,5 @@
 import { KilimError } from '../domain/errors.js';
-import { ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
+import { dropEnv, ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
@@ -127,6 +127,7 @@ export const endAll = (plan: JobPlan, installation: string): string[] => [
   'all=$(list); [ -n "$all" ] && { kill -TERM $all; kill -CONT $all; } 2>/dev/null',
   'for _ in {1..50}; do all=$(list); [ -z "$all" ] && break; sleep 0.1; done',
   'for _ in {1..20}; do all=$(list); [ -z "$all" ] && break; kill -KILL $all 2>/dev/null; sleep 0.1; done',
+  `${dropEnv(plan)}; drop_env`,
   `rm -f ${stateDir(installation)}/live/${plan.uuid}`,
   'elsewhere',
 ];

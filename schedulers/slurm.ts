@@ -1,6 +1,7 @@
 import { KilimError } from '../domain/errors.js';
 import { quote } from '../domain/shell.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { dropEnv } from '../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { parseLeft } from './process-table.js';
 import type { Held, Scheduler } from './scheduler.js';
@@ -113,6 +114,7 @@ function cancelSlurm(plan: JobPlan, remoteJobId: string | null, installation: st
     line: [
       ...findFunctions(plan, installation),
       `mkdir -p "$ledger/cancelled" 2>/dev/null`,
+      `${dropEnv(plan)}; drop_env`,
       `ids=$({ echo ${quote(remoteJobId ?? '')}; known; } | sort -nu | grep .)`,
       // only an attempt to submit can have left a job whose number nobody wrote down
       'if [ -z "$ids" ] && [ -e "$ledger/intent" ]; then',

@@ -1,4 +1,4 @@
-import { ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
+import { dropEnv, ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { moduleLines } from '../domain/jobs/module-lines.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
@@ -47,10 +47,11 @@ export const wrapperScript = ({
     `state=${stateDir(installation)}`,
     'now() { if [ -n "$EPOCHREALTIME" ]; then local t=${EPOCHREALTIME/[.,]/}; echo "${t%???}"; else date +%s%3N; fi; }',
     `tell() { echo "${plan.uuid} $attempt $1 $2 $(now)\${3:+ $3}" >> "$state/events/\${HOSTNAME%%.*}.log"; } 2>/dev/null`,
+    dropEnv(plan),
     'attempt=1',
     ...startGuard(plan.repeatable, onRefusal),
     ...onStart,
-    '[ -e "$ledger/cancelled" ] && exit 143',
+    '[ -e "$ledger/cancelled" ] && { drop_env; exit 143; }',
     // the word of an earlier run, or of an earlier job in the same directory, is not this one's
     `rm -f ${exitWord(plan)} 2> /dev/null`,
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
@@ -83,6 +84,8 @@ export const wrapperScript = ({
     // the application may overrule its own exit code (specification: jobs §6.1)
     `own=; [ -r ${exitWord(plan)} ] && read -r own < ${exitWord(plan)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
+    // a run that was ended by a signal may be started again, where its application is repeatable
+    plan.repeatable ? '[ -n "$by" ] || drop_env' : 'drop_env',
     // the last number says of which run by Slurm's count this is
     'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" 1<> "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,

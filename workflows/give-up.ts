@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, patched } from '@temporalio/workflow';
 
 import type { JobCondition } from '../domain/jobs/condition.js';
 import { meaningOf } from '../domain/errors.js';
@@ -43,7 +43,9 @@ export async function giveUp(job: JobControl, error: unknown): Promise<JobEnd> {
 
 /** Empty when nothing runs any more; else a sentence that names the danger. */
 async function stopped(job: JobControl): Promise<string> {
-  if (!job.state.wasLaunched) return '';
+  // a job that is ready to be launched has left its environment on the host
+  const isStaged = job.state.wasStaged && patched('end-staged');
+  if (!job.state.wasLaunched && !isStaged) return '';
   try {
     job.showEnding();
     await stopRemote(job.uuid);

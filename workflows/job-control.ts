@@ -69,6 +69,8 @@ export function beginJob(ticket: Ticket) {
     hints: 0,
     freed: 0,
     wasLaunched: from >= ACTIVE.indexOf('QUEUED') || (ticket.mayRun ?? false),
+    /** The launch files are on the host. */
+    wasStaged: from > ACTIVE.indexOf('STAGING_JOB'),
     remote: '',
     remoteJobId: '',
   };
@@ -198,7 +200,9 @@ export function beginJob(ticket: Ticket) {
         if (status !== next || !isUnderWay) enter(next, outcome);
         isUnderWay = true;
         try {
-          return await work();
+          const done = await work();
+          if (next === 'STAGING_JOB') state.wasStaged = true;
+          return done;
         } catch (error) {
           // a try that failed while it was being cancelled is not tried again: its failure tells nothing of the job
           refuseCancelled();

@@ -8,6 +8,7 @@ import { CLUSTERS } from '../support/clusters.js';
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
 import { PAIRS, type Pair } from '../support/pairs.js';
 import { podman } from '../support/podman.js';
+import { secretsOf } from '../support/secrets-of.js';
 import { cluster, part } from '../support/testbed.js';
 
 /*
@@ -72,7 +73,7 @@ async function leftOf(pair: Pair, uuid: string): Promise<string[]> {
   if (engine)
     left.push(...execFileSync('docker', ['-H', engine, 'ps', '-aq', '--filter', `name=${uuid}`], { encoding: 'utf8' }).split('\n').filter(Boolean));
   if (part('podman')) left.push(...podman('ps', '-aq', '--filter', `name=${uuid}`));
-  return [...left, ...(await queued(pair, uuid))];
+  return [...left, ...(await queued(pair, uuid)), ...(await secretsOf(kilim, pair.system, uuid))];
 } // prettier-ignore
 
 it('knows a pair for every line of the table', () => {
@@ -120,6 +121,7 @@ for (const pair of PAIRS) {
           remoteResultInfo: isBatch ? '0:0' : '0',
         });
         expect(await kilim.output(uuid)).toBe('hello\n');
+        expect(await leftOf(pair, uuid)).toEqual([]);
       }, 120_000);
 
       it('fails with the true exit code and its last lines', async () => {
@@ -131,6 +133,7 @@ for (const pair of PAIRS) {
         });
         expect(job.lastMessage).toContain('exit code 3');
         expect(job.lastMessage).toContain('oops');
+        expect(await leftOf(pair, uuid)).toEqual([]);
       }, 120_000);
 
       it('tells which signal ended a part of the application', async () => {
@@ -149,6 +152,7 @@ for (const pair of PAIRS) {
         const job = await kilim.until(uuid, 'FAILED', 110);
         expect(job.condition).toBe('JOB_UNABLE_TO_STAGE_JOB');
         expect(job.lastMessage).toMatch(/not there|cannot be had/);
+        expect(await leftOf(pair, uuid)).toEqual([]);
       }, 120_000);
 
       it('brings inputs and archives what the filter leaves', async () => {

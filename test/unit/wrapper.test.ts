@@ -1,10 +1,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import {
+  existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs'; // prettier-ignore
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { envFileOf, envLinkOf } from '../../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../../domain/remote-command.js';
 import { processTable } from '../../schedulers/process-table.js';
 import { zip } from '../../runtimes/zip.js';
@@ -96,10 +99,10 @@ describe('the wrapper', () => {
     };
     const plan = planHere({ runtime: 'ZIP', prefix: 'env -u RUN', appArgs: [{ arg: '"$RUN"' }] });
     writeFileSync(join(dir, 'job/tapisjob.sh'), processTable.script(plan, zip.phrase(plan), 'inst'));
-    writeFileSync(join(dir, 'job/tapisjob.env'), zip.envFile(plan, env));
     const program = '#!/bin/bash\necho "$1" > output/got; env >> output/got; exit 3\n';
     writeFileSync(join(dir, 'job/the app'), program, { mode: 0o755 });
     mkdirSync(join(dir, 'job/.kilim', plan.uuid), { recursive: true });
+    writeFileSync(envFileOf(plan), zip.envFile(plan, env));
     writeFileSync(join(dir, 'job/.kilim', plan.uuid, 'executable'), 'the app\n');
     run(processTable.launch(plan, 'inst'));
     expect(await settled()).toMatchObject({ exitCode: 3 });
@@ -108,6 +111,62 @@ describe('the wrapper', () => {
     for (const name of ['code', 'ledger', 'state', 'attempt', 'program', 'by', 'app'] as const)
       expect(got).toContain(`${name}=${env[name]}`);
     expect(got.join('\n')).not.toMatch(/_tapisExecutable|^RUN=/m);
+  });
+
+  describe('keeps the values of the environment no longer than the run', () => {
+    const link = () => join(dir, 'job/tapisjob.env');
+    const leave = (): void => {
+      mkdirSync(join(dir, 'job/.kilim', planHere().uuid), { recursive: true });
+      writeFileSync(envFileOf(planHere()), 'A=secret\n');
+      symlinkSync(envLinkOf(planHere()), link());
+    };
+    const left = () => [
+      existsSync(envFileOf(planHere())),
+      lstatSync(link(), { throwIfNoEntry: false }) !== undefined,
+    ];
+
+    it.each(['true', 'exit 3', 'kill -9 $$'])('which is: %s', async (script) => {
+      stage(script);
+      leave();
+      run(processTable.launch(planHere(), 'inst'));
+      await settled();
+      expect(left()).toEqual([false, false]);
+    });
+
+    it('which is cancelled', () => {
+      stage('sleep 300');
+      leave();
+      run(processTable.launch(planHere(), 'inst'));
+      expect(run(processTable.cancel(planHere(), '', 'inst')).left).toEqual([]);
+      expect(left()).toEqual([false, false]);
+    });
+
+    it('which is cancelled before it was launched', () => {
+      stage('true');
+      leave();
+      run(processTable.cancel(planHere(), '', 'inst'));
+      expect(left()).toEqual([false, false]);
+    });
+
+    it('but for another run, where a signal ended one that may be started again', () => {
+      const repeatable = { repeatable: true };
+      stage('kill -TERM $PPID; sleep 300', repeatable);
+      leave();
+      run(processTable.launch(planHere(repeatable), 'inst'));
+      const deadline = Date.now() + 10_000;
+      while (!existsSync(join(dir, 'job/.kilim', planHere().uuid, 'exit')) && Date.now() < deadline);
+      expect(left()).toEqual([true, true]);
+    });
+
+    it('and leaves the link of another job in the same directory', async () => {
+      stage('true');
+      leave();
+      rmSync(link());
+      symlinkSync('.kilim/another/tapisjob.env', link());
+      run(processTable.launch(planHere(), 'inst'));
+      await settled();
+      expect(left()).toEqual([false, true]);
+    });
   });
 
   it('starts once, however often it is launched', async () => {

@@ -50,6 +50,8 @@ describe('a cancel', { concurrent: true }, () => {
     expect(Date.now()).toBeGreaterThanOrEqual(ended);
     expect(ended).not.toBe(0);
     expect(life.calls).not.toContain('submitJob');
+    // the launch files are on the host, with the values of the environment
+    expect(life.calls).toContain('stopRemote');
     await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
   });
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** This machine's bash as the host; the preparation of the application takes a while. */
-function aStage(): Deps {
+function aStage(preparation = 'sleep 0.4'): Deps {
   const execDir = join(dir, 'job');
   const plan = aPlan({
     exec: { systemId: 's', rootDir: dir, host: 'h', port: 22, loginUser: 'al', asUser: 'al' },
@@ -35,7 +35,13 @@ function aStage(): Deps {
     return parse({ stdout: '', stderr, exitCode });
   };
   const slow = {
-    prepare: () => ({ line: 'sleep 0.4', parse: () => null }),
+    prepare: () => ({
+      line: preparation,
+      parse: ({ exitCode }: { exitCode: number | null }) => {
+        if (exitCode !== 0) throw new Error('not ready');
+        return null;
+      },
+    }),
     envFile: () => 'A=1\n',
     phrase: () => ({ before: [], run: 'true', after: [] }),
   };
@@ -56,7 +62,23 @@ it('may be done a second time while a lost try goes on at the host', async () =>
   await new Promise((resolve) => setTimeout(resolve, 100));
   await Promise.all([first, stage()]);
   expect(readFileSync(join(dir, 'job/tapisjob.env'), 'utf8')).toBe('A=1\n');
+  const env = join(dir, 'job/.kilim', aPlan().uuid, 'tapisjob.env');
+  expect([readFileSync(env, 'utf8'), statSync(env).mode & 0o777]).toEqual(['A=1\n', 0o600]);
   expect(readFileSync(join(dir, 'job/tapisjob.sh'), 'utf8')).toBe('#!/bin/bash\n');
-  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual([]);
+  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual(['tapisjob.env']);
   expect(readdirSync(join(dir, 'job')).sort()).toEqual(['.kilim', 'tapisjob.env', 'tapisjob.sh']);
+});
+
+it.each([
+  ['fails', 'exit 65', false],
+  ['is cancelled while it works', 'sleep 0.3', true],
+])('leaves no environment on the host where it %s', async (_how, preparation, isCancelled) => {
+  const deps = aStage(preparation);
+  const stop = new AbortController();
+  const progress = { signal: stop.signal, report: () => undefined };
+  const staging = new MockActivityEnvironment().run(() => stageJob(deps, 'u', progress));
+  if (isCancelled) stop.abort();
+  await staging.catch(() => undefined);
+  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual([]);
+  expect(readdirSync(join(dir, 'job'))).not.toContain('tapisjob.env');
 });
