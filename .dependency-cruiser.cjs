@@ -4,7 +4,7 @@ const room = (name, allowed, except = '') => ({
   severity: 'error',
   from: { path: `^${name}/`, ...(except ? { pathNot: except } : {}) },
   to: {
-    path: '^(domain|schemas|runtimes|schedulers|hosts|store|activities|workflows|api|worker|launcher|cli|bench)/',
+    path: '^(domain|ops|schemas|runtimes|schedulers|hosts|store|activities|workflows|api|worker|launcher|cli|bench)/',
     pathNot: `^(${[name, ...allowed].join('|')})/`,
   },
 });
@@ -18,6 +18,7 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     room('domain', []),
+    room('ops', []),
     room('schemas', ['domain']),
     room('runtimes', ['domain']),
     room('schedulers', ['domain']),
@@ -29,9 +30,10 @@ module.exports = {
       ...room('workflows', ['domain']),
       to: { ...room('workflows', ['domain']).to, dependencyTypesNot: ['type-only'] },
     },
-    room('api', ['domain', 'schemas', 'store', 'hosts', 'runtimes', 'schedulers']),
+    room('api', ['domain', 'ops', 'schemas', 'store', 'hosts', 'runtimes', 'schedulers']),
     room('worker', [
       'domain',
+      'ops',
       'schemas',
       'store',
       'hosts',

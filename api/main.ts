@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 
 import { createHosts } from '../hosts/hosts.js';
+import { startWatchdog } from '../ops/watchdog.js';
 import { masterKeys, parseConfig } from '../schemas/config.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     log.info({ port: config.KILIM_PORT }, 'the API listens'),
   );
   server.keepAliveTimeout = 65_000;
+  startWatchdog(); // what comes before, as bringing a large store up to date, may take long
   const stop = (): void => {
     log.info('the API drains');
     server.close(() => void Promise.allSettled([store.close(), engine.close()]).then(() => process.exit(0)));

@@ -16,6 +16,8 @@ export interface Program {
   args: string[];
   env: NodeJS.ProcessEnv;
   logFile: string;
+  /** Whether it serves. Where it did and does not any more, it is killed, and starts again like one that ended. */
+  answers?: () => Promise<boolean>;
 }
 
 export interface Supervised {
@@ -32,6 +34,8 @@ export interface Watching {
   say: (text: string) => void;
   /** A new process of this program runs. */
   onStart?: (pid: number) => void;
+  /** How often a program is asked whether it serves; for tests. */
+  checkMs?: number;
 }
 
 const HEALTHY_MS = 30_000;
@@ -41,6 +45,9 @@ const STARTS_TO_FAIL = 3;
 const REFUSAL = 'Kilim cannot start';
 const MAX_LOG_BYTES = 20_000_000;
 const LOG_LOOK_MS = 60_000;
+const CHECK_MS = 10_000;
+/** A busy machine may keep a program from answering once or twice. */
+const SILENT_CHECKS = 6;
 
 /**
  * Stands between the supervisor and a program. Descriptor 3 is a pipe that nobody writes to: it ends with the
@@ -67,7 +74,7 @@ exit "$code"
 `;
 
 /** Runs a program and starts it again, with back-off, whenever it ends by itself. */
-export function supervise(program: Program, { say, onStart }: Watching): Supervised {
+export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }: Watching): Supervised {
   let child: ChildProcess | undefined;
   const supervisedAt = Date.now();
   let isStopping = false;
@@ -106,6 +113,10 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
     });
   };
   start();
+  const checking = checkAnswers(program, checkMs, () => {
+    say(`${program.name} has not answered for ${(SILENT_CHECKS * checkMs) / 1000} s and is killed.`);
+    endGroup(child?.pid);
+  });
 
   return {
     name: program.name,
@@ -115,6 +126,7 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
       isStopping = true;
       clearTimeout(timer);
       clearInterval(turning);
+      checking.stop();
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ending = child;
       const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
@@ -127,6 +139,28 @@ export function supervise(program: Program, { say, onStart }: Watching): Supervi
       clearTimeout(late);
     },
   };
+}
+
+/** Calls `onSilence` when a program that answered has not for some checks in a row, and waits for the next one to answer. */
+function checkAnswers({ answers }: Program, checkMs: number, onSilence: () => void): { stop: () => void } {
+  if (!answers) return { stop: () => undefined };
+  let hasAnswered = false;
+  let silent = 0;
+  let isAsking = false;
+  const check = async (): Promise<void> => {
+    if (isAsking) return; // the question itself may take as long as its time limit
+    isAsking = true;
+    const isThere = await answers();
+    isAsking = false;
+    if (isThere) hasAnswered = true;
+    silent = isThere || !hasAnswered ? 0 : silent + 1;
+    if (silent < SILENT_CHECKS) return;
+    hasAnswered = false;
+    silent = 0;
+    onSilence();
+  };
+  const timer = setInterval(() => void check(), checkMs).unref();
+  return { stop: () => clearInterval(timer) };
 }
 
 /** Keeps a long log as `….1` and empties it in place: its program holds it open, and appends. */

@@ -57,30 +57,31 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
         child.failsToStart,
       ]);
     };
-    const engine = given ? null : engineProgram(home, await provisionTemporal(say));
+    const ui = `http://127.0.0.1:${home.uiPort}`;
+    const engine = given ? null : watched(engineProgram(home, await provisionTemporal(say)), ui);
     const settings = { ...env, TEMPORAL_ADDRESS: address };
     // the embedded engine gets its search attributes on its command line
     if (given) await toItsEnd(nodeProgram(home, 'migrate', ['migrate'], settings));
-    const api = nodeProgram(
-      home,
-      'api',
-      ['--migrate', ...seedFiles.flatMap((file) => ['--seed', file])],
-      settings,
-    );
-    await Promise.all([
-      engine && begin(engine, () => listens(address)),
-      begin(api, () => answers(`${url}/v3/healthz`)),
-    ]);
+    const seedWords = seedFiles.flatMap((file) => ['--seed', file]);
+    const api = watched(nodeProgram(home, 'api', ['--migrate', ...seedWords], settings), `${url}/v3/healthz`);
+    await Promise.all([engine && begin(engine, () => listens(address)), begin(api, api.answers)]);
     // the API has settled the schema and the keys
-    const worker = nodeProgram(home, 'worker', [], settings);
-    await begin(worker, () => answers(`http://${metricsAddress(worker)}/healthz`));
+    const plain = nodeProgram(home, 'worker', [], settings);
+    const worker = watched(plain, `http://${metricsAddress(plain)}/healthz`);
+    await begin(worker, worker.answers);
     await until(() => answers(`${url}/v3/ready`), `The API is not ready; its log: ${api.logFile}`);
-    return { url, uiUrl: given ? null : `http://127.0.0.1:${home.uiPort}`, home, stop };
+    return { url, uiUrl: given ? null : ui, home, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
+
+/** A program that is asked at this address whether it serves. */
+const watched = (program: Program, url: string): Program & { answers: () => Promise<boolean> } => ({
+  ...program,
+  answers: () => answers(url),
+});
 
 /** Where this machine reaches what listens there. */
 const reachable = (host = '127.0.0.1'): string =>
@@ -99,6 +100,12 @@ async function toItsEnd({ name, command, args, env, logFile }: Program): Promise
 }
 
 function warn(home: Home, say: UpOptions['say']): void {
+  if (!process.env['TEMPORAL_ADDRESS'])
+    say(
+      `Warning: the embedded Temporal server has no log-in. Every account of this machine that reaches 127.0.0.1:${home.temporalPort}, ` +
+        `also the one that runs jobs, can read, start and end workflows. Where others use this machine, run a server of your own and ` +
+        `name it by TEMPORAL_ADDRESS.`,
+    );
   const wanted = process.env['KILIM_LOCAL_EXECUTION'];
   if (!wanted && !isLoopback(process.env['KILIM_HOST']))
     say(

@@ -12,7 +12,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/,
 const OLDEST_NODE = [20, 20];
 const TOOLS = ['git', 'python3', 'npm', 'bash'];
 export const ROOMS = [
-  ...['domain', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
+  ...['domain', 'ops', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
   ...['api', 'worker', 'launcher', 'cli', 'bench'],
 ];
 const SOURCES = [

@@ -10,6 +10,7 @@ import { createHints } from '../activities/hints.js';
 import type { Deps } from '../activities/deps.js';
 import { KilimError } from '../domain/errors.js';
 import { createHosts } from '../hosts/hosts.js';
+import { startWatchdog } from '../ops/watchdog.js';
 import { runtimes } from '../runtimes/index.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { schedulers } from '../schedulers/index.js';
@@ -77,6 +78,7 @@ async function main(): Promise<void> {
   }, RECONCILE_MS);
   const sweep = createSweeper(deps, 1.5 * config.KILIM_SWEEP_MINUTES * 60_000);
   const sweeping = setInterval(() => void sweep(), config.KILIM_SWEEP_MINUTES * 60_000);
+  startWatchdog();
   log.info({ taskQueue: config.KILIM_TASK_QUEUE }, 'the worker runs');
   await worker.run(); // ends by SIGTERM or SIGINT, after the drain
   clearInterval(mending);

@@ -24,7 +24,7 @@ afterAll(async () => {
 function up(
   env: Record<string, string | undefined>,
   ...args: string[]
-): Promise<{ child: ChildProcess; url: string }> {
+): Promise<{ child: ChildProcess; url: string; said: () => string }> {
   const child = spawn(process.execPath, [join(ROOT, 'bin/kilim'), 'up', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -35,7 +35,7 @@ function up(
   return new Promise((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       const url = /^kilim ready at (\S+)$/m.exec(text)?.[1];
-      if (url) resolve({ child, url });
+      if (url) resolve({ child, url, said: () => said });
     });
     child.once('exit', (code) => reject(new Error(`exit ${code}: ${said}`)));
   });
@@ -77,6 +77,7 @@ it('ends with everything it started, even killed; the next one in its home goes 
     '--seed',
     seed,
   );
+  expect(first.said()).toMatch(/the embedded Temporal server has no log-in.*TEMPORAL_ADDRESS/);
   const uuid = await aClient(first.url).submit(request);
   await aClient(first.url).until(uuid, 'FINISHED', 40);
   expect(programsOf(home).length).toBeGreaterThan(3);

@@ -73,6 +73,25 @@ describe('a supervised program', () => {
     expect(pids().map(isAlive)).toEqual([false, true]);
   });
 
+  it('is killed and started again when it does not answer any more, and not before it ever did', async () => {
+    const said: string[] = [];
+    let isServing = false;
+    const program = { ...stub(FOREVER), answers: () => Promise.resolve(isServing) };
+    running.push(supervise(program, { say: (text) => said.push(text), checkMs: 20 }));
+    await until(() => spawnSync('test', ['-s', join(dir, 'pids')]).status === 0);
+    await sleep(400);
+    expect(pids()).toHaveLength(1);
+    isServing = true;
+    await sleep(100);
+    process.kill(pids()[0] ?? 0, 'SIGSTOP');
+    isServing = false;
+    await until(() => pids().length === 2);
+    expect(said[0]).toMatch(/^stub has not answered for .* s and is killed/);
+    expect(pids().map(isAlive)).toEqual([false, true]);
+    await sleep(300);
+    expect(pids()).toHaveLength(2);
+  });
+
   it('does not outlive its guard', async () => {
     const child = start(FOREVER);
     await until(() => spawnSync('test', ['-s', join(dir, 'pids')]).status === 0);
