@@ -8,6 +8,7 @@ import { parseJson, refuseNul } from './read-body.js';
 import { download, envelope, fail, text } from './reply.js';
 import { isBytes, isText, type Call, type Route } from './route.js';
 import { routes } from './routes/index.js';
+import { sendSlices } from './slices.js';
 
 const BODY_LIMIT = '1mb';
 
@@ -93,6 +94,7 @@ const handler =
       const answer = await handled(one, toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
       if (isBytes(answer)) await download(res, answer);
       else if (isText(answer)) text(res, answer);
+      else if (answer.slices) await sendSlices(res, answer, answer.slices);
       else envelope(res, answer.status ?? 200, answer);
     } catch (error) {
       if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent

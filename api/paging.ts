@@ -26,13 +26,24 @@ export const flag = (name: string, text: string | undefined): boolean => {
   throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is neither true nor false`);
 };
 
+/** The longest page of records that show a few columns each. */
+export const MOST_SUMMARIES = 10_000;
+/** The longest page of records that show all that there is. */
+export const MOST_RECORDS = 1_000;
+
 /**
- * The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5).
+ * The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5). A negative limit and
+ * one above `most` mean `most`, and the answer's `recordLimit` tells it.
  * @param table what can be ordered by; without one the order is given
  */
-export function pagingOf({ query }: Pick<Call, 'query'>, table?: AttributeTable): Paging {
+export function pagingOf(
+  { query }: Pick<Call, 'query'>,
+  table?: AttributeTable,
+  most = MOST_SUMMARIES,
+): Paging {
+  const limit = integer('limit', query['limit'], 100);
   return {
-    limit: integer('limit', query['limit'], 100),
+    limit: limit < 0 ? most : Math.min(limit, most),
     skip: Math.max(0, integer('skip', query['skip'], 0)),
     orderBy: table ? parseOrderBy(query['orderBy'], table) : [],
     startAfter: query['startAfter'] || null,
@@ -54,6 +65,23 @@ export const listMetadata = (
   totalCount: paging.computeTotal ? total : -1,
 });
 
+/** Does a list show members of a document that may be large? */
+export const showsDocuments = (select: string | undefined, { kinds }: AttributeTable): boolean =>
+  (select ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .some((name) => name === 'allAttributes' || kinds[name] === 'document');
+
+/** Where a page of systems or applications begins. @throws KilimError INVALID_REQUEST (platform §8.4) */
+export function startOf(
+  { startAfter, orderBy, skip, limit }: Paging,
+  most: number,
+): Pick<Paging, 'startAfter' | 'limit'> {
+  if (startAfter !== null && (orderBy.length === 0 || skip > 0))
+    throw new KilimError('INVALID_REQUEST', `startAfter: ${skip > 0 ? 'excludes skip' : 'needs orderBy'}`);
+  return { startAfter, limit: limit === 0 ? most : limit };
+}
+
 /** Chosen members of a record; `id` always stays (platform §8.4). */
 export const selected = (
   record: Record<string, unknown>,
@@ -64,46 +92,6 @@ export const selected = (
   if (wanted.has('allAttributes')) return record;
   const names = new Set([...(wanted.has('summaryAttributes') ? summary : []), ...wanted, 'id']);
   return Object.fromEntries(Object.entries(record).filter(([name]) => names.has(name)));
-};
-
-const MAX_RECORDS = 10_000;
-
-/** Sorts and cuts a list that is small enough to be at hand; ties by id (platform §8.4). */
-export function pageOf<T extends Record<string, unknown>>(records: T[], paging: Paging): T[] {
-  const { orderBy, skip, limit } = paging;
-  const sorted = records.toSorted((a, b) => {
-    for (const { attribute, direction } of [...orderBy, { attribute: 'id', direction: 'asc' as const }]) {
-      const order = compare(a[attribute], b[attribute]);
-      if (order !== 0) return direction === 'asc' ? order : -order;
-    }
-    return 0;
-  });
-  return behind(sorted, paging).slice(skip, skip + (limit <= 0 ? MAX_RECORDS : Math.min(limit, MAX_RECORDS)));
-}
-
-/** Those behind the value of `startAfter`, which needs an order and excludes `skip` (platform §8.4). */
-function behind<T extends Record<string, unknown>>(sorted: T[], { startAfter, orderBy, skip }: Paging): T[] {
-  if (startAfter === null) return sorted;
-  const [first] = orderBy;
-  if (!first || skip > 0)
-    throw new KilimError('INVALID_REQUEST', `startAfter: ${first ? 'excludes skip' : 'needs orderBy'}`);
-  return sorted.filter((record) => {
-    const value = record[first.attribute];
-    const order =
-      typeof value === 'number'
-        ? compare(value, Number(startAfter))
-        : compare(typeof value === 'string' ? value : JSON.stringify(value ?? null), startAfter);
-    return first.direction === 'asc' ? order > 0 : order < 0;
-  });
-}
-
-const compare = (a: unknown, b: unknown): number => {
-  if (a === b) return 0;
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  const [left, right] = [a, b].map((value) =>
-    typeof value === 'string' ? value : JSON.stringify(value ?? ''),
-  );
-  return (left ?? '') < (right ?? '') ? -1 : 1;
 };
 
 /** One of the words, in any case; the first is the default. */

@@ -8,12 +8,14 @@ import { parseBody } from '../schemas/parse.js';
 import { now } from '../store/now.js';
 import { appFor, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { refuseMoreOf } from './user-limits.js';
 
 const RESERVED_IDS = /^(healthcheck|readycheck|search|share|unshare|share_public|unshare_public|perms)$/i;
 const RESERVED_VERSIONS = /^(isenabled|enable|disable|delete|undelete|history|changeowner)$/i;
 
 /** Registers an application version; the seed uses the same door. */
-export async function registerApp(body: unknown, caller: Caller, { store }: ApiDeps): Promise<App> {
+export async function registerApp(body: unknown, caller: Caller, deps: ApiDeps): Promise<App> {
+  const { store } = deps;
   const { owner: asked, ...given } = parseBody(AppDefinition, body);
   if (RESERVED_IDS.test(given.id) || RESERVED_VERSIONS.test(given.version)) {
     throw new KilimError('CONFLICT', `The id or version ${given.id} ${given.version} is reserved.`);
@@ -25,6 +27,7 @@ export async function registerApp(body: unknown, caller: Caller, { store }: ApiD
   if (!older && owner !== caller.user && !caller.isAdmin) {
     throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create an application for ${owner}.`);
   }
+  await refuseMoreOf('versions of applications', owner, caller, deps);
   await checkMeaning(given, caller, store);
   const at = now();
   const shared = { tenant: caller.tenant, owner, enabled: older?.enabled ?? given.enabled, deleted: false };

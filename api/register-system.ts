@@ -9,6 +9,7 @@ import { SystemDefinition } from '../schemas/system.js';
 import { now } from '../store/now.js';
 import { systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { refuseMoreOf } from './user-limits.js';
 
 const RESERVED =
   /^(healthcheck|readycheck|search|schedulerprofile|share|unshare|share_public|unshare_public|perms|credential|match)$/i;
@@ -28,6 +29,7 @@ export async function registerSystem(
   const owner = !asked || asked === '${apiUserId}' ? caller.user : asked;
   if (owner !== caller.user && !caller.isAdmin)
     throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create a system for ${owner}.`);
+  await refuseMoreOf('systems', owner, caller, deps);
   const names: Record<string, string> = { apiUserId: caller.user, owner, tenant: caller.tenant };
   const fill = (text: string): string =>
     text.replace(/\$\{(apiUserId|owner|tenant)\}/g, (_all, name: string) => names[name] ?? '');

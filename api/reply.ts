@@ -8,15 +8,22 @@ import { KilimError, meaningOf } from '../domain/errors.js';
 import { BUILD } from './build-info.js';
 import type { Answer, Bytes, Text } from './route.js';
 
+const members = (status: number, { says, metadata }: Answer): Record<string, unknown> => ({
+  status: status < 400 ? 'success' : 'error',
+  message: says,
+  ...BUILD,
+  metadata: metadata ?? null,
+});
+
+/** What stands before and behind the records of a list that is sent slice by slice. */
+export const envelopeAround = (answer: Answer): [before: string, after: string] => [
+  `${JSON.stringify(members(answer.status ?? 200, answer)).slice(0, -1)},"result":[`,
+  ']}',
+];
+
 /** The one writer of envelopes. Bare `application/json`: official clients compare the whole header (platform §1.2). */
-export function envelope(res: Response, status: number, { says, result = null, metadata }: Answer): void {
-  const text = JSON.stringify({
-    status: status < 400 ? 'success' : 'error',
-    message: says,
-    ...BUILD,
-    metadata: metadata ?? null,
-    result,
-  });
+export function envelope(res: Response, status: number, answer: Answer): void {
+  const text = JSON.stringify({ ...members(status, answer), result: answer.result ?? null });
   res.statusCode = status;
   res.setHeader('Content-Type', 'application/json');
   res.end(text);

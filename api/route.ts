@@ -23,6 +23,8 @@ export interface Call {
 export interface Answer {
   says: string;
   result?: unknown;
+  /** Instead of `result`: a list that is read and sent slice by slice. */
+  slices?: AsyncIterable<readonly unknown[]>;
   metadata?: Record<string, unknown>;
   status?: number;
 }

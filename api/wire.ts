@@ -2,7 +2,9 @@ import type { App } from '../domain/apps/app.js';
 import type { EnvVariable } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent } from '../domain/jobs/job.js';
 import { usageRecord } from '../domain/jobs/usage.js';
+import { isTerminal } from '../domain/jobs/status.js';
 import { isDynamic, type System } from '../domain/systems/system.js';
+import type { AppHead, JobSummary, SystemHead } from '../store/store.js';
 
 /** The job record as clients know it; four documents travel as strings (specification: jobs §1.8). */
 export const jobRecord = (job: Job, env: EnvVariable[]): Record<string, unknown> => {
@@ -34,10 +36,10 @@ export const jobRecord = (job: Job, env: EnvVariable[]): Record<string, unknown>
   }; // prettier-ignore
 };
 
-export const jobInList = (job: Job): Record<string, unknown> => ({
+export const jobInList = (job: Job): JobSummary => ({
   uuid: job.uuid, name: job.plan.name, owner: job.owner, appId: job.plan.appId, created: job.created, status: job.status,
-  condition: job.condition, remoteStarted: job.remoteStarted, ended: job.ended, tenant: job.tenant, execSystemId: job.plan.exec.systemId,
-  archiveSystemId: job.plan.archive.systemId, appVersion: job.plan.appVersion, lastUpdated: job.lastUpdated,
+  condition: isTerminal(job.status) ? job.condition : null, remoteStarted: job.remoteStarted, ended: job.ended, tenant: job.tenant,
+  execSystemId: job.plan.exec.systemId, archiveSystemId: job.plan.archive.systemId, appVersion: job.plan.appVersion, lastUpdated: job.lastUpdated,
 }); // prettier-ignore
 
 export const eventRecord = ({ event, created, eventDetail, description }: JobEvent): Record<string, unknown> => ({
@@ -45,7 +47,7 @@ export const eventRecord = ({ event, created, eventDetail, description }: JobEve
 }); // prettier-ignore
 
 /** `effectiveUserId` is shown as it is for the reader; secrets never (platform §3.1). */
-export const systemRecord = (system: System, loginUser: string): Record<string, unknown> => ({
+export const systemRecord = (system: System | SystemHead, loginUser: string): Record<string, unknown> => ({
   ...system,
   effectiveUserId: loginUser,
   isDynamicEffectiveUser: isDynamic(system),
@@ -54,7 +56,7 @@ export const systemRecord = (system: System, loginUser: string): Record<string, 
   sharedWithUsers: [],
 });
 
-export const appRecord = (app: App): Record<string, unknown> => ({
+export const appRecord = (app: App | AppHead): Record<string, unknown> => ({
   ...app,
   isPublic: false,
   sharedWithUsers: [],

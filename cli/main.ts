@@ -65,6 +65,14 @@ program
   .description('gives a user of the store another password, which is read from the standard input')
   .action(() => load('./maintenance.js'));
 
+program
+  .command('purge')
+  .description(
+    'removes for good what was deleted, or hidden in the case of ended jobs, at least so many days ago',
+  )
+  .requiredOption('--days <number>', 'what was deleted later than that stays')
+  .action(() => load('./maintenance.js'));
+
 /** The programs read their own command line and environment. */
 const load = async (file: string): Promise<void> => void (await import(new URL(file, import.meta.url).href));
 

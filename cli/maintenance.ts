@@ -32,6 +32,15 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     await store.close();
     say(`${count} values were sealed anew with the first key; the others can be removed.`);
   },
+  async purge(config, word = '') {
+    const days = Number(word);
+    if (word === '' || !Number.isInteger(days) || days < 1)
+      throw new Error(`--days: "${word}" must be a whole number of days, at least 1.`);
+    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
+    const { systems, applications, jobs } = await store.purge(days);
+    await store.close();
+    say(`Removed: ${systems} systems, ${applications} versions of applications, ${jobs} jobs.`);
+  },
   async 'set-password'(config, username = '') {
     // not on the command line, which others can read
     const password = (await text(process.stdin)).replace(/\r?\n$/, '');
@@ -72,12 +81,15 @@ async function registerSearchAttributes(config: Config): Promise<string[]> {
   }
 }
 
+/** `--days 30` and `--days=30` are the word 30. */
+const optionValue = (word: string): string[] => (word === '--days' ? [] : [word.replace(/^--days=/, '')]);
+
 const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
 
 try {
   const command = COMMANDS[process.argv[2] ?? ''];
   if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
-  await command(parseConfig(process.env), ...process.argv.slice(3));
+  await command(parseConfig(process.env), ...process.argv.slice(3).flatMap(optionValue));
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

@@ -38,6 +38,8 @@ export const ERRORS = {
   CONFLICT: { http: 409 },
   RANGE_NOT_SATISFIABLE: { http: 416 },
   TOO_MANY_REQUESTS: { http: 429 },
+  /** A user has as many records as the configuration allows. */
+  TOO_MANY_RECORDS: { http: 409 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { App } from '../domain/apps/app.js';
 import {
-  argSpecs, echoes, envVariables, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string());
@@ -110,6 +110,7 @@ export const AppDefinition = z
     tags: texts,
     notes: z
       .looseObject({ kilim: z.strictObject({ repeatable: z.boolean().optional() }).optional() })
+      .refine(isSmall, TOO_LARGE)
       .nullish()
       .transform((free) => free ?? {}),
   })

@@ -9,6 +9,7 @@ const flag = z
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
 const seconds = z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).max(63_072_000);
 const minutes = z.coerce.number({ error: 'must be a number of minutes' }).positive().max(1_000_000);
+const count = z.coerce.number({ error: 'must be a whole number' }).int().min(1).max(10_000_000);
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -99,6 +100,16 @@ export const Config = z
       .default(10)
       .describe(
         'how often hosts are looked at for what ended jobs left running; what was seen for one and a half times as long is ended',
+      ),
+    KILIM_USER_MAX_RECORDS: count
+      .default(1_000)
+      .describe(
+        'how many systems a user may own, and how many versions of applications, scheduler profiles and clients; deleted ones count until `kilim purge`. Of permissions a user may give ten times as many',
+      ),
+    KILIM_USER_MAX_LIVE_JOBS: count
+      .default(10_000)
+      .describe(
+        'how many jobs of a user may be under way; a further one is answered 409 until some have ended',
       ),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
     KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),

@@ -28,7 +28,12 @@ export const resourceId = z
   );
 
 export const int = z.int().max(UNLIMITED);
-export const notes = z.record(z.string(), z.unknown());
+const MOST_NOTES_BYTES = 64 * 1024;
+/** Free data of users: every list of records reads or leaves it, so it may not be large. */
+export const isSmall = (free: unknown): boolean =>
+  Buffer.byteLength(JSON.stringify(free ?? null)) <= MOST_NOTES_BYTES;
+export const TOO_LARGE = 'may have at most 64 KiB as JSON';
+export const notes = z.record(z.string(), z.unknown()).refine(isSmall, TOO_LARGE);
 const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
 /** -1, null and absent: no limit. */
 export const limit = z

@@ -4,7 +4,7 @@ import { normalizePath } from '../domain/files/path.js';
 import { parseHostEval } from '../domain/macros.js';
 import type { System } from '../domain/systems/system.js';
 import {
-  argSpecs, echoes, envVariables, int, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, withoutEchoes,
+  argSpecs, echoes, envVariables, int, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
@@ -143,6 +143,7 @@ export const SystemDefinition = z
     tags: orEmpty(z.string().min(1).max(128)),
     notes: z
       .looseObject({ kilim: kilim.optional() })
+      .refine(isSmall, TOO_LARGE)
       .nullish()
       .transform((free) => free ?? {}),
   })

@@ -1,13 +1,20 @@
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
+
 import type { App } from '../domain/apps/app.js';
 import { KilimError } from '../domain/errors.js';
+import { APP_ATTRIBUTES } from '../domain/search/attributes.js';
+import { inBatches, inOrder } from './batches.js';
 import type { Db } from './database.js';
-import type { AppStore } from './store.js';
+import { headColumns } from './heads.js';
+import { listIds } from './registration-list.js';
+import type { AppHead, AppKey, AppStore } from './store.js';
 
-export const createAppStore = (db: Db): AppStore => {
+/** @param reader answers what may take long, beside the statements of `db` */
+export const createAppStore = (db: Db, reader: Db): AppStore => {
   const toApp = ({ doc }: { doc: string }): App => JSON.parse(doc) as App;
   return {
     async add(app) {
-      const added = await db.insertInto('apps').values({ tenant: app.tenant, id: app.id, version: app.version, created: app.created, doc: JSON.stringify(app) })
+      const added = await db.insertInto('apps').values({ tenant: app.tenant, id: app.id, version: app.version, created: app.created, ...headColumns('apps', app) })
         .onConflict((oc) => oc.doNothing()).returning('id').executeTakeFirst(); // prettier-ignore
       if (!added) throw new KilimError('CONFLICT', `The application ${app.id} ${app.version} exists.`);
       return app;
@@ -35,22 +42,73 @@ export const createAppStore = (db: Db): AppStore => {
     async replace(app) {
       await db
         .updateTable('apps')
-        .set({ doc: JSON.stringify(app) })
+        .set(headColumns('apps', app))
         .where('tenant', '=', app.tenant)
         .where('id', '=', app.id)
         .where('version', '=', app.version)
         .execute();
       return app;
     },
-    async list(tenant) {
+    async versions(tenant, id) {
       const rows = await db
         .selectFrom('apps')
         .select('doc')
         .where('tenant', '=', tenant)
-        .orderBy('id')
+        .where('id', '=', id)
         .orderBy('created', 'desc')
         .execute();
       return rows.map(toApp);
     },
+    async list(query, allVersions) {
+      const kind = {
+        table: 'apps' as const,
+        resource: 'app:' as const,
+        attributes: APP_ATTRIBUTES,
+        ...(allVersions ? {} : { where: isNewest(query.tenant) }),
+      };
+      const { rows, total } = await listIds(reader, kind, query, ['id', 'version']);
+      return { keys: rows, total };
+    },
+    async heads(tenant, keys) {
+      const rows = await versionsOf(reader, tenant, keys, ['id', 'version', 'head']);
+      return inOrder(keys.map(keyText), rows, keyText).map(({ head }) => JSON.parse(head) as AppHead);
+    },
+    async many(tenant, keys) {
+      const rows = await versionsOf(reader, tenant, keys, ['id', 'version', 'doc']);
+      return inOrder(keys.map(keyText), rows, keyText).map(toApp);
+    },
+    async countOwned(tenant, owner) {
+      const { n } = await db
+        .selectFrom('apps')
+        .select((eb) => eb.fn.countAll<number>().as('n'))
+        .where('tenant', '=', tenant)
+        .where('owner', '=', owner)
+        .executeTakeFirstOrThrow();
+      return Number(n);
+    },
   };
 };
+
+const keyText = ({ id, version }: AppKey): string => `${id} ${version}`;
+
+/** One query for all versions of a tenant: to ask for each row whether a newer one is there would take the square of them. */
+const isNewest = (tenant: string): RawBuilder<SqlBool> => sql`(id, version) in (select id, version from
+  (select id, version, row_number() over (partition by id order by created desc, version desc) as place
+    from apps where tenant = ${tenant}) as ranked where place = 1)`;
+
+const versionsOf = <C extends 'head' | 'doc'>(
+  db: Db,
+  tenant: string,
+  keys: readonly AppKey[],
+  columns: readonly ('id' | 'version' | C)[],
+): Promise<(AppKey & Record<C, string>)[]> =>
+  inBatches(
+    keys,
+    (some) =>
+      db
+        .selectFrom('apps')
+        .select(columns)
+        .where('tenant', '=', tenant)
+        .where((eb) => eb.or(some.map(({ id, version }) => eb.and({ id, version }))))
+        .execute() as unknown as Promise<(AppKey & Record<C, string>)[]>,
+  );

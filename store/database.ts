@@ -18,9 +18,9 @@ export interface Database {
   host_snapshots: { watch_key: string; taken_at: string };
   remote_states: { job_uuid: string; watch_key: string; state: string; seen_at: string };
   probes: { subject: string; claimed_ms: number; ok: number | null; said: string | null; at: string | null };
-  systems: { tenant: string; id: string; doc: string; host_key: string | null };
+  systems: { tenant: string; id: string; doc: string; host_key: string | null } & HeadColumns;
   credentials: { tenant: string; system_id: string; kind: string; target: string; sealed: string };
-  apps: { tenant: string; id: string; version: string; created: string; doc: string };
+  apps: { tenant: string; id: string; version: string; created: string; doc: string } & HeadColumns;
   profiles: { tenant: string; name: string; doc: string };
   grants: {
     tenant: string;
@@ -34,6 +34,13 @@ export interface Database {
   revoked_tokens: { jti: string; expires: string };
   settings: { name: string; sealed: string };
   schema_version: { version: number };
+}
+
+/** What lists read of a document instead of all of it. */
+interface HeadColumns {
+  owner: string;
+  deleted: number;
+  head: string;
 }
 
 export interface JobsTable {

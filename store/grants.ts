@@ -60,4 +60,13 @@ export const createGrantStore = (db: Db): GrantStore => ({
       .where('resource', '<', `${prefix}\u{10ffff}`)
       .execute();
   },
+  async countGiven(tenant, grantor) {
+    const { n } = await db
+      .selectFrom('grants')
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .where('tenant', '=', tenant)
+      .where('grantor', '=', grantor)
+      .executeTakeFirstOrThrow();
+    return Number(n);
+  },
 });

@@ -54,10 +54,20 @@ export function jobAttribute(name: string, kind: AttributeKind, isPostgres: bool
     return sql`case when ${jobAttribute('archiveMode', 'string', isPostgres)} = 'ALWAYS' then 1 else 0 end`;
   const place = PLACE_OF.get(name);
   if (!place) return sql`cast(null as text)`;
-  if (!isPostgres) return sql`json_extract(plan, ${sql.lit(`$.${place.join('.')}`)})`;
+  return jsonPlace('plan', place, kind, isPostgres);
+}
+
+/** The value at a place in a JSON column: numbers are numbers, booleans 0 and 1, texts are ordered by their bytes. */
+export function jsonPlace(
+  column: 'plan' | 'head',
+  place: readonly string[],
+  kind: AttributeKind,
+  isPostgres: boolean,
+): RawBuilder<unknown> {
+  if (!isPostgres) return sql`json_extract(${sql.ref(column)}, ${sql.lit(`$.${place.join('.')}`)})`;
   const path = sql.lit(`{${place.join(',')}}`);
-  if (kind === 'array') return sql`(plan::jsonb #> ${path})`;
-  const text = sql`(plan::jsonb #>> ${path})`;
+  if (kind === 'array') return sql`(${sql.ref(column)}::jsonb #> ${path})`;
+  const text = sql`(${sql.ref(column)}::jsonb #>> ${path})`;
   if (kind === 'number') return sql`${text}::numeric`;
   return kind === 'boolean' ? sql`${text}::boolean::int` : sql`${text} collate "C"`;
 }

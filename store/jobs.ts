@@ -3,25 +3,24 @@ import type { Kysely } from 'kysely';
 import { KilimError } from '../domain/errors.js';
 import type { EnvVariable, JobPlan } from '../domain/jobs/job-plan.js';
 import { watchKey } from '../domain/jobs/remote.js';
-import { getAttribute, JOB_ATTRIBUTES } from '../domain/search/attributes.js';
-import type { Condition } from '../domain/search/condition.js';
 import type { Database, Db } from './database.js';
-import { isPostgres, lock } from './dialects.js';
-import { JOB_COLUMNS, jobAttribute } from './job-columns.js';
+import { lock } from './dialects.js';
+import { JOB_COLUMNS } from './job-columns.js';
+import { createJobLists } from './job-lists.js';
 import { recordStatus } from './job-record.js';
 import { addEvent, toEvent, toJob } from './job-rows.js';
 import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
-import { searchSql } from './search-sql.js';
-import type { JobQuery, JobStore } from './store.js';
+import type { JobStore } from './store.js';
 import { clip } from './texts.js';
 
-const ALL: Condition = { is: 'and', all: [] };
 const PLANS_KEPT = 2_000;
+const MOST_EVENTS = 100_000;
 const KEY_LIVES_MS = 24 * 3_600_000;
 
-export function createJobStore(db: Db, seal: Seal): JobStore {
+/** @param reader answers what may take long, beside the statements of `db` */
+export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
   const plans = new Map<string, JobPlan>(); // a plan never changes
 
   const rowOf = (uuid: string) =>
@@ -104,7 +103,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
     getPlan,
     getEnv: async (uuid) => JSON.parse(await sealed(uuid, 'env')) as EnvVariable[],
     getRawRequest: (uuid) => sealed(uuid, 'request'),
-    list: (query) => list(db, query),
+    ...createJobLists(db, reader),
     record: (record) => recordStatus(db, record),
     ...createReservations(db),
     async setRemoteJobId(uuid, remoteJobId, remoteJobId2 = null) {
@@ -157,7 +156,7 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
         .selectAll()
         .where('job_uuid', '=', uuid)
         .orderBy('id')
-        .limit(limit < 0 ? 1_000_000 : limit)
+        .limit(limit < 0 ? MOST_EVENTS : limit)
         .offset(skip)
         .execute();
       return rows.map(toEvent);
@@ -192,32 +191,3 @@ export function createJobStore(db: Db, seal: Seal): JobStore {
 }
 
 const toStatus = (text: string) => text as Awaited<ReturnType<JobStore['quiet']>>[number]['status'];
-
-async function list(
-  db: Db,
-  { tenant, owner, where = ALL, orderBy, limit, skip, computeTotal }: JobQuery,
-): ReturnType<JobStore['list']> {
-  const scope = db
-    .selectFrom('jobs')
-    .where('tenant', '=', tenant)
-    .where('owner', '=', owner)
-    .where('visible', '=', 1)
-    .where(searchSql(where, isPostgres(db)));
-  let page = scope.select(JOB_COLUMNS);
-  for (const { attribute, direction } of orderBy) {
-    const { name, kind } = getAttribute(JOB_ATTRIBUTES, attribute, 'orderBy');
-    // the databases differ in where they put what is not set
-    page = page.orderBy(jobAttribute(name, kind, isPostgres(db)), (by) =>
-      direction === 'asc' ? by.asc().nullsFirst() : by.desc().nullsLast(),
-    );
-  }
-  const rows = await page
-    .orderBy('id', orderBy.length > 0 ? 'asc' : 'desc')
-    .limit(limit < 0 ? 1_000_000 : limit)
-    .offset(skip)
-    .execute();
-  const total = computeTotal
-    ? Number((await scope.select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n)
-    : -1;
-  return { jobs: rows.map(toJob), total };
-}

@@ -1,12 +1,14 @@
 import { createAppStore } from './apps.js';
 import type { Db } from './database.js';
 import { openDatabase } from './dialects.js';
+import { openReader } from './reader.js';
 import { createGrantStore } from './grants.js';
 import { createJobStore } from './jobs.js';
 import { migrate } from './migrate.js';
 import { rotateSeals } from './rotate-seals.js';
 import { createSeal } from './seal.js';
 import type { Store } from './store.js';
+import { purge } from './purge.js';
 import { createProfileStore, createSystemStore } from './systems.js';
 import { orUnavailable } from './unavailable.js';
 import { createSettingStore, createUserStore } from './users.js';
@@ -31,18 +33,23 @@ export async function openStore({ url, keys, mayMigrate }: StoreOptions): Promis
     await db.destroy(); // a refused program must be able to end
     throw error;
   }
+  const reader = openReader(url, db);
   return guarded({
-    jobs: createJobStore(db, seal),
+    jobs: createJobStore(db, reader, seal),
     watch: createWatchStore(db),
-    systems: createSystemStore(db, seal),
-    apps: createAppStore(db),
+    systems: createSystemStore(db, reader, seal),
+    apps: createAppStore(db, reader),
     profiles: createProfileStore(db),
     grants: createGrantStore(db),
     users: createUserStore(db),
     settings: createSettingStore(db, seal),
     ping: async () => void (await db.selectFrom('schema_version').select('version').execute()),
+    purge: (days) => purge(db, days),
     rotateSeals: () => rotateSeals(db, seal),
-    close: () => db.destroy(),
+    close: async () => {
+      await reader.destroy();
+      await db.destroy();
+    },
   });
 }
 

@@ -1,24 +1,38 @@
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 
+import type { AttributeKind } from '../domain/search/attributes.js';
 import type { Comparison, Condition, Value } from '../domain/search/condition.js';
-import { jobAttribute } from './job-columns.js';
 
-/** A search of jobs as a condition of SQL: names are ours, every value is bound. It means what `domain/search/matches.ts` does. */
-export function searchSql(condition: Condition, isPostgres: boolean): RawBuilder<SqlBool> {
-  if (condition.is === 'compare') return comparisonSql(condition, isPostgres);
+/** The value of an attribute as SQL; its name is one of a table of ours. */
+export type AttributeSql = (name: string, kind: AttributeKind, isPostgres: boolean) => RawBuilder<unknown>;
+
+/**
+ * A search as a condition of SQL: every value is bound. What is not set equals only NULL, and no other comparison with
+ * it holds; an array that is not set is empty.
+ */
+export function searchSql(
+  condition: Condition,
+  isPostgres: boolean,
+  attributeSql: AttributeSql,
+): RawBuilder<SqlBool> {
+  if (condition.is === 'compare') return comparisonSql(condition, isPostgres, attributeSql);
   const [parts, sign] = condition.is === 'and' ? [condition.all, sql` and `] : [condition.any, sql` or `];
   if (parts.length === 0) return condition.is === 'and' ? sql`1 = 1` : sql`1 = 0`;
   return sql`(${sql.join(
-    parts.map((part) => searchSql(part, isPostgres)),
+    parts.map((part) => searchSql(part, isPostgres, attributeSql)),
     sign,
   )})`;
 }
 
 const SIGNS = { eq: sql`=`, neq: sql`<>`, lt: sql`<`, lte: sql`<=`, gt: sql`>`, gte: sql`>=` };
 
-function comparisonSql(comparison: Comparison, isPostgres: boolean): RawBuilder<SqlBool> {
+function comparisonSql(
+  comparison: Comparison,
+  isPostgres: boolean,
+  attributeSql: AttributeSql,
+): RawBuilder<SqlBool> {
   const { attribute, kind, operator, values } = comparison;
-  const it = jobAttribute(attribute, kind, isPostgres);
+  const it = attributeSql(attribute, kind, isPostgres);
   if (kind === 'array') return overlapSql(it, comparison, isPostgres);
   const bound = values.map((value) => bind(value, kind, isPostgres));
   const [first, second] = bound;

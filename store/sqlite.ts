@@ -11,14 +11,18 @@ const HAS_NODE_API_10 = Number(process.versions['napi']) >= 10;
  * statement is collected (nodejs/node#65446); 13 needs Node-API 10, which Node 20 does not have. npm leaves 13 out where
  * there is no `make`: there 12 came ready-made, which does no harm.
  */
-export const Sqlite = (
-  HAS_NODE_API_10 ? orElse(() => require('better-sqlite3-node-api')) : require('better-sqlite3')
-) as typeof SqliteDatabase;
+const { library, path } = load();
+export const Sqlite = library;
+/** Where the library is, for a thread that loads it itself. */
+export const sqliteLibrary = path;
 
-function orElse(newer: () => unknown): unknown {
-  try {
-    return newer();
-  } catch {
-    return require('better-sqlite3');
+function load(): { library: typeof SqliteDatabase; path: string } {
+  for (const name of [...(HAS_NODE_API_10 ? ['better-sqlite3-node-api'] : []), 'better-sqlite3']) {
+    try {
+      return { library: require(name) as typeof SqliteDatabase, path: require.resolve(name) };
+    } catch (error) {
+      if (name === 'better-sqlite3') throw error;
+    }
   }
+  throw new Error('unreachable');
 }

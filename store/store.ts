@@ -6,6 +6,7 @@ import type { Usage } from '../domain/jobs/usage.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Condition } from '../domain/search/condition.js';
 import type { Order } from '../domain/search/order.js';
+import type { Purged } from './purge.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
@@ -22,6 +23,8 @@ export interface Store {
   ping: () => Promise<void>;
   /** Seals anew, with the first key, what older keys sealed; safe to repeat. Returns how many values. */
   rotateSeals: () => Promise<number>;
+  /** Removes for good what was deleted, or hidden in the case of ended jobs, at least so many days ago. */
+  purge: (days: number) => Promise<Purged>;
   close: () => Promise<void>;
 }
 
@@ -31,10 +34,50 @@ export interface JobQuery {
   /** Of these, those that a search asks for. */
   where?: Condition;
   orderBy: Order[];
-  /** Negative: all. */
   limit: number;
   skip: number;
   computeTotal: boolean;
+}
+
+/** One page of the systems or applications that a user may see. */
+export interface RegistrationQuery {
+  tenant: string;
+  user: string;
+  /** The user's own, those of others on which the user holds READ, both, or none. */
+  scope: 'own' | 'granted' | 'all' | 'none';
+  where: Condition;
+  orderBy: Order[];
+  /** A value of the first attribute of `orderBy`; what comes behind it is listed. */
+  startAfter: string | null;
+  limit: number;
+  skip: number;
+  showDeleted: boolean;
+  computeTotal: boolean;
+}
+
+/** A system, and an application, without the members that may be large. */
+export type SystemHead = Omit<
+  System,
+  'jobRuntimes' | 'jobEnvVariables' | 'batchLogicalQueues' | 'jobCapabilities' | 'notes'
+>;
+export type AppHead = Omit<App, 'jobAttributes' | 'notes'>;
+
+/** What a list of jobs shows of each (specification: jobs §1.5). */
+export interface JobSummary {
+  uuid: string;
+  name: string;
+  owner: string;
+  appId: string;
+  created: string;
+  status: JobStatus;
+  condition: string | null;
+  remoteStarted: string | null;
+  ended: string | null;
+  tenant: string;
+  execSystemId: string;
+  archiveSystemId: string;
+  appVersion: string;
+  lastUpdated: string;
 }
 
 export interface JobStore {
@@ -61,8 +104,14 @@ export interface JobStore {
   /** The sealed environment, opened. */
   getEnv: (uuid: string) => Promise<EnvVariable[]>;
   getRawRequest: (uuid: string) => Promise<string | null>;
-  /** Visible jobs of an owner; `total` is -1 unless asked for. Unknown orderBy attribute: INVALID_REQUEST. */
-  list: (query: JobQuery) => Promise<{ jobs: Job[]; total: number }>;
+  /** The ids of one page of an owner's visible jobs; `total` is -1 unless asked for. Unknown orderBy attribute: INVALID_REQUEST. */
+  list: (query: JobQuery) => Promise<{ ids: number[]; total: number }>;
+  /** What a list shows of these jobs, in the order of the ids; jobs that are gone are left out. */
+  summaries: (ids: readonly number[]) => Promise<JobSummary[]>;
+  /** These jobs with their plans, in the order of the ids; jobs that are gone are left out. */
+  many: (ids: readonly number[]) => Promise<Job[]>;
+  /** How many jobs of an owner have not ended. */
+  countLive: (tenant: string, owner: string) => Promise<number>;
   /**
    * One record of the workflow: status, message, timestamps, outcome and the JOB_NEW_STATUS event (for FAILED, JOB_ERROR_MESSAGE
    * before it), in one transaction. A `rev` not above the row's, or a move the table forbids, changes nothing (returns the row).
@@ -139,7 +188,18 @@ export interface SystemStore {
   find: (tenant: string, id: string) => Promise<System | null>;
   /** Replaces the row as a whole. */
   replace: (system: System) => Promise<System>;
-  list: (tenant: string) => Promise<System[]>;
+  /** The ids of one page; `hasCredentials` asks for those that the user has a credential for, or none; null for all. */
+  list: (
+    query: RegistrationQuery,
+    hasCredentials: boolean | null,
+  ) => Promise<{ ids: string[]; total: number }>;
+  /** In the order of the ids; systems that are gone are left out. */
+  heads: (tenant: string, ids: readonly string[]) => Promise<SystemHead[]>;
+  many: (tenant: string, ids: readonly string[]) => Promise<System[]>;
+  /** The login names that a user gave for dynamic systems, by system id. */
+  logins: (tenant: string, user: string) => Promise<ReadonlyMap<string, string>>;
+  /** How many systems a user owns, also deleted ones. */
+  countOwned: (tenant: string, owner: string) => Promise<number>;
   pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
   setCredential: (
@@ -163,14 +223,26 @@ export interface SystemStore {
   ) => Promise<boolean>;
 }
 
+export interface AppKey {
+  id: string;
+  version: string;
+}
+
 export interface AppStore {
   add: (app: App) => Promise<App>;
   find: (tenant: string, id: string, version: string) => Promise<App | null>;
   /** The version created last. */
   findLatest: (tenant: string, id: string) => Promise<App | null>;
   replace: (app: App) => Promise<App>;
-  /** Every version, the newest of each application first. */
-  list: (tenant: string) => Promise<App[]>;
+  /** Every version of one application, the newest first. */
+  versions: (tenant: string, id: string) => Promise<App[]>;
+  /** One page: the newest version of each application, or every version. */
+  list: (query: RegistrationQuery, allVersions: boolean) => Promise<{ keys: AppKey[]; total: number }>;
+  /** In the order of the keys; versions that are gone are left out. */
+  heads: (tenant: string, keys: readonly AppKey[]) => Promise<AppHead[]>;
+  many: (tenant: string, keys: readonly AppKey[]) => Promise<App[]>;
+  /** How many versions of applications a user owns, also deleted ones. */
+  countOwned: (tenant: string, owner: string) => Promise<number>;
 }
 
 export interface ProfileStore {
@@ -193,6 +265,8 @@ export interface GrantStore {
     prefix: string,
   ) => Promise<{ resource: string; user: string; level: string; grantor: string; created: string }[]>;
   removeResource: (tenant: string, prefix: string) => Promise<void>;
+  /** How many permissions a user has given. */
+  countGiven: (tenant: string, grantor: string) => Promise<number>;
 }
 
 export interface User {

@@ -1,10 +1,18 @@
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
+
 import { KilimError } from '../domain/errors.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
+import { SYSTEM_ATTRIBUTES } from '../domain/search/attributes.js';
 import type { Db } from './database.js';
+import { isPostgres } from './dialects.js';
+import { headAttribute, headColumns } from './heads.js';
+import { inBatches, inOrder } from './batches.js';
+import { listIds, loginAttribute } from './registration-list.js';
 import type { Seal } from './seal.js';
-import type { ProfileStore, SystemStore } from './store.js';
+import type { ProfileStore, RegistrationQuery, SystemHead, SystemStore } from './store.js';
 
-export function createSystemStore(db: Db, seal: Seal): SystemStore {
+/** @param reader answers what may take long, beside the statements of `db` */
+export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   const toSystem = (row: { doc: string; host_key: string | null }): System => ({
     ...(JSON.parse(row.doc) as System),
     hostKey: row.host_key,
@@ -15,10 +23,23 @@ export function createSystemStore(db: Db, seal: Seal): SystemStore {
     kind,
     target,
   });
+  const logins: SystemStore['logins'] = async (tenant, user) => {
+    const rows = await db
+      .selectFrom('credentials')
+      .select(['system_id', 'sealed'])
+      .where('tenant', '=', tenant)
+      .where('kind', '=', 'dynamic')
+      .where('target', '=', user)
+      .execute();
+    const given = rows.map(
+      (row) => [row.system_id, (JSON.parse(seal.open(row.sealed)) as Credential).loginUser] as const,
+    );
+    return new Map(given.flatMap(([id, login]) => (login ? [[id, login] as const] : [])));
+  };
   return {
     async add(system) {
       const { hostKey, ...doc } = system;
-      const added = await db.insertInto('systems').values({ tenant: system.tenant, id: system.id, doc: JSON.stringify(doc), host_key: hostKey })
+      const added = await db.insertInto('systems').values({ tenant: system.tenant, id: system.id, ...headColumns('systems', doc), host_key: hostKey })
         .onConflict((oc) => oc.doNothing()).returning('id').executeTakeFirst(); // prettier-ignore
       if (!added) throw new KilimError('CONFLICT', `The system ${system.id} exists.`);
       return system;
@@ -36,20 +57,57 @@ export function createSystemStore(db: Db, seal: Seal): SystemStore {
       const { hostKey, ...doc } = system;
       await db
         .updateTable('systems')
-        .set({ doc: JSON.stringify(doc), host_key: hostKey })
+        .set({ ...headColumns('systems', doc), host_key: hostKey })
         .where('tenant', '=', system.tenant)
         .where('id', '=', system.id)
         .execute();
       return system;
     },
-    async list(tenant) {
-      const rows = await db
+    async list(query, hasCredentials) {
+      const kind = {
+        table: 'systems' as const,
+        resource: 'system:' as const,
+        attributes: SYSTEM_ATTRIBUTES,
+        attributeSql: loginAttribute(query.user, await logins(query.tenant, query.user)),
+        ...(hasCredentials === null ? {} : { where: credentialSql(query, hasCredentials, isPostgres(db)) }),
+      };
+      const { rows, total } = await listIds(reader, kind, query, ['id']);
+      return { ids: rows.map(({ id }) => id), total };
+    },
+    async heads(tenant, ids) {
+      const rows = await inBatches(ids, (some) =>
+        reader
+          .selectFrom('systems')
+          .select(['id', 'head', 'host_key'])
+          .where('tenant', '=', tenant)
+          .where('id', 'in', some)
+          .execute(),
+      );
+      return inOrder(ids, rows, ({ id }) => id).map(({ head, host_key }) => ({
+        ...(JSON.parse(head) as SystemHead),
+        hostKey: host_key,
+      }));
+    },
+    async many(tenant, ids) {
+      const rows = await inBatches(ids, (some) =>
+        reader
+          .selectFrom('systems')
+          .select(['id', 'doc', 'host_key'])
+          .where('tenant', '=', tenant)
+          .where('id', 'in', some)
+          .execute(),
+      );
+      return inOrder(ids, rows, ({ id }) => id).map(toSystem);
+    },
+    logins,
+    async countOwned(tenant, owner) {
+      const { n } = await db
         .selectFrom('systems')
-        .select(['doc', 'host_key'])
+        .select((eb) => eb.fn.countAll<number>().as('n'))
         .where('tenant', '=', tenant)
-        .orderBy('id')
-        .execute();
-      return rows.map(toSystem);
+        .where('owner', '=', owner)
+        .executeTakeFirstOrThrow();
+      return Number(n);
     },
     async pinHostKey(tenant, id, hostKey) {
       await db
@@ -81,6 +139,18 @@ export function createSystemStore(db: Db, seal: Seal): SystemStore {
       return gone.length > 0;
     },
   };
+}
+
+/** Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. */
+function credentialSql(
+  { tenant, user }: RegistrationQuery,
+  wanted: boolean,
+  pg: boolean,
+): RawBuilder<SqlBool> {
+  const login = headAttribute('effectiveUserId', 'string', pg);
+  const has = sql<SqlBool>`exists (select 1 from credentials where credentials.tenant = ${tenant} and credentials.system_id = systems.id
+    and case when ${login} = '\${apiUserId}' then kind = 'dynamic' and target = ${user} else kind = 'static' and target = ${login} end)`;
+  return wanted ? has : sql`not ${has}`;
 }
 
 export const createProfileStore = (db: Db): ProfileStore => ({

@@ -54,9 +54,9 @@ export const isActive = async (store: Store, { tenant_id, client_id, owner }: Cl
   (await store.grants.levels(tenant_id, resourceOf(client_id), owner)).includes('OWNER');
 
 export async function listClients(store: Store, tenant: string, owner: string): Promise<Client[]> {
-  const mine = (await store.grants.listByPrefix(tenant, 'client:')).filter(({ user }) => user === owner);
+  const mine = await store.grants.held(tenant, 'client:', owner, 'OWNER');
   const found = await Promise.all(
-    mine.map(({ resource }) => findKept(store, tenant, resource.slice('client:'.length))),
+    [...mine].map((resource) => findKept(store, tenant, resource.slice('client:'.length))),
   );
   return found.flatMap((kept) => (kept ? [withoutHash(kept)] : []));
 }

@@ -1,20 +1,25 @@
 import type { App } from '../../domain/apps/app.js';
 import { KilimError } from '../../domain/errors.js';
 import { APP_ATTRIBUTES } from '../../domain/search/attributes.js';
-import type { Condition } from '../../domain/search/condition.js';
-import { asksFor, matches } from '../../domain/search/matches.js';
+import { asksFor, type Condition } from '../../domain/search/condition.js';
 import { now } from '../../store/now.js';
 import { appFor, deletedAppFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
-import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
+import {
+  bodyObject, flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, oneOf, pagingOf, selected, showsDocuments, startOf,
+} from '../paging.js'; // prettier-ignore
 import { registerApp, replaceApp } from '../register-app.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 import { searchOf, searchRoutes } from '../search.js';
+import { sliced } from '../slices.js';
 import { appRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 
 const SUMMARY = ['id', 'version', 'owner'];
 const LIST_TYPES = ['OWNED', 'SHARED_PUBLIC', 'SHARED_DIRECT', 'READ_PERM', 'MINE', 'ALL'] as const;
+const SCOPE_OF = {
+  OWNED: 'own', MINE: 'own', SHARED_PUBLIC: 'none', SHARED_DIRECT: 'none', READ_PERM: 'granted', ALL: 'all',
+} as const; // prettier-ignore
 /** Never changed by PATCH or PUT (platform §4.5). */
 const FIXED = ['id', 'version', 'owner', 'enabled', 'versionEnabled', 'locked', 'deleted'];
 
@@ -37,27 +42,30 @@ const addApp = route({
 /** The latest version of each, or all where the search asks for versions (platform §4.6). */
 async function list(call: Call, { store }: ApiDeps, condition: Condition): Promise<Answer> {
   const { caller, query } = call;
-  const paging = pagingOf(call, APP_ATTRIBUTES);
-  const listType = oneOf('listType', query['listType'], LIST_TYPES);
-  const showDeleted = flag('showDeleted', query['showDeleted']);
-  const hasAllVersions = asksFor(condition, 'version');
-  const seen = new Set<string>();
-  const mine: App[] = [];
-  const granted = await store.grants.held(caller.tenant, 'app:', caller.user, 'READ');
-  for (const app of await store.apps.list(caller.tenant)) {
-    if ((app.deleted && !showDeleted) || (seen.has(app.id) && !hasAllVersions)) continue;
-    const isOwn = ['OWNED', 'MINE', 'ALL'].includes(listType) && app.owner === caller.user;
-    const isRead = ['READ_PERM', 'ALL'].includes(listType) && granted.has(`app:${app.id}`);
-    if (!isOwn && !isRead) continue;
-    seen.add(app.id);
-    mine.push(app);
-  }
-  const found = mine.map(appRecord).filter((record) => matches(condition, record));
-  const result = pageOf(found, paging).map((record) => selected(record, query['select'], SUMMARY));
+  const { tenant, user } = caller;
+  const isWhole = showsDocuments(query['select'], APP_ATTRIBUTES);
+  const most = isWhole ? MOST_RECORDS : MOST_SUMMARIES;
+  const asked = pagingOf(call, APP_ATTRIBUTES, most);
+  const paging = { ...asked, ...startOf(asked, most) };
+  const { keys, total } = await store.apps.list(
+    {
+      tenant,
+      user,
+      scope: SCOPE_OF[oneOf('listType', query['listType'], LIST_TYPES)],
+      where: condition,
+      ...paging,
+      showDeleted: flag('showDeleted', query['showDeleted']),
+    },
+    asksFor(condition, 'version'),
+  );
   return {
-    says: `TAPIS_FOUND Applications found: ${result.length}`,
-    result,
-    metadata: listMetadata(call, paging, result.length, found.length),
+    says: `TAPIS_FOUND Applications found: ${keys.length}`,
+    slices: sliced(keys, isWhole, async (some) =>
+      (isWhole ? await store.apps.many(tenant, some) : await store.apps.heads(tenant, some)).map((app) =>
+        selected(appRecord(app), query['select'], SUMMARY),
+      ),
+    ),
+    metadata: listMetadata(call, paging, keys.length, total),
   };
 }
 
@@ -156,9 +164,8 @@ const changeAll = (
       const wanted = to(call);
       if (!differs(app, wanted))
         return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 0 } };
-      for (const version of await deps.store.apps.list(app.tenant)) {
-        if (version.id === app.id) await deps.store.apps.replace({ ...version, ...wanted, updated: now() });
-      }
+      for (const version of await deps.store.apps.versions(app.tenant, app.id))
+        await deps.store.apps.replace({ ...version, ...wanted, updated: now() });
       await after?.(call, deps);
       return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 1 } };
     },

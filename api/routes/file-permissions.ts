@@ -6,6 +6,7 @@ import { FilePermission } from '../../schemas/system.js';
 import { systemFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { below, targetOf } from '../file-target.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
 
 const resourceOf = (systemId: string, path: string): string => `files:${systemId}:${normalizePath(path)}`;
@@ -24,6 +25,7 @@ const grant = route({
     const { username, permission } = parseBody(FilePermission, call.body);
     const { system, path } = await owned(call, deps);
     const { tenant, user } = call.caller;
+    await refuseMoreOf('permissions', user, call.caller, deps);
     await deps.store.grants.grant(tenant, resourceOf(system.id, path), username, [permission], user);
     return {
       says: `FAPI_PERM_GRANTED ${permission} on ${path} for ${username}`,

@@ -16,6 +16,7 @@ import {
   type Client,
 } from '../identity/clients.js';
 import { isPassword, whyWeak } from '../identity/passwords.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 
 // ten failures a quarter of an hour for a user and address, and a hundred for an address alone
@@ -198,7 +199,9 @@ const clients: readonly Route[] = [
   route({
     method: 'post',
     path: '/v3/oauth2/clients',
-    handle: async ({ body, caller }, { store }) => {
+    handle: async ({ body, caller }, deps) => {
+      const { store } = deps;
+      await refuseMoreOf('clients', caller.user, caller, deps);
       const { client_id, client_key, callback_url, display_name, description } = parseBody(
         ClientRequest,
         body ?? {},

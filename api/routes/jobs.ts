@@ -11,10 +11,12 @@ import { JobRequest } from '../../schemas/job-request.js';
 import { parseBody } from '../../schemas/parse.js';
 import { jobFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps, Caller } from '../deps.js';
-import { flag, listMetadata, pagingOf } from '../paging.js';
+import { flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, pagingOf } from '../paging.js';
 import { plan } from '../planner.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
+import { refuseMoreJobs } from '../user-limits.js';
 import { searchRoutes } from '../search.js';
+import { sliced } from '../slices.js';
 import { eventRecord, jobInList, jobRecord } from '../wire.js';
 
 const record = async (job: Job, { store }: ApiDeps): Promise<Record<string, unknown>> =>
@@ -42,7 +44,9 @@ async function submit(
       says: `JOBS_CREATED Job ${older.uuid} was created before with this Idempotency-Key.`,
       result: await record(older, deps),
     };
-  const planned = await plan(parseBody(JobRequest, body), caller, deps);
+  const request = parseBody(JobRequest, body);
+  await refuseMoreJobs(caller, deps);
+  const planned = await plan(request, caller, deps);
   const job = await store.jobs.add(planned, raw, once); // the committed row is the promise
   engine.start(job);
   return { says: `JOBS_CREATED Job ${job.uuid} created.`, result: jobRecord(job, planned.env) };
@@ -108,15 +112,23 @@ const resubmitRequest = route({
   }),
 });
 
-/** A list of the caller's jobs, or of those that a search asks for, as `shape` shows each. */
+/** What a list shows of each job, and how many of its jobs one page may have. */
+interface Shape {
+  most: number;
+  /** All of a job is read for it. */
+  isWhole: boolean;
+  read: (ids: readonly number[]) => Promise<unknown[]>;
+}
+
+/** A list of the caller's jobs, or of those that a search asks for. */
 async function list(
   call: Call,
   { store }: ApiDeps,
   where: Condition | undefined,
-  shape: (job: Job) => Promise<Record<string, unknown>>,
+  { most, isWhole, read }: Shape,
 ): Promise<Answer> {
   const { caller, query } = call;
-  const paging = pagingOf(call, JOB_ATTRIBUTES);
+  const paging = pagingOf(call, JOB_ATTRIBUTES, most);
   const listType = query['listType'] ?? 'MY_JOBS';
   if (!['MY_JOBS', 'SHARED_JOBS', 'ALL_JOBS'].includes(listType))
     throw new KilimError(
@@ -126,21 +138,27 @@ async function list(
   if (query['startAfter'] !== undefined)
     throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
   const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
-  const { jobs, total } = isMine
+  const { ids, total } = isMine
     ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging, ...(where && { where }) })
-    : { jobs: [], total: 0 };
+    : { ids: [], total: 0 };
   return {
     says:
-      jobs.length > 0 ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${jobs.length} jobs` : 'JOBS_SEARCH_NO_JOBS_FOUND',
-    result: await Promise.all(jobs.map(shape)),
-    metadata: listMetadata(call, paging, jobs.length, total),
+      ids.length > 0 ? `JOBS_SEARCH_RESULT_LIST_RETRIEVED ${ids.length} jobs` : 'JOBS_SEARCH_NO_JOBS_FOUND',
+    slices: sliced(ids, isWhole, read),
+    metadata: listMetadata(call, paging, ids.length, total),
   };
 }
+
+const summaries = ({ store }: ApiDeps): Shape => ({
+  most: MOST_SUMMARIES,
+  isWhole: false,
+  read: (ids) => store.jobs.summaries(ids),
+});
 
 const listJobs = route({
   method: 'get',
   path: '/v3/jobs/list',
-  handle: (call, deps) => list(call, deps, undefined, (job) => Promise.resolve(jobInList(job))),
+  handle: (call, deps) => list(call, deps, undefined, summaries(deps)),
 });
 
 const searchJobs = searchRoutes(
@@ -150,20 +168,26 @@ const searchJobs = searchRoutes(
 );
 
 /** What `select` leaves of a job (specification: jobs §1.6). @throws KilimError INVALID_REQUEST for an unknown attribute */
-function chosen(select: string | undefined, deps: ApiDeps): (job: Job) => Promise<Record<string, unknown>> {
+function chosen(select: string | undefined, deps: ApiDeps): Shape {
   const words = (select ?? '').split(',').map((word) => word.trim()).filter(Boolean); // prettier-ignore
-  if (words.includes('allAttributes')) return (job) => record(job, deps);
+  const each = (shape: (job: Job) => Promise<unknown>): Shape => ({
+    most: MOST_RECORDS,
+    isWhole: true,
+    read: async (ids) => Promise.all((await deps.store.jobs.many(ids)).map(shape)),
+  });
+  if (words.includes('allAttributes')) return each((job) => record(job, deps));
   const hasSummary = words.length === 0 || words.includes('summaryAttributes');
   const names = words
     .filter((word) => word !== 'summaryAttributes')
     .map((word) => getAttribute(JOB_ATTRIBUTES, word, 'select').name);
+  if (names.length === 0) return summaries(deps);
   if (!hasSummary && !names.includes('id')) names.push('uuid');
-  return async (job) => {
+  return each(async (job) => {
     // the sealed environment is read for parameterSet alone
     const all = names.includes('parameterSet') ? await record(job, deps) : jobRecord(job, []);
     const some = Object.fromEntries(names.map((name) => [name, all[name] ?? null]));
     return hasSummary ? { ...jobInList(job), ...some } : some;
-  };
+  });
 }
 
 const getJob = route({
@@ -197,7 +221,7 @@ const getHistory = route({
     const events = await store.jobs.events(job.uuid, paging.limit, paging.skip);
     return {
       says: `JOBS_HISTORY_RETRIEVED ${events.length} events`,
-      result: events.map(eventRecord),
+      slices: sliced(events, false, (some) => Promise.resolve(some.map(eventRecord))),
       metadata: listMetadata(call, paging, events.length, -1),
     };
   },

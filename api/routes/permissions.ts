@@ -2,6 +2,7 @@ import { KilimError } from '../../domain/errors.js';
 import { Permissions } from '../../schemas/system.js';
 import { parseBody } from '../../schemas/parse.js';
 import type { ApiDeps, Caller } from '../deps.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
 
 const ALL = ['READ', 'MODIFY', 'EXECUTE'];
@@ -46,11 +47,13 @@ export function permissionRoutes({ service, kind, token, find }: Permitted): rea
     route({
       method: 'post',
       path,
-      handle: async (call, { store }) => {
+      handle: async (call, deps) => {
         const { body, caller, params } = call;
+        const { store } = deps;
         const user = userOf(call);
         const { permissions } = parseBody(Permissions, body);
         const { id } = await find(store, caller, params['id'] ?? '', 'OWNER');
+        await refuseMoreOf('permissions', caller.user, caller, deps);
         const levels = permissions.includes('MODIFY') ? [...new Set([...permissions, 'READ'])] : permissions;
         await store.grants.grant(caller.tenant, `${kind}:${id}`, user, levels, caller.user);
         return { status: 201, says: `${token}_PERMS_GRANTED ${levels.join(',')} on ${id} for ${user}` };

@@ -6,20 +6,22 @@ import { parseBody } from '../../schemas/parse.js';
 import { Profile } from '../../schemas/system.js';
 import { now } from '../../store/now.js';
 import type { ApiDeps, Caller } from '../deps.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
 
 /** Registers a profile; the seed uses the same door. */
-export function registerProfile(
+export async function registerProfile(
   body: unknown,
   caller: Caller,
-  { store }: ApiDeps,
+  deps: ApiDeps,
 ): Promise<SchedulerProfile> {
   const { name, description, owner: asked, moduleLoads, hiddenOptions } = parseBody(Profile, body);
   const owner = asked ?? caller.user;
   if (owner !== caller.user && !caller.isAdmin)
     throw new KilimError('NOT_AUTHORIZED', `${caller.user} may not create a profile for ${owner}.`);
+  await refuseMoreOf('scheduler profiles', owner, caller, deps);
   const at = now();
-  return store.profiles.add({
+  return deps.store.profiles.add({
     tenant: caller.tenant,
     name,
     uuid: randomUUID(),

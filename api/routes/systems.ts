@@ -1,16 +1,19 @@
 import { KilimError } from '../../domain/errors.js';
 import { SYSTEM_ATTRIBUTES } from '../../domain/search/attributes.js';
 import type { Condition } from '../../domain/search/condition.js';
-import { matches } from '../../domain/search/matches.js';
 import type { System } from '../../domain/systems/system.js';
 import { isDynamic } from '../../domain/systems/system.js';
 import { now } from '../../store/now.js';
+import type { SystemHead } from '../../store/store.js';
 import { deletedSystemFor, loginUserOf, systemFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
-import { bodyObject, flag, listMetadata, oneOf, pageOf, pagingOf, selected } from '../paging.js';
+import {
+  bodyObject, flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, oneOf, pagingOf, selected, showsDocuments, startOf,
+} from '../paging.js'; // prettier-ignore
 import { registerSystem, replaceSystem } from '../register-system.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 import { searchOf, searchRoutes } from '../search.js';
+import { sliced } from '../slices.js';
 import { systemRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 import { profileRoutes } from './scheduler-profiles.js';
@@ -76,34 +79,38 @@ const getSystem = route({
   },
 });
 
-async function list(call: Call, deps: ApiDeps, condition: Condition): Promise<Answer> {
+async function list(call: Call, { store }: ApiDeps, condition: Condition): Promise<Answer> {
   const { caller, query } = call;
-  const { store } = deps;
-  const paging = pagingOf(call, SYSTEM_ATTRIBUTES);
+  const { tenant, user } = caller;
+  const isWhole = showsDocuments(query['select'], SYSTEM_ATTRIBUTES);
+  const most = isWhole ? MOST_RECORDS : MOST_SUMMARIES;
+  const asked = pagingOf(call, SYSTEM_ATTRIBUTES, most);
+  const paging = { ...asked, ...startOf(asked, most) };
   const listType = oneOf('listType', query['listType'], ['OWNED', 'SHARED_PUBLIC', 'ALL']);
-  const showDeleted = flag('showDeleted', query['showDeleted']);
   const hasCredentials =
     query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
-  const found: Record<string, unknown>[] = [];
-  const granted = await store.grants.held(caller.tenant, 'system:', caller.user, 'READ');
-  for (const system of await store.systems.list(caller.tenant)) {
-    if (system.deleted && !showDeleted) continue;
-    const isOwn = system.owner === caller.user;
-    const isMine =
-      listType === 'OWNED' ? isOwn : listType === 'ALL' && (isOwn || granted.has(`system:${system.id}`));
-    if (
-      !isMine ||
-      (hasCredentials !== null && hasCredentials !== (await isRegistered(store, system, caller.user)))
-    )
-      continue;
-    const record = await recordFor(call, deps, system);
-    if (matches(condition, record)) found.push(record);
-  }
-  const result = pageOf(found, paging).map((record) => selected(record, query['select'], SUMMARY));
+  const { ids, total } = await store.systems.list(
+    {
+      tenant,
+      user,
+      scope: ({ OWNED: 'own', SHARED_PUBLIC: 'none', ALL: 'all' } as const)[listType],
+      where: condition,
+      ...paging,
+      showDeleted: flag('showDeleted', query['showDeleted']),
+    },
+    hasCredentials,
+  );
+  const logins = await store.systems.logins(tenant, user);
+  const shown = (system: System | SystemHead): Record<string, unknown> => {
+    const login = isDynamic(system) ? (logins.get(system.id) ?? user) : system.effectiveUserId;
+    return selected(systemRecord(system, login), query['select'], SUMMARY);
+  };
   return {
-    says: `TAPIS_FOUND Systems found: ${result.length}`,
-    result,
-    metadata: listMetadata(call, paging, result.length, found.length),
+    says: `TAPIS_FOUND Systems found: ${ids.length}`,
+    slices: sliced(ids, isWhole, async (some) =>
+      (isWhole ? await store.systems.many(tenant, some) : await store.systems.heads(tenant, some)).map(shown),
+    ),
+    metadata: listMetadata(call, paging, ids.length, total),
   };
 }
 
@@ -112,14 +119,6 @@ const listSystems = route({
   path: '/v3/systems',
   handle: (call, deps) => list(call, deps, searchOf(call, SYSTEM_ATTRIBUTES)),
 });
-
-const isRegistered = async ({ systems }: ApiDeps['store'], system: System, user: string): Promise<boolean> =>
-  (await systems.getCredential(
-    system.tenant,
-    system.id,
-    isDynamic(system) ? 'dynamic' : 'static',
-    isDynamic(system) ? user : system.effectiveUserId,
-  )) !== null;
 
 const patchSystem = route({
   method: 'patch',

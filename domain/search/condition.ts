@@ -26,3 +26,9 @@ export type Condition = { is: 'and'; all: Condition[] } | { is: 'or'; any: Condi
 
 /** Restricts what a user asks for to what he may see: `(user) AND (scope)`, whatever the user wrote. */
 export const within = (user: Condition, scope: Condition): Condition => ({ is: 'and', all: [user, scope] });
+
+/** Whether a condition asks for the attribute at all. */
+export const asksFor = (condition: Condition, attribute: string): boolean =>
+  condition.is === 'compare'
+    ? condition.attribute === attribute
+    : (condition.is === 'and' ? condition.all : condition.any).some((one) => asksFor(one, attribute));

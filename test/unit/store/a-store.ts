@@ -7,11 +7,12 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 
 import type { App } from '../../../domain/apps/app.js';
+import type { Job } from '../../../domain/jobs/job.js';
 import type { JobPlan, PlannedJob } from '../../../domain/jobs/job-plan.js';
 import type { System } from '../../../domain/systems/system.js';
 import { openStore } from '../../../store/open-store.js';
 import { Sqlite } from '../../../store/sqlite.js';
-import type { Store } from '../../../store/store.js';
+import type { JobQuery, Store } from '../../../store/store.js';
 import { part } from '../../support/testbed.js';
 
 /** A database of its own for one test file. */
@@ -97,6 +98,15 @@ export async function atOnce<T>(store: Store, times: number, act: (i: number) =>
   await Promise.all(Array.from({ length: 10 }, () => store.ping()));
   return Promise.all(Array.from({ length: times }, (_, i) => act(i)));
 }
+
+/** All jobs of a list, with their plans. */
+export const listedJobs = async (
+  store: Store,
+  query: Partial<JobQuery> & { owner: string },
+): Promise<Job[]> => {
+  const all = { tenant: 'dev', orderBy: [], limit: 10_000, skip: 0, computeTotal: false };
+  return store.jobs.many((await store.jobs.list({ ...all, ...query })).ids);
+};
 
 const aSystemUse = (more: Partial<JobPlan['exec']> = {}): JobPlan['exec'] => ({
   systemId: 'vm', rootDir: '/', host: 'vm.example.org', port: 22, loginUser: 'alice', asUser: 'alice', ...more,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { watchKey } from '../../../domain/jobs/remote.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, atOnce, DATABASES, needsPostgres, type Place } from './a-store.js';
+import { aPlanned, atOnce, DATABASES, listedJobs, needsPostgres, type Place } from './a-store.js';
 
 needsPostgres();
 
@@ -19,8 +19,7 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
   });
 
   const listed = async (owner: string, attribute: string, direction: 'asc' | 'desc' = 'asc') =>
-    (await store.jobs.list({ tenant: 'dev', owner, orderBy: [{ attribute, direction }], limit: -1, skip: 0, computeTotal: false }))
-      .jobs.map(({ plan }) => plan.name); // prettier-ignore
+    (await listedJobs(store, { owner, orderBy: [{ attribute, direction }] })).map(({ plan }) => plan.name);
 
   it('adds a row with its first event', async () => {
     const planned = aPlanned();
@@ -103,12 +102,13 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
     await store.jobs.setVisible(hidden.uuid, false);
 
     const query = { tenant: 'dev', owner, orderBy: [], limit: 2, skip: 1, computeTotal: true };
-    const { jobs, total } = await store.jobs.list(query);
+    const { ids, total } = await store.jobs.list(query);
 
-    expect(jobs.map(({ plan }) => plan.name)).toEqual(['c', 'b']);
+    expect((await store.jobs.many(ids)).map(({ plan }) => plan.name)).toEqual(['c', 'b']);
+    expect((await store.jobs.summaries(ids)).map(({ name }) => name)).toEqual(['c', 'b']);
     expect(total).toBe(4);
-    const all = await store.jobs.list({ ...query, limit: -1, skip: 0, computeTotal: false });
-    expect([all.jobs.length, all.total]).toEqual([4, -1]);
+    const all = await store.jobs.list({ ...query, limit: 10, skip: 0, computeTotal: false });
+    expect([all.ids.length, all.total]).toEqual([4, -1]);
     await store.jobs.setVisible(hidden.uuid, true);
     expect((await store.jobs.list(query)).total).toBe(5);
   });

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { aPlanned, DATABASES } from './a-store.js';
+import { aPlanned, DATABASES, listedJobs } from './a-store.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const JOBS = 40;
@@ -59,7 +59,7 @@ describe.each(DATABASES)('two programs on one store: $name', ({ make }) => {
 
     const store = await place.open();
     // all three used the same idempotency keys: each job was added once
-    const { jobs } = await store.jobs.list({ tenant: 'dev', owner: 'alice', orderBy: [], limit: -1, skip: 0, computeTotal: false }); // prettier-ignore
+    const jobs = await listedJobs(store, { owner: 'alice' });
     expect(jobs).toHaveLength(JOBS);
     expect(jobs.every(({ status, rev }) => status === 'PROCESSING_INPUTS' && rev === 1)).toBe(true);
     expect(new Set(admitted).size).toBe(LIMIT);

@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import type { Response } from 'express';
+
+import { envelopeAround } from './reply.js';
+import type { Answer } from './route.js';
+
+/** Whole documents may be large; of summaries many fit into one query. */
+const WHOLE_SLICE = 10;
+const SUMMARY_SLICE = 400;
+/** After so long other requests get their turn. */
+const TURN_MS = 20;
+/** A client that takes nothing for so long is gone. */
+const IDLE_MS = 60_000;
+
+/** Reads a page slice by slice, so that no more than one slice of it is in memory. */
+export async function* sliced<K, R>(
+  keys: readonly K[],
+  isWhole: boolean,
+  read: (some: readonly K[]) => Promise<R[]>,
+): AsyncGenerator<R[]> {
+  const size = isWhole ? WHOLE_SLICE : SUMMARY_SLICE;
+  for (let from = 0; from < keys.length; from += size) yield await read(keys.slice(from, from + size));
+}
+
+/**
+ * Sends an envelope whose result is a list, as it is read. The first slice is awaited before the head goes out, so that a
+ * store that is away is still answered as a fault; one that goes away later ends the connection, and the list is cut.
+ */
+export async function sendSlices(
+  res: Response,
+  answer: Answer,
+  slices: AsyncIterable<readonly unknown[]>,
+): Promise<void> {
+  const [before, after] = envelopeAround(answer);
+  const reading = slices[Symbol.asyncIterator]();
+  let slice = await reading.next();
+  res.statusCode = answer.status ?? 200;
+  res.setHeader('Content-Type', 'application/json');
+  res.setTimeout(IDLE_MS, () => res.destroy());
+  res.write(before);
+  let separator = '';
+  let since = performance.now();
+  for (; !slice.done; slice = await reading.next()) {
+    for (const record of slice.value) {
+      const isTaken = res.write(separator + JSON.stringify(record));
+      separator = ',';
+      if (!isTaken && !(await isDrained(res))) return;
+      if (performance.now() - since < TURN_MS) continue;
+      await nextTurn();
+      since = performance.now();
+    }
+  }
+  res.end(after);
+}
+
+/** Waits until the client has taken what was written; false where it has gone. */
+async function isDrained(res: Response): Promise<boolean> {
+  if (res.destroyed) return false;
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  res.once('close', leave);
+  try {
+    await once(res, 'drain', { signal: gone.signal });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    res.off('close', leave);
+  }
+}

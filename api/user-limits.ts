@@ -1,0 +1,50 @@
+import { KilimError } from '../domain/errors.js';
+import type { Store } from '../store/store.js';
+import type { ApiDeps, Caller } from './deps.js';
+
+/** Permissions are small, and a group of people needs several each. */
+const PERMISSIONS_PER_RECORD = 10;
+
+/** How many records of a kind a user has. */
+const COUNTS = {
+  systems: (store: Store, tenant: string, user: string) => store.systems.countOwned(tenant, user),
+  'versions of applications': (store: Store, tenant: string, user: string) =>
+    store.apps.countOwned(tenant, user),
+  'scheduler profiles': async (store: Store, tenant: string, user: string) =>
+    (await store.profiles.list(tenant)).filter(({ owner }) => owner === user).length,
+  clients: async (store: Store, tenant: string, user: string) =>
+    (await store.grants.held(tenant, 'client:', user, 'OWNER')).size,
+  permissions: (store: Store, tenant: string, user: string) => store.grants.countGiven(tenant, user),
+} as const;
+
+/**
+ * Refuses one more record of a user who has as many as the configuration allows. Administrators have no limit.
+ * @throws KilimError TOO_MANY_RECORDS
+ */
+export async function refuseMoreOf(
+  kind: keyof typeof COUNTS,
+  owner: string,
+  caller: Caller,
+  { store, config }: ApiDeps,
+): Promise<void> {
+  if (caller.isAdmin) return;
+  const most = config.KILIM_USER_MAX_RECORDS * (kind === 'permissions' ? PERMISSIONS_PER_RECORD : 1);
+  if ((await COUNTS[kind](store, caller.tenant, owner)) >= most)
+    throw new KilimError(
+      'TOO_MANY_RECORDS',
+      `${owner} has ${most} ${kind}, and no more are allowed (KILIM_USER_MAX_RECORDS). Deleted ones count until an operator purges them.`,
+    );
+}
+
+/** @throws KilimError TOO_MANY_RECORDS */
+export async function refuseMoreJobs(
+  { tenant, user, isAdmin }: Caller,
+  { store, config }: ApiDeps,
+): Promise<void> {
+  const most = config.KILIM_USER_MAX_LIVE_JOBS;
+  if (!isAdmin && (await store.jobs.countLive(tenant, user)) >= most)
+    throw new KilimError(
+      'TOO_MANY_RECORDS',
+      `${user} has ${most} jobs under way, and no more are allowed (KILIM_USER_MAX_LIVE_JOBS). Submit again when some have ended.`,
+    );
+}

@@ -1,0 +1,149 @@
+import { Worker } from 'node:worker_threads';
+
+import {
+  Kysely,
+  SqliteDialect,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  type QueryResult,
+} from 'kysely';
+
+import { KilimError } from '../domain/errors.js';
+import type { Database, Db } from './database.js';
+import { sqliteLibrary } from './sqlite.js';
+
+/** A list that takes longer is refused: its search asks too much of the database. */
+const SLOW_MS = 10_000;
+
+/**
+ * The database for lists and searches. SQLite answers in the thread that asks, and a search of many rows would hold up
+ * every other request; so it has a thread with a read-only connection of its own. PostgreSQL is another process anyway.
+ */
+export function openReader(url: string, db: Db): Db {
+  if (!url.startsWith('sqlite:')) return db;
+  const file = url.slice('sqlite:'.length);
+  class ThreadDialect extends SqliteDialect {
+    override createDriver(): Driver {
+      return new ThreadDriver(file);
+    }
+  }
+  return new Kysely<Database>({
+    dialect: new ThreadDialect({ database: () => Promise.reject(new Error('unused')) }),
+  });
+}
+
+/** Runs in the thread. It is text, because the thread has no loader for the language of the sources. */
+const THREAD = `
+const { parentPort, workerData } = require('node:worker_threads');
+const Library = require(workerData.library);
+const database = new (Library.default ?? Library)(workerData.file, { readonly: true, timeout: 10000 });
+parentPort.on('message', ({ id, text, values }) => {
+  try {
+    parentPort.postMessage({ id, rows: database.prepare(text).all(...values) });
+  } catch (error) {
+    parentPort.postMessage({ id, fault: { message: error.message, code: error.code } });
+  }
+});
+`;
+
+interface Waiting {
+  text: string;
+  values: readonly unknown[];
+  resolve: (rows: unknown[]) => void;
+  reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
+}
+
+interface Reply {
+  id: number;
+  rows?: unknown[];
+  fault?: { message: string; code?: string };
+}
+
+class ThreadDriver implements Driver {
+  #thread: Worker | null = null;
+  #waiting = new Map<number, Waiting>();
+  #last = 0;
+
+  constructor(private readonly file: string) {}
+
+  init = (): Promise<void> => Promise.resolve();
+  acquireConnection = (): Promise<DatabaseConnection> =>
+    Promise.resolve({
+      executeQuery: <R>(query: CompiledQuery) => this.#ask<R>(query),
+      streamQuery: () => {
+        throw new Error('The reader does not stream.');
+      },
+    });
+  beginTransaction = (): Promise<void> => Promise.reject(new Error('The reader has no transactions.'));
+  commitTransaction = this.beginTransaction;
+  rollbackTransaction = this.beginTransaction;
+  releaseConnection = (): Promise<void> => Promise.resolve();
+  destroy = async (): Promise<void> => void (await this.#drop('The store was closed.')?.terminate());
+
+  #ask<R>({ sql: text, parameters: values }: CompiledQuery): Promise<QueryResult<R>> {
+    return new Promise<unknown[]>((resolve, reject) => {
+      this.#post(++this.#last, { text, values, resolve, reject });
+    }).then((rows) => ({ rows: rows as R[] }));
+  }
+
+  #post(id: number, question: Omit<Waiting, 'timer'>): void {
+    const thread = (this.#thread ??= this.#start());
+    const timer = setTimeout(() => this.#giveUp(id), SLOW_MS);
+    this.#waiting.set(id, { ...question, timer });
+    thread.postMessage({ id, text: question.text, values: question.values });
+  }
+
+  #start(): Worker {
+    const thread = new Worker(THREAD, {
+      eval: true,
+      workerData: { file: this.file, library: sqliteLibrary },
+    });
+    thread.unref();
+    thread.on('message', ({ id, rows, fault }: Reply) => {
+      const one = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      clearTimeout(one?.timer);
+      if (rows) one?.resolve(rows);
+      else one?.reject(Object.assign(new Error(fault?.message), { code: fault?.code }));
+    });
+    // a thread that ended, or whose database could not be opened, is started again by the next question
+    thread.on('error', (error) => {
+      if (this.#thread === thread) void this.#drop(error instanceof Error ? error.message : String(error));
+    });
+    thread.on('exit', () => {
+      if (this.#thread === thread) void this.#drop('The reading thread ended.');
+    });
+    return thread;
+  }
+
+  /** A thread inside SQLite cannot be stopped: it is left to its end, and a new one answers the others. */
+  #giveUp(id: number): void {
+    this.#waiting
+      .get(id)
+      ?.reject(
+        new KilimError('INVALID_REQUEST', `The list takes longer than ${SLOW_MS / 1000} s; ask for less.`),
+      );
+    this.#waiting.delete(id);
+    const others = [...this.#waiting];
+    this.#waiting.clear();
+    void this.#thread?.terminate();
+    this.#thread = null;
+    for (const [other, { timer, ...question }] of others) {
+      clearTimeout(timer);
+      this.#post(other, question);
+    }
+  }
+
+  #drop(why: string): Worker | null {
+    const thread = this.#thread;
+    this.#thread = null;
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new KilimError('STORE_UNAVAILABLE', 'The store does not answer.', { cause: why }));
+    }
+    this.#waiting.clear();
+    return thread;
+  }
+}
