@@ -22,7 +22,7 @@ const isComplete = process.env.CI === 'true';
 const isChosen = process.argv.length > 2;
 
 /** They use no host that others use. */
-const APART = ['e2e/demo', 'e2e/outage', 'e2e/production', 'e2e/up', 'integration/image'].map(
+const APART = ['e2e/demo', 'e2e/fuzz', 'e2e/outage', 'e2e/production', 'e2e/up', 'integration/image'].map(
   (name) => `test/${name}.test.ts`,
 );
 const without = APART.map((file) => `--exclude=${file}`);

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { chmodSync, cpSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { aKilim, type Kilim } from '../support/kilim.js';
+import { pythonWith } from '../support/python.js';
 import { cluster, seedFile } from '../support/testbed.js';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -14,23 +14,9 @@ const VERSIONS = ['25.4.0', '1.9.1'];
 
 const PYTHON_ENV = { ...process.env, NO_PROXY: 'localhost,127.0.0.1' };
 
-/** The unmodified client from PyPI, in a virtual environment that is made once per version. */
-function pythonWith(version: string): string {
-  const venv = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kilim', `tapipy-${version}`);
-  if (!existsSync(join(venv, 'complete'))) {
-    rmSync(venv, { recursive: true, force: true });
-    execFileSync('python3', ['-m', 'venv', venv]);
-    execFileSync(join(venv, 'bin/pip'), ['-q', 'install', `tapipy==${version}`], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    execFileSync('touch', [join(venv, 'complete')]);
-  }
-  return join(venv, 'bin/python');
-}
-
 function inPython(version: string, url: string, args: string[]): string {
   return execFileSync(
-    pythonWith(version),
+    pythonWith('tapipy', version),
     [join(ROOT, 'examples/tutorial.py'), url, '--expect', 'star', ...args],
     { encoding: 'utf8', env: PYTHON_ENV },
   );
@@ -70,7 +56,10 @@ describe('the tutorial on this machine', () => {
     (version) => {
       expect(inPython(version, kilim.url, args)).toContain('star (score = ');
       const search = [join(ROOT, 'examples/search.py'), kilim.url];
-      const found = execFileSync(pythonWith(version), search, { encoding: 'utf8', env: PYTHON_ENV });
+      const found = execFileSync(pythonWith('tapipy', version), search, {
+        encoding: 'utf8',
+        env: PYTHON_ENV,
+      });
       expect(found).toContain("('img-classifier-job', 'FINISHED')");
       expect(found).not.toContain('[]');
     },
