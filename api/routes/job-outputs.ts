@@ -3,8 +3,9 @@ import { fenceOf } from '../../domain/files/path-rights.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
-import { listFiles, openRead, refuseOutside, statPath } from '../../hosts/files.js';
+import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
+import { fencedRoot, type Root } from '../../hosts/rooted.js';
 import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { decoded } from '../file-target.js';
@@ -20,7 +21,7 @@ interface Place {
   job: Job;
   host: Host;
   systemId: string;
-  rootDir: string;
+  root: Root;
   base: string;
   path: string;
 }
@@ -45,13 +46,12 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
   const path = normalizePath(`${base}/${asked}`);
-  if (use.systemId !== plan.exec.systemId)
-    await refuseOutside(host, use.rootDir, await fenceFor(deps, job, use.systemId, base), path);
+  const fence = use.systemId === plan.exec.systemId ? '' : await fenceFor(deps, job, use.systemId, base);
   return {
     job,
     host,
     systemId: use.systemId,
-    rootDir: use.rootDir,
+    root: fencedRoot(use.rootDir, fence),
     base,
     path,
   };
@@ -75,11 +75,11 @@ const list = route({
   method: 'get',
   path: outputs('list'),
   handle: async (call, deps) => {
-    const { host, rootDir, path, systemId } = await placeOf(call, deps, 'list');
+    const { host, root, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
     // without paging the whole tree is listed, with it one level (jobs §1.10)
     const recurse = call.query['limit'] === undefined && paging.skip === 0;
-    const files = await listFiles(host, rootDir, path, {
+    const files = await listFiles(host, root, path, {
       recurse,
       skipUnreadable: true,
       limit: recurse || paging.limit < 0 ? 100_000 : paging.limit,
@@ -97,20 +97,20 @@ const download = route({
   method: 'get',
   path: outputs('download'),
   handle: async (call, deps) => {
-    const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
-    const found = await statPath(host, rootDir, path);
+    const { job, host, root, path, base } = await placeOf(call, deps, 'download');
+    const found = await statPath(host, root, path);
     const isDir = found.type === 'dir';
-    if (isDir && (await listFiles(host, rootDir, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
+    if (isDir && (await listFiles(host, root, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
       return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
     const name = path.split('/').at(-1) ?? job.uuid;
     if (isDir || flag('compress', call.query['compress'])) {
-      return { stream: await zipOf(host, rootDir, path), name: `${path === base ? job.uuid : name}.zip` };
+      return { stream: await zipOf(host, root, path), name: `${path === base ? job.uuid : name}.zip` };
     }
     const part = partOf(call.headers['range'], found.size);
     // a running job's file may grow while it is sent: no length is promised then
     const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
     return {
-      stream: await openRead(host, rootDir, path, part ?? undefined),
+      stream: await openRead(host, root, path, part ?? undefined),
       name,
       ...size,
       ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),
