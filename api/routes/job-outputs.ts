@@ -1,12 +1,12 @@
 import { KilimError } from '../../domain/errors.js';
-import { fenceOf } from '../../domain/files/path-rights.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
+import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { isTerminal } from '../../domain/jobs/status.js';
 import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
-import { fencedRoot, type Root } from '../../hosts/rooted.js';
-import { visibleJobFor } from '../authorize.js';
+import type { Fence, Root } from '../../hosts/rooted.js';
+import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
@@ -39,36 +39,34 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   }
   const { plan } = job;
   const isArchived = isTerminal(job.status) && job.archived;
-  const use = isArchived ? plan.archive : plan.exec;
-  const host = await deps.hosts.open({ tenant: job.tenant, ...use });
   const asked = decoded(rest);
   if (asked.split('/').includes('..'))
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
+  const use = isArchived ? plan.archive : plan.exec;
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
-  const path = normalizePath(`${base}/${asked}`);
-  const fence = use.systemId === plan.exec.systemId ? '' : await fenceFor(deps, job, use.systemId, base);
+  const { system, fence } = await outputsFor(deps.store, call.caller, job, { isArchived, base });
+  // as the worker does: where the system is now
+  const { host, port } = system;
   return {
     job,
-    host,
+    host: await deps.hosts.open({ tenant: job.tenant, ...use, host, port }),
     systemId: use.systemId,
-    root: fencedRoot(use.rootDir, fence),
+    root: { rootDir: use.rootDir, fences: [{ path: fence }, fenceOfOutputs(plan, isArchived, base)] },
     base,
-    path,
+    path: normalizePath(`${base}/${asked}`),
   };
 }
 
-/** Where the archive is not the owner's own system, its links lead no further than what was granted to him, or the archive. */
-async function fenceFor(
-  { store }: ApiDeps,
-  { tenant, owner }: Job,
-  systemId: string,
-  base: string,
-): Promise<string> {
-  const system = await store.systems.find(tenant, systemId);
-  if (!system) return base;
-  const isAdmin = await store.users.isAdmin(tenant, owner);
-  const use = { system, user: owner, isAdmin, path: base, level: 'READ' as const };
-  return (await fenceOf(use, (resource) => store.grants.levels(tenant, resource, owner))) ?? base;
+/**
+ * No link leads out of the outputs. On the execution system the job itself may have put a link where its directories
+ * were, so these count by their names.
+ */
+function fenceOfOutputs(plan: JobPlan, isArchived: boolean, base: string): Fence {
+  if (isArchived && plan.archive.systemId !== plan.exec.systemId) return { path: base };
+  const execDir = normalizePath(plan.execSystemExecDir);
+  if (!`${base}/`.startsWith(`${execDir}/`)) return { path: base, own: isArchived ? 0 : 1 };
+  const names = (path: string): number => path.split('/').filter(Boolean).length;
+  return { path: base, own: names(base) - names(execDir) + 1 };
 }
 
 const list = route({

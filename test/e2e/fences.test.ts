@@ -76,5 +76,17 @@ describe.runIf(part('vm-ssh') && part('store-ssh'))(
       expect(readdirSync(secret)).toEqual(['authorized_keys']);
       expect(readFileSync(join(secret, 'authorized_keys'), 'utf8')).toBe('those of alice');
     });
+
+    it('shows nothing of the system through a link in its outputs, and nothing at all once the right is taken back', async () => {
+      const script = 'cd output; echo mine > mine; ln -s "$HOME" r';
+      const { uuid } = await ended(script, { archiveSystemId: 'vm', archiveSystemDir: undefined, archiveMode: 'NEVER' }); // prettier-ignore
+      const read = async (path: string) => {
+        const said = await kilim.call('GET', `/v3/jobs/${uuid}/output/list/${path}`, undefined, 'bob');
+        return said.status;
+      };
+      expect([await read(''), await read('mine'), await read('r'), await read('r/.ssh')]).toEqual([200, 200, 403, 403]); // prettier-ignore
+      await permit('/v3/systems/perms/vm/user/bob/revoke', { permissions: ['READ', 'EXECUTE'] });
+      expect([await read(''), await read('mine'), await read('r')]).toEqual([403, 403, 403]);
+    });
   },
 );
