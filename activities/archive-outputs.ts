@@ -2,15 +2,16 @@ import { compileFilter } from '../domain/glob.js';
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
-import { listNames, removePath } from '../hosts/files.js';
+import { removePath } from '../hosts/change-files.js';
+import { listNames } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
 import { moveTree } from '../hosts/move-tree.js';
-import { copyTree } from '../hosts/transfer.js';
+import { copyTree, type Copied } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
-import { refuseForeignArchive } from './path-fence.js';
+import { archiveRoot } from './path-fence.js';
 import type { Progress } from './progress.js';
-import { untilShown, wayOut, type NodeDir } from './transfer-node.js';
+import { nodeRoot, untilShown, wayOut, type NodeDir } from './transfer-node.js';
 
 /**
  * Copies what the filters select, and the launch script, to the archive system (specification: jobs §8).
@@ -28,6 +29,7 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
     if (
       error instanceof KilimError &&
       [
+        'NOT_AUTHORIZED',
         'PATH_NOT_FOUND',
         'PATH_INVALID',
         'REMOTE_ACCESS_DENIED',
@@ -47,17 +49,26 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
 async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report }: Progress): Promise<void> {
   const sameHost = plan.archive.systemId === plan.exec.systemId;
   const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
-  await refuseForeignArchive(deps, plan, to);
-  const toRoot = plan.archive.rootDir;
-  const common = { from, fromRoot: plan.exec.rootDir, to, toRoot, sameHost, signal, onProgress: report };
+  const { root: toRoot, isForeign: dropsLinks } = await archiveRoot(deps, plan);
+  const common = {
+    from,
+    fromRoot: plan.exec.rootDir,
+    to,
+    toRoot,
+    sameHost,
+    dropsLinks,
+    signal,
+    onProgress: report,
+  };
   const filter = plan.archivesInPlace ? [] : await selected(from, plan);
   if (filter?.length !== 0) {
-    await copyTree({
+    const copied = await copyTree({
       ...common,
       fromPath: plan.execSystemOutputDir,
       toPath: plan.archiveSystemDir,
       ...(filter ? { filter } : {}),
     });
+    await tellLeftOut(deps, plan, copied);
   }
   const isThere = sameHost && plan.archiveSystemDir === plan.execSystemExecDir;
   if (plan.archiveFilter.includeLaunchFiles && !isThere) {
@@ -77,9 +88,9 @@ async function throughNode(
   { use, dir }: NodeDir,
   { signal, report }: Progress,
 ): Promise<void> {
-  const { rootDir } = use;
+  const root = nodeRoot(use.rootDir, dir);
   const filter = await selected(host, plan);
-  const toNode = { host, rootDir, toPath: dir, signal };
+  const toNode = { host, fromRoot: plan.exec.rootDir, toRoot: root, toPath: dir, signal };
   await moveTree({ ...toNode, fromPath: plan.execSystemOutputDir, ...(filter ? { filter } : {}) });
   if (plan.archiveFilter.includeLaunchFiles)
     await moveTree({ ...toNode, fromPath: plan.execSystemExecDir, filter: ['tapisjob.sh'] });
@@ -89,22 +100,38 @@ async function throughNode(
     { host, id: plan.exec.systemId },
     { host: from, id: use.systemId },
   ];
-  await untilShown('outputs', exec, node, rootDir, dir, signal);
+  await untilShown('outputs', exec, node, root, dir, signal);
   const sameHost = plan.archive.systemId === use.systemId;
   const to = sameHost ? from : await deps.openHost(plan.tenant, plan.archive);
-  await refuseForeignArchive(deps, plan, to);
-  await copyTree({
+  const { root: toRoot, isForeign: dropsLinks } = await archiveRoot(deps, plan);
+  const copied = await copyTree({
     from,
-    fromRoot: rootDir,
+    fromRoot: root,
     fromPath: dir,
     to,
-    toRoot: plan.archive.rootDir,
+    toRoot,
     toPath: plan.archiveSystemDir,
     sameHost,
+    dropsLinks,
     signal,
     onProgress: report,
   });
-  await removePath(from, rootDir, dir);
+  await tellLeftOut(deps, plan, copied);
+  await removePath(from, root, dir);
+}
+
+/** The history says what is not in the archive, and why. */
+async function tellLeftOut({ store }: Deps, { uuid, archive }: JobPlan, { leftOut }: Copied): Promise<void> {
+  if (!leftOut) return;
+  const { count, names } = leftOut;
+  const message =
+    `${count} of the outputs did not stay in the archive on ${archive.systemId}: links that lead out of the directory ` +
+    `that may be used there, and what is neither a file, a directory nor a link. The first: ${names}`;
+  await store.jobs.addEvent(uuid, 'JOB_ARCHIVE_TRANSACTION_ID', 'COMPLETED', {
+    transferStatus: 'COMPLETED',
+    leftOut: count,
+    message,
+  });
 }
 
 /** The files and links to archive, relative to the output directory; null for all of it. */

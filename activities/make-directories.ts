@@ -1,7 +1,7 @@
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { makeDirs } from '../hosts/files.js';
+import { makeDirs } from '../hosts/change-files.js';
 import type { Deps } from './deps.js';
-import { refuseForeignArchive } from './path-fence.js';
+import { archiveRoot } from './path-fence.js';
 import { inputsToStage } from './stage-inputs.js';
 import { wayIn, wayOut } from './transfer-node.js';
 
@@ -18,8 +18,8 @@ export async function makeDirectories(deps: Deps, uuid: string): Promise<void> {
   if (plan.dtn) await makeDirs(await openHost(plan.tenant, plan.dtn), plan.dtn.rootDir, node);
   if (archivesElsewhere(plan)) {
     const host = await openHost(plan.tenant, plan.archive);
-    await refuseForeignArchive(deps, plan, host);
-    await makeDirs(host, plan.archive.rootDir, [plan.archiveSystemDir]);
+    const { root } = await archiveRoot(deps, plan);
+    await makeDirs(host, root, [plan.archiveSystemDir]);
   }
 }
 

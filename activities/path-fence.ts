@@ -2,8 +2,7 @@ import { KilimError } from '../domain/errors.js';
 import { fenceOf } from '../domain/files/path-rights.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { System } from '../domain/systems/system.js';
-import { refuseOutside } from '../hosts/files.js';
-import type { Host } from '../hosts/host.js';
+import { fencedRoot, type Root } from '../hosts/rooted.js';
 import type { Deps } from './deps.js';
 
 interface Use {
@@ -33,15 +32,23 @@ export async function fenceFor({ store }: Deps, plan: JobPlan, use: Use): Promis
   return fence;
 }
 
+/** Where a job may archive to. */
+export interface ArchiveRoot {
+  root: Root;
+  /** The system is not the job's owner's own: links that lead out of the root do not stay there. */
+  isForeign: boolean;
+}
+
 /**
- * Refuses an archive directory on another system that the job's owner may not write to, or that a link leads out of what
- * was granted to him.
- * @throws KilimError TRANSFER_FAILED, NOT_AUTHORIZED, HOST_*
+ * The root of the archive directory: on another system than the execution system what was granted to the job's owner, or to
+ * the grantor of a shared application.
+ * @throws KilimError TRANSFER_FAILED where the job's owner may not write there
  */
-export async function refuseForeignArchive(deps: Deps, plan: JobPlan, to: Host): Promise<void> {
-  if (plan.archive.systemId === plan.exec.systemId) return;
-  const system = await deps.store.systems.find(plan.tenant, plan.archive.systemId);
-  if (!system) return; // opening its host has said so
+export async function archiveRoot(deps: Deps, plan: JobPlan): Promise<ArchiveRoot> {
+  const { rootDir, systemId } = plan.archive;
+  const system = await deps.store.systems.find(plan.tenant, systemId);
+  const isForeign = system?.owner !== plan.owner;
+  if (!system || systemId === plan.exec.systemId) return { root: rootDir, isForeign };
   const isGrantors = plan.sharedAppCtxAttribs.includes('SAC_ARCHIVE_SYSTEM_DIR');
   const fence = await fenceFor(deps, plan, {
     system,
@@ -49,5 +56,5 @@ export async function refuseForeignArchive(deps: Deps, plan: JobPlan, to: Host):
     level: 'MODIFY',
     grantor: isGrantors ? plan.sharedAppCtx : null,
   });
-  await refuseOutside(to, plan.archive.rootDir, fence, plan.archiveSystemDir);
+  return { root: fencedRoot(rootDir, fence), isForeign };
 }

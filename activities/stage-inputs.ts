@@ -1,13 +1,14 @@
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
-import { makeDirs, refuseOutside, removePath } from '../hosts/files.js';
+import { makeDirs, removePath } from '../hosts/change-files.js';
 import { moveTree } from '../hosts/move-tree.js';
+import { fencedRoot, type Root } from '../hosts/rooted.js';
 import { copyTree, fetchHttp } from '../hosts/transfer.js';
 import type { Deps } from './deps.js';
 import type { Progress } from './progress.js';
 import { systemOf } from './source-system.js';
-import { untilShown, wayIn, type NodeDir } from './transfer-node.js';
+import { nodeRoot, untilShown, wayIn, type NodeDir } from './transfer-node.js';
 
 /**
  * Brings every input to the execution system, one after the other, where the job wants it through its transfer node;
@@ -51,10 +52,16 @@ const applicationArchive = (plan: JobPlan): PlannedInput[] => {
 const relative = (inputDir: string, execDir: string): string => (inputDir === execDir ? '' : `//${execDir}/`);
 
 /** The application itself goes to the exec dir, past the node where that is not the input directory. */
-function destination(plan: JobPlan, { targetPath }: PlannedInput): { use: SystemUse; toPath: string } {
-  if (targetPath.startsWith('//')) return { use: plan.exec, toPath: targetPath };
-  const { use, dir } = wayIn(plan) ?? { use: plan.exec, dir: plan.execSystemInputDir };
-  return { use, toPath: `${dir}/${targetPath}` };
+function destination(
+  plan: JobPlan,
+  { targetPath }: PlannedInput,
+): { use: SystemUse; root: Root; toPath: string } {
+  const { exec } = plan;
+  if (targetPath.startsWith('//')) return { use: exec, root: exec.rootDir, toPath: targetPath };
+  const node = wayIn(plan);
+  if (!node) return { use: exec, root: exec.rootDir, toPath: `${plan.execSystemInputDir}/${targetPath}` };
+  const { use, dir } = node;
+  return { use, root: nodeRoot(use.rootDir, dir), toPath: `${dir}/${targetPath}` };
 }
 
 async function takeFromNode(
@@ -63,20 +70,21 @@ async function takeFromNode(
   { use, dir }: NodeDir,
   { signal }: Progress,
 ): Promise<void> {
-  const { rootDir } = use;
+  const root = nodeRoot(use.rootDir, dir);
   const from = { host: await deps.openHost(plan.tenant, use), id: use.systemId };
   const to = { host: await deps.openHost(plan.tenant, plan.exec), id: plan.exec.systemId };
-  await makeDirs(from.host, rootDir, [dir]); // a try before this one may have been through
-  await untilShown('inputs', from, to, rootDir, dir, signal);
-  await moveTree({ host: to.host, rootDir, fromPath: dir, toPath: plan.execSystemInputDir, signal });
-  await removePath(to.host, rootDir, dir);
+  await makeDirs(from.host, root, [dir]); // a try before this one may have been through
+  await untilShown('inputs', from, to, root, dir, signal);
+  const into = { toRoot: plan.exec.rootDir, toPath: plan.execSystemInputDir };
+  await moveTree({ host: to.host, fromRoot: root, fromPath: dir, ...into, signal });
+  await removePath(to.host, root, dir);
 }
 
 async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: Progress): Promise<void> {
-  const { use, toPath } = destination(plan, input);
+  const { use, root, toPath } = destination(plan, input);
   const common = {
     to: await deps.openHost(plan.tenant, use),
-    toRoot: use.rootDir,
+    toRoot: root,
     toPath,
     signal: progress.signal,
     onProgress: progress.report,
@@ -88,11 +96,10 @@ async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: P
     }
     const source = await systemOf(deps, plan, input);
     const from = await deps.openHost(plan.tenant, source.use);
-    await refuseOutside(from, source.use.rootDir, source.fence, source.path);
     await copyTree({
       ...common,
       from,
-      fromRoot: source.use.rootDir,
+      fromRoot: fencedRoot(source.use.rootDir, source.fence),
       fromPath: source.path,
       sameHost: source.use.systemId === use.systemId,
     });

@@ -6,8 +6,8 @@ import { dropEnv, envFileOf, envLinkOf, ledgerDir } from '../domain/jobs/ledger.
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { isDiskFull, lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { makingDirs, makingFault } from '../hosts/change-files.js';
 import type { Host } from '../hosts/host.js';
-import { makingDirs, makingFault } from '../hosts/files.js';
 import type { Preparation } from '../runtimes/runtime.js';
 import type { Deps } from './deps.js';
 import { makesThemAlong, ownDirs } from './make-directories.js';
@@ -81,7 +81,7 @@ const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Pr
     ') < /dev/null; code=$?',
     // values of the environment stay only where the launch will need them
     '[ $code -eq 0 ] || { rm -f "$new.env" "$new.sh"; exit $code; }',
-    `mv -f "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && mv -f "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
+    `mv -fT "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && mv -fT "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
   ].join('\n'),
   stdin: Buffer.concat([envFile, script]),
   parse: (reply) => {

@@ -2,6 +2,7 @@ import { KilimError } from '../domain/errors.js';
 import type { JobPlan, SystemUse } from '../domain/jobs/job-plan.js';
 import type { Host } from '../hosts/host.js';
 import { awaitFiles, countFiles } from '../hosts/move-tree.js';
+import type { Root } from '../hosts/rooted.js';
 
 /** Where a job's data lies on its way: the same directory on the transfer node and on the execution host. */
 export interface NodeDir {
@@ -18,6 +19,12 @@ export const wayIn = ({ dtn, uuid }: JobPlan): NodeDir | null =>
 export const wayOut = ({ dtn, uuid }: JobPlan): NodeDir | null =>
   dtn && dtn.outputDir !== null ? { use: dtn, dir: `${dtn.outputDir}/${uuid}` } : null;
 
+/** Others may write beside a job's directory of the node: it is no link to the files of another one. */
+export const nodeRoot = (rootDir: string, dir: string): Root => ({
+  rootDir,
+  fences: [{ path: dir, own: 1 }],
+});
+
 interface Side {
   host: Host;
   /** Of the system. */
@@ -32,16 +39,16 @@ export async function untilShown(
   what: 'inputs' | 'outputs',
   from: Side,
   to: Side,
-  rootDir: string,
+  root: Root,
   dir: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const expected = await countFiles(from.host, rootDir, dir, signal);
-  await awaitFiles(to.host, rootDir, dir, expected, signal).catch((error: unknown) => {
+  const expected = await countFiles(from.host, root, dir, signal);
+  await awaitFiles(to.host, root, dir, expected, signal).catch((error: unknown) => {
     if (!(error instanceof KilimError) || error.code !== 'PATH_NOT_FOUND') throw error;
     throw new KilimError(
       'TRANSFER_FAILED',
-      `The ${what} are in ${dir} of ${from.id}, but ${to.id} does not show them there: both must have the same files below ${rootDir}.`,
+      `The ${what} are in ${dir} of ${from.id}, but ${to.id} does not show them there: both must have the same files below their rootDir.`,
     );
   });
 }

@@ -97,6 +97,14 @@ async function isAllowed(
   return held.includes(level) || (level === 'READ' && held.includes('MODIFY'));
 }
 
+/** @throws KilimError SYSTEM_NOT_FOUND also where it is deleted or disabled (platform §5.8) */
+async function usableSystem(store: Store, { tenant }: Caller, id: string): Promise<System> {
+  const system = await store.systems.find(tenant, id);
+  if (!system || system.deleted || !system.enabled)
+    throw new KilimError('SYSTEM_NOT_FOUND', `The system ${id} was not found or is not enabled.`);
+  return system;
+}
+
 /**
  * May the caller use a path of the system? (platform §5.8) `fence` is the path that was granted to him and that no link may
  * lead out of: all of the system for its owner.
@@ -109,9 +117,7 @@ export async function pathFor(
   path: string,
   level: 'READ' | 'MODIFY',
 ): Promise<{ system: System; fence: string }> {
-  const system = await store.systems.find(caller.tenant, systemId);
-  if (!system || system.deleted || !system.enabled)
-    throw new KilimError('SYSTEM_NOT_FOUND', `The system ${systemId} was not found or is not enabled.`);
+  const system = await usableSystem(store, caller, systemId);
   const fence = await fenceOf({ system, ...caller, path, level }, (resource) =>
     store.grants.levels(caller.tenant, resource, caller.user),
   );
@@ -139,6 +145,35 @@ export async function visibleJobFor(store: Store, caller: Caller, uuid: string):
   const job = await jobFor(store, caller, uuid);
   if (!job.visible) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`, { name: uuid });
   return job;
+}
+
+/**
+ * The system on which a job's outputs are, where the job's owner may still read them: in a shared application context the
+ * grantor, on the execution system with the right to run jobs there too (specification: jobs §1.10, §11.3; platform §5.8).
+ * It is asked at each read, as a right may have been taken back since the job ran. `fence` is as that of `pathFor`.
+ * @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED
+ */
+export async function outputsFor(
+  store: Store,
+  caller: Caller,
+  { plan }: Job,
+  { isArchived, base }: { isArchived: boolean; base: string },
+): Promise<{ system: System; fence: string }> {
+  const { tenant, sharedAppCtx, sharedAppCtxAttribs } = plan;
+  const { systemId } = isArchived ? plan.archive : plan.exec;
+  const shared = isArchived
+    ? ['SAC_ARCHIVE_SYSTEM_ID', 'SAC_ARCHIVE_SYSTEM_DIR']
+    : ['SAC_EXEC_SYSTEM_ID', 'SAC_EXEC_SYSTEM_OUTPUT_DIR'];
+  const isGrantors = shared.every((one) => sharedAppCtxAttribs.includes(one));
+  const user = (isGrantors ? sharedAppCtx : null) ?? plan.owner;
+  const isAdmin = caller.isAdmin || (user === plan.owner && (await store.users.isAdmin(tenant, user)));
+  const reader = { tenant, user, isAdmin };
+  if (systemId === plan.exec.systemId) {
+    const system = await usableSystem(store, reader, systemId);
+    const mayRun = await isAllowed(store, reader, system.owner, `system:${systemId}`, 'EXECUTE');
+    if (mayRun) return { system, fence: '' };
+  }
+  return pathFor(store, reader, systemId, base, 'READ');
 }
 
 /** The login name on a system for a Tapis user (platform §3.3). */

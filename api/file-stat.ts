@@ -1,18 +1,17 @@
-import { joinRoot } from '../domain/files/path.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
-import { fileFault, rooted } from '../hosts/files.js';
+import { absolute, fileFault, rooted, type Root } from '../hosts/rooted.js';
 
 const FORMAT = '%U\\t%G\\t%u\\t%g\\t%s\\t%A\\t%X\\t%Y\\t%F';
 
 /** What `stat` says of one path (specification: platform §5.3, FileStatInfo). */
 export const statInfo = (
-  rootDir: string,
+  root: Root,
   path: string,
   followLinks: boolean,
 ): RemoteCommand<Record<string, unknown>> => ({
   line: [
-    ...rooted(rootDir, path),
+    ...rooted(root, path),
     '[ -e "$path" ] || [ -L "$path" ] || exit 66',
     `stat ${followLinks ? '-L ' : ''}--printf=${quote(FORMAT)} -- "$path"`,
   ].join('\n'),
@@ -21,7 +20,7 @@ export const statInfo = (
     const [, , uid, gid, size, perms = '', accessed, modified, kind = ''] = reply.stdout.split('\t');
     const instant = (seconds: string | undefined): string => new Date(Number(seconds) * 1000).toISOString();
     return {
-      absolutePath: joinRoot(rootDir, path),
+      absolutePath: absolute(root, path),
       uid: Number(uid),
       gid: Number(gid),
       size: Number(size),

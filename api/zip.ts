@@ -5,10 +5,11 @@ import tar from 'tar-stream';
 
 import { fileFault, tarOf } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
+import type { Root } from '../hosts/rooted.js';
 
 /** A directory or file as a zip stream: the host sends tar, this process packs it again without touching its disk. */
-export async function zipOf(host: Host, rootDir: string, path: string): Promise<Readable> {
-  const source = await host.stream(tarOf(host, rootDir, path));
+export async function zipOf(host: Host, root: Root, path: string): Promise<Readable> {
+  const source = await host.stream(tarOf(root, path));
   source.stdin.end();
   const archive = new ZipArchive({ zlib: { level: 1 } });
   const out = new PassThrough();
@@ -16,7 +17,8 @@ export async function zipOf(host: Host, rootDir: string, path: string): Promise<
   archive.on('error', (error: Error) => out.destroy(error));
   const entries = tar.extract();
   entries.on('entry', (header, stream, next) => {
-    const name = header.name.replace(/^\.\/|\/$/g, '');
+    const isBelow = header.name.startsWith('./');
+    const name = isBelow ? header.name.replace(/^\.\/|\/$/g, '') : (path.split('/').findLast(Boolean) ?? '');
     if (header.type !== 'file' || name === '') {
       stream.resume();
       stream.on('end', next);

@@ -3,16 +3,17 @@ import { Transform } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
 import type { Reply } from '../domain/remote-command.js';
+import { enteringFolder, IN_THE_WAY, privateName } from './enter.js';
 import type { Host } from './host.js';
 import { join } from './join.js';
-import { fileFault, rooted } from './rooted.js';
+import { absolute, fileFault, opening, rooted, type Root } from './rooted.js';
 
 export interface BigFile {
   from: Host;
-  fromRoot: string;
+  fromRoot: Root;
   fromPath: string;
   to: Host;
-  toRoot: string;
+  toRoot: Root;
   toPath: string;
   signal: AbortSignal;
   onProgress: (bytes: number, files: number) => void;
@@ -36,30 +37,26 @@ const SUM =
  */
 export async function copyBigFile(file: BigFile): Promise<void> {
   const { from, to, fromPath, toPath, size, signal } = file;
-  const identity = [from.name, file.fromRoot, fromPath, size, file.modified].join('\n');
-  const part = `.kilim-part-${createHash('sha256').update(identity).digest('hex').slice(0, 24)}`;
-  const there = [...rooted(file.toRoot, toPath), `folder=$(dirname -- "$path"); part=$folder/${part}`];
-  const here = rooted(file.fromRoot, fromPath);
+  const identity = [from.name, absolute(file.fromRoot, fromPath), toPath, size, file.modified].join('\n');
+  const kept = privateName(`part-${createHash('sha256').update(identity).digest('hex').slice(0, 24)}`);
+  const there = [...enteringFolder(file.toRoot, toPath), ...inKept(kept)];
+  const here = [...rooted(file.fromRoot, fromPath), opening];
   const ask = (host: Host, lines: string[], path: string): Promise<string> =>
     host.run(
       { line: lines.join('\n'), timeoutSeconds: SUMMING_SECONDS, parse: (reply) => said(reply, path) },
       { signal },
     );
 
-  const prepare = [
-    '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
-    'mkdir -p -- "$folder" || exit',
-    'if [ -f "$part" ]; then stat -c %s -- "$part"; else echo 0; fi',
-  ];
+  const prepare = ['if [ -f ./part ]; then stat -c %s ./part; else echo 0; fi'];
   let offset = Number(await ask(to, [...there, ...prepare], toPath));
   if (offset > 0) {
-    const head = (name: string): string => `${SUM}\nhead -c ${offset} -- "$${name}" | sum256`;
+    const head = (file: string): string => `${SUM}\nhead -c ${offset} ${file} | sum256`;
     const sums = await Promise.all([
-      ask(from, [...here, head('path')], fromPath),
-      ask(to, [...there, head('part')], toPath),
+      ask(from, [...here, head('')], fromPath),
+      ask(to, [...there, head('./part')], toPath),
     ]);
     if (offset > size || sums[0] !== sums[1]) {
-      await ask(to, [...there, 'rm -f -- "$part"'], toPath);
+      await ask(to, [...there, 'rm -f ./part'], toPath);
       offset = 0;
     }
   }
@@ -68,23 +65,21 @@ export async function copyBigFile(file: BigFile): Promise<void> {
     {
       host: from,
       path: fromPath,
-      script: [...here, ...summing(`tail -c +${offset + 1} -- "$path" |`, '')].join('\n'),
+      script: [...here, ...summing(`tail -c +${offset + 1} |`, '')].join('\n'),
     },
-    { host: to, path: toPath, script: [...there, ...summing('', '>> "$part"')].join('\n') },
+    { host: to, path: toPath, script: [...there, ...summing('', '>> ./part')].join('\n') },
     counting(offset, file.onProgress),
     signal,
   );
   const sent = sumIn(ends.source.stderr);
+  const drop = 'rm -f ./part; cd ..; rmdir -- "./$kept"; echo differs';
   const finish = [
-    `[ "$(stat -c %s -- "$part")" = ${size} ] || { rm -f -- "$part"; echo differs; exit 0; }`,
-    `chmod ${file.mode} -- "$part"; touch -d @${file.modified} -- "$part"; mv -fT -- "$part" "$path"`,
+    `[ "$(stat -c %s ./part)" = ${size} ] || { ${drop}; exit 0; }`,
+    `chmod ${file.mode} ./part; touch -d @${file.modified} ./part; mv -fT -- ./part "../$name" || exit`,
+    'cd .. && rmdir -- "./$kept"',
   ];
   const isSame = sent !== null && sent === sumIn(ends.target.stderr);
-  const verdict = await ask(
-    to,
-    [...there, ...(isSame ? finish : ['rm -f -- "$part"; echo differs'])],
-    toPath,
-  );
+  const verdict = await ask(to, [...there, ...(isSame ? finish : [drop])], toPath);
   if (verdict !== '')
     throw new KilimError(
       'TRANSFER_FAILED',
@@ -92,6 +87,14 @@ export async function copyBigFile(file: BigFile): Promise<void> {
     );
   file.onProgress(size, 1);
 }
+
+/** What came of a file is kept in a directory that is this account's alone, and no link. */
+const inKept = (kept: string): string[] => [
+  IN_THE_WAY,
+  `kept=${kept}; [ -d "./$kept" ] || mkdir -m 700 -- "./$kept" || exit`,
+  'into "$kept"; [ -O . ] || { echo "$kept is of another account" >&2; exit 1; }',
+  '[ ! -L ./part ] || rm -f ./part',
+];
 
 const said = (reply: Reply, path: string): string => {
   if (reply.exitCode !== 0) throw fileFault(reply, path);

@@ -1,10 +1,12 @@
+import { inPrivate, MERGING, movingIn, privateName, WALKING } from './enter.js';
 import type { Host } from './host.js';
-import { fileFault, MISSING, rooted, rootedAll } from './rooted.js';
+import { fileFault, MISSING, rooted, rootedAll, type Root } from './rooted.js';
 
 export interface MoveTree {
   host: Host;
-  rootDir: string;
+  fromRoot: Root;
   fromPath: string;
+  toRoot: Root;
   /** Made where it is missing; what has the same name there is replaced, directories are merged. */
   toPath: string;
   /** Files relative to fromPath; absent: everything. */
@@ -17,15 +19,19 @@ export interface MoveTree {
  * @throws KilimError PATH_NOT_FOUND, HOST_*, DISK_FULL, REMOTE_ACCESS_DENIED
  */
 export async function moveTree(move: MoveTree): Promise<void> {
-  const { host, rootDir, fromPath, toPath, filter, signal } = move;
+  const { host, fromRoot, fromPath, toRoot, toPath, filter, signal } = move;
   await host.run(
     {
       line: [
-        ...rootedAll([toPath, fromPath].map((path) => ({ rootDir, path }))),
-        'target=${paths[0]} path=${paths[1]}',
-        `[ -d "$path" ] || exit ${MISSING}`,
-        'mkdir -p -- "$target" && cd -- "$path" || exit',
-        ...(filter ? LISTED : ALL),
+        ...rootedAll([
+          { root: toRoot, path: toPath },
+          { root: fromRoot, path: fromPath },
+        ]),
+        ...WALKING,
+        `here=\${reals[1]}; [ -d "$here" ] || exit ${MISSING}`,
+        'cd -P -- "$here" || exit; really; exec 8< .',
+        'enter "${reals[0]}"',
+        ...(filter ? listed() : ALL),
       ].join('\n'),
       ...(filter ? { stdin: Buffer.from(filter.map((file) => `./${file}\0`).join('')) } : {}),
       timeoutSeconds: 12 * 3600,
@@ -37,34 +43,27 @@ export async function moveTree(move: MoveTree): Promise<void> {
   );
 }
 
-// whole directories where nothing is in the way; a program for each file would take seconds
-const ALL = [
-  'shopt -s dotglob nullglob',
-  'move() {',
-  '  local one away=()',
-  '  for one in "$1"/*; do',
-  '    if [ -d "$one" ] && [ ! -L "$one" ] && [ -d "$2/${one##*/}" ]; then move "$one" "$2/${one##*/}" || return',
-  '    else away+=("$one"); fi',
-  '  done',
-  '  [ ${#away[@]} -eq 0 ] || printf \'%s\\0\' "${away[@]}" | xargs -0 mv -f -t "$2" --',
-  '}',
-  'move . "$target"',
-];
+const ALL = [...MERGING, 'merge /proc/self/fd/8'];
 
 // a link costs nothing and makes the parents; another file system gets copies
-const LISTED = [
+const listed = (): string[] => [
+  ...inPrivate(privateName()),
+  'cd -P /proc/self/fd/8 || exit',
   'mapfile -d \'\' -t list; put() { printf \'%s\\0\' "${list[@]}" | xargs -0 "$@"; }',
   '[ ${#list[@]} -eq 0 ] && exit 0',
   'mapfile -d \'\' -t list < <(for one in "${list[@]}"; do { [ -e "$one" ] || [ -L "$one" ]; } && printf \'%s\\0\' "$one"; done)',
   '[ ${#list[@]} -eq 0 ] && exit 0',
-  '{ put cp -alf --parents -t "$target" -- 2> /dev/null || put cp -af --parents -t "$target" --; } && put rm -f --',
+  'put cp -alf --parents -t "$private/tree" -- 2> /dev/null || put cp -af --parents -t "$private/tree" -- || exit',
+  'cd -P -- "$private/tree" || exit; here=$private/tree; really',
+  ...movingIn,
+  'cd -P /proc/self/fd/8 && put rm -f --',
 ];
 
 /** How many entries below a directory are no directories. */
-export const countFiles = (host: Host, rootDir: string, path: string, signal: AbortSignal): Promise<number> =>
+export const countFiles = (host: Host, root: Root, path: string, signal: AbortSignal): Promise<number> =>
   host.run(
     {
-      line: [...rooted(rootDir, path), 'find "$path/" ! -type d -printf . | wc -c'].join('\n'),
+      line: [...rooted(root, path), 'find "$path/" ! -type d -printf . | wc -c'].join('\n'),
       timeoutSeconds: 600,
       parse: (reply) => {
         if (reply.exitCode !== 0) throw fileFault(reply, path);
@@ -82,7 +81,7 @@ const PATIENCE_SECONDS = 15;
  */
 export const awaitFiles = (
   host: Host,
-  rootDir: string,
+  root: Root,
   path: string,
   expected: number,
   signal: AbortSignal,
@@ -90,7 +89,7 @@ export const awaitFiles = (
   host.run(
     {
       line: [
-        ...rooted(rootDir, path),
+        ...rooted(root, path),
         `for ((i = 0; i < ${PATIENCE_SECONDS}; i++)); do`,
         `  seen=$(find "$path/" ! -type d -printf . 2> /dev/null); [ -d "$path" ] && [ \${#seen} -ge ${expected} ] && exit 0`,
         '  sleep 1; done',

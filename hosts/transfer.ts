@@ -1,17 +1,32 @@
 import { pipeline, type Readable } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
+import { writeFile } from './change-files.js';
 import { copyBigFile, counting } from './copy-big-file.js';
+import {
+  cleaning,
+  entering,
+  enteringFolder,
+  inPrivate,
+  leftOut,
+  movingFileIn,
+  movingIn,
+  nameOf,
+  privateName,
+  removingPrivate,
+  WALKING,
+  withFolder,
+  type LeftOut,
+} from './enter.js';
 import { openUrl } from './fetch-url.js';
-import { writeFile } from './files.js';
 import type { Host } from './host.js';
 import { join } from './join.js';
-import { fileFault, rooted, rootedAll } from './rooted.js';
+import { fileFault, goingBeside, goingIn, MISSING, rooted, rootedAll, type Root } from './rooted.js';
 import { tarMeter, type Counted } from './tar-meter.js';
 
 interface To {
   to: Host;
-  toRoot: string;
+  toRoot: Root;
   /** Below toRoot; a source file goes *to* it, a source directory's content *into* it. */
   toPath: string;
   signal: AbortSignal;
@@ -20,26 +35,44 @@ interface To {
 
 export interface CopyTree extends To {
   from: Host;
-  fromRoot: string;
+  fromRoot: Root;
   fromPath: string;
   /** Both ends are one system: nothing leaves the host. */
   sameHost: boolean;
   /** Regular files relative to fromPath; absent: everything. */
   filter?: string[];
+  /** The target is another person's: links that lead out of its root do not stay. */
+  dropsLinks?: boolean;
+}
+
+export interface Copied extends Counted {
+  /** What did not stay. */
+  leftOut?: LeftOut;
 }
 
 /** From here on a single file is worth a checksum and a way to resume. */
 const BIG_BYTES = 64 * 1024 * 1024;
 
 /**
- * Copies a file or a tree. Between hosts it is one stream through this process, without touching its disk.
+ * Copies a file or a tree. Between hosts it is one stream through this process, without touching its disk. All of it
+ * comes into a private directory at the target first: nothing is written through a link (`enter.ts`).
  * Safe to repeat: what is there is replaced.
- * @throws KilimError PATH_NOT_FOUND (no source), HOST_*, DISK_FULL, REMOTE_ACCESS_DENIED, TRANSFER_FAILED
+ * @throws KilimError PATH_NOT_FOUND (no source), PATH_INVALID (a link in the way of a directory), NOT_AUTHORIZED, HOST_*,
+ * DISK_FULL, REMOTE_ACCESS_DENIED, TRANSFER_FAILED
  */
-export async function copyTree(copy: CopyTree): Promise<Counted> {
+export async function copyTree(copy: CopyTree): Promise<Copied> {
+  const early = privateName();
+  try {
+    return copy.sameHost ? await copyOnHost(copy, early) : await copyAcross(copy, early);
+  } catch (error) {
+    await sweep(copy, early);
+    throw error;
+  }
+}
+
+async function copyAcross(copy: CopyTree, early: string): Promise<Copied> {
   const { from, to, fromPath, toPath, signal } = copy;
-  const list = copy.filter ? Buffer.from(copy.filter.map((file) => `./${file}\0`).join('')) : undefined;
-  if (copy.sameHost) return copyOnHost(copy, list);
+  const list = listOf(copy);
   const file = await describe(copy);
   if (file && file.size >= BIG_BYTES) {
     await copyBigFile({ ...copy, ...file });
@@ -47,15 +80,43 @@ export async function copyTree(copy: CopyTree): Promise<Counted> {
   }
   const meter = tarMeter(copy.onProgress);
   const pack = [...rooted(copy.fromRoot, fromPath), ...(file ? PACK_FILE : packDir(list))];
-  const unpack = [...rooted(copy.toRoot, toPath), ...(file ? UNPACK_FILE : UNPACK_DIR)];
-  await join(
+  const unpack = file
+    ? [...enteringFolder(copy.toRoot, toPath), ...inPrivate(early), ...UNPACK, ...CLEAN_ALL, ...movingFileIn]
+    : [...entering(copy.toRoot, toPath), ...inPrivate(early), ...UNPACK, ...cleaning(copy.dropsLinks ?? false), ...movingIn]; // prettier-ignore
+  const { target } = await join(
     { host: from, path: fromPath, script: pack.join('\n'), stdin: list },
     { host: to, path: toPath, script: unpack.join('\n') },
     meter,
     signal,
   );
-  return meter.counted();
+  return withLeftOut(meter.counted(), target);
 }
+
+const CLEAN_ALL = cleaning(false);
+
+const listOf = ({ filter }: CopyTree): Buffer | undefined =>
+  filter && Buffer.from(filter.map((file) => `./${file}\0`).join(''));
+
+function withLeftOut(counted: Counted, reply: { stderr: string }): Copied {
+  const gone = leftOut(reply);
+  return gone ? { ...counted, leftOut: gone } : counted;
+}
+
+/** A shell that was killed removed nothing. It lies in the target of a tree, and beside the target of a file. */
+const sweep = ({ to, toRoot, toPath }: CopyTree, early: string): Promise<void> =>
+  to
+    .run({
+      line: [
+        ...rootedAll(withFolder({ root: toRoot, path: toPath })),
+        'for here in "${reals[@]}"; do [ ! -d "$here" ] || (',
+        'cd -P -- "$here" || exit; really',
+        ...removingPrivate(early),
+        '); done',
+      ].join('\n'),
+      timeoutSeconds: 10,
+      parse: () => undefined,
+    })
+    .catch(() => undefined);
 
 /** Null for a directory. */
 const describe = ({ from, fromRoot, fromPath, signal }: CopyTree) =>
@@ -63,83 +124,81 @@ const describe = ({ from, fromRoot, fromPath, signal }: CopyTree) =>
     {
       line: [
         ...rooted(fromRoot, fromPath),
-        '[ -e "$path" ] || exit 66',
+        `[ -e "$path" ] || exit ${MISSING}`,
         'if [ -d "$path" ]; then echo dir; else stat -L -c "%s %Y %a" -- "$path"; fi',
       ].join('\n'),
       parse: (reply) => {
         if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
-        const [size = '', modified, mode = ''] = reply.stdout.trim().split(' ');
-        return size === 'dir' ? null : { size: Number(size), modified: Number(modified), mode };
+        const [size = '', modified = '', mode = ''] = reply.stdout.trim().split(' ');
+        if (size === 'dir') return null;
+        // these words go into a command on the other host
+        if (![size, modified].every((word) => /^\d{1,15}$/.test(word)) || !/^[0-7]{1,5}$/.test(mode))
+          throw new KilimError(
+            'REMOTE_COMMAND_FAILED',
+            `${from.name} does not describe ${fromPath} as a file.`,
+          );
+        return { size: Number(size), modified: Number(modified), mode: mode.slice(-3) };
       },
     },
     { signal },
   );
 
 const packDir = (list: Buffer | undefined): string[] => [
-  'cd -- "$path" || exit',
+  goingIn,
   list ? 'exec tar --null --no-recursion -cf - -T -' : 'exec tar -cf - .',
 ];
 
-// -h: a link to a file is sent as the file; a name of its own inside the stream: the target may be called otherwise
-const PACK_FILE = [
-  'cd -- "$(dirname -- "$path")" || exit',
-  `exec tar -h --transform 's,.*,file,' -cf - -- "./$(basename -- "$path")"`,
-];
+// a name of its own inside the stream: the target may be called otherwise
+const PACK_FILE = [goingBeside, `exec tar --transform 's,.*,file,' -cf - -- "./\${reals[0]##*/}"`];
 
 // tar ends at the archive's end mark; the padding behind it must still be taken, or the sender's pipe breaks
-const DRAIN = 'cat > /dev/null';
-
-const UNPACK_DIR = ['mkdir -p -- "$path" && tar --no-same-owner -xf - -C "$path" || exit', DRAIN];
-
-const UNPACK_FILE = [
-  '[ -d "$path" ] && { echo "a directory is in the way" >&2; exit 65; }',
-  'dir=$(dirname -- "$path"); mkdir -p -- "$dir" || exit',
-  'tmp=$(mktemp -d -- "$dir/.kilim-XXXXXX") || exit; trap \'rm -rf -- "$tmp"\' EXIT',
-  'tar --no-same-owner -xf - -C "$tmp" || exit',
-  DRAIN,
-  '[ -e "$tmp/file" ] || { echo "nothing came" >&2; exit 1; }',
-  'mv -fT -- "$tmp/file" "$path"',
-];
+const UNPACK = ['tar --no-same-owner -xf - || exit', 'cat > /dev/null', 'fence=${fences[0]}'];
 
 const COUNT = `awk '{ files++; bytes += $1 } END { printf "%d %d", files, bytes }'`;
 
-async function copyOnHost(copy: CopyTree, list: Buffer | undefined): Promise<Counted> {
-  const counted = await copy.from.run(
+async function copyOnHost(copy: CopyTree, early: string): Promise<Copied> {
+  const { toRoot, toPath, fromRoot, fromPath } = copy;
+  const list = listOf(copy);
+  const copied = await copy.from.run(
     {
       line: [
-        ...rootedAll([
-          { rootDir: copy.toRoot, path: copy.toPath },
-          { rootDir: copy.fromRoot, path: copy.fromPath },
-        ]),
-        'target=${paths[0]} path=${paths[1]}',
-        '[ -e "$path" ] || exit 66',
-        '[ "$path" = "$target" ] && exit 0',
-        'if [ -d "$path" ]; then mkdir -p -- "$target" && cd -- "$path" || exit',
-        ...(list ? COPY_LISTED : COPY_ALL),
-        'else { [ -d "${target%/*}/" ] || mkdir -p -- "${target%/*}/"; } && cp -afL -- "$path" "$target" || exit',
-        'stat -L -c "1 %s" -- "$path"; fi',
+        ...rootedAll([...withFolder({ root: toRoot, path: toPath }), { root: fromRoot, path: fromPath }]),
+        ...WALKING,
+        `path=\${paths[2]}; [ -e "$path" ] || exit ${MISSING}`,
+        '[ "$path" = "${paths[0]}" ] && exit 0',
+        'fence=${fences[0]}',
+        'if [ -d "$path" ]; then',
+        'here=${reals[2]}; cd -P -- "$here" || exit; really; exec 8< .',
+        'enter "${reals[0]}"',
+        ...inPrivate(early),
+        ...(list ? COPY_LISTED : ['cp -a -- /proc/self/fd/8/. . || exit']),
+        ...cleaning(copy.dropsLinks ?? false),
+        `find . -type f -printf '%s\\n' | ${COUNT}`,
+        ...movingIn,
+        'else',
+        `enter "\${reals[1]}"; name=${nameOf(toPath)}; kept "$name"`,
+        ...inPrivate(early),
+        'cp -aL -- "${reals[2]}" ./file && chmod ug-s ./file && stat -c "1 %s" ./file || exit',
+        ...movingFileIn,
+        'fi',
       ].join('\n'),
       ...(list ? { stdin: list } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
-        if (reply.exitCode !== 0) throw fileFault(reply, copy.fromPath);
+        if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
         const [files, bytes] = reply.stdout.trim().split(' ').map(Number);
-        return { files: files ?? 0, bytes: bytes ?? 0 };
+        return withLeftOut({ files: files || 0, bytes: bytes || 0 }, reply);
       },
     },
     { signal: copy.signal },
   );
-  copy.onProgress(counted.bytes, counted.files);
-  return counted;
+  copy.onProgress(copied.bytes, copied.files);
+  return copied;
 }
 
-const COPY_ALL = ['  cp -af -- . "$target/" || exit', `  find . -type f -printf '%s\\n' | ${COUNT}`];
-
 const COPY_LISTED = [
-  "  mapfile -d '' -t list",
-  '  printf \'%s\\0\' "${list[@]}" | tar --null --no-recursion -cf - -T - | { tar -xf - -C "$target" && cat > /dev/null; }',
-  '  for code in "${PIPESTATUS[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
-  `  printf '%s\\0' "\${list[@]}" | xargs -0 -r stat -c %s -- | ${COUNT}`,
+  '( cd -P /proc/self/fd/8 && exec tar --null --no-recursion -cf - -T - ) | { tar -xf - && cat > /dev/null; }',
+  'for code in "${PIPESTATUS[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
 ];
 
 export interface FetchHttp extends To {
@@ -156,7 +215,7 @@ export async function fetchHttp(fetch: FetchHttp): Promise<void> {
     const body = await openUrl(url, allowPrivate, signal);
     return pipeline(body, counting(0, onProgress), () => undefined);
   };
-  await writeFile(to, toRoot, toPath, open, signal).catch((error: unknown) => {
+  await writeFile(to, { root: toRoot, path: toPath }, open, { signal }).catch((error: unknown) => {
     throw brokenBody(error, url);
   });
 }

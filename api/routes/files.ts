@@ -4,17 +4,11 @@ import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
-import {
-  listFiles,
-  makeDirs,
-  moveCopy,
-  openRead,
-  refuseOutside,
-  removePath,
-  statPath,
-} from '../../hosts/files.js';
+import { makeDirs, moveCopy, removePath } from '../../hosts/change-files.js';
+import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { rootOn } from '../../hosts/host-variable.js';
+import { fencedRoot, type Root } from '../../hosts/rooted.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
 import { loginUserOf, pathFor } from '../authorize.js';
@@ -41,6 +35,8 @@ export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: st
 interface Opened {
   host: Host;
   system: System;
+  /** The rootDir of the system, with what was granted to the caller in it. */
+  root: Root;
   path: string;
 }
 
@@ -65,8 +61,7 @@ async function openedAt(
   }
   const host = await openAs(deps, system, call.caller.user);
   const rootDir = await rootOn(host, system);
-  await refuseOutside(host, rootDir, fence, path);
-  return { host, system: { ...system, rootDir }, path };
+  return { host, system: { ...system, rootDir }, root: fencedRoot(rootDir, fence), path };
 }
 
 const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
@@ -88,14 +83,14 @@ const list = route({
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
     if (offset < 0) throw new KilimError('INVALID_REQUEST', `offset: ${offset} may not be negative`);
     const matches = matcherOf(query['pattern']);
-    const { host, system, path } = await opened(call, deps, 'ops', 'READ');
+    const { host, system, root, path } = await opened(call, deps, 'ops', 'READ');
     const all = {
       recurse: flag('recurse', query['recurse']),
       skipUnreadable: true,
       limit: matches ? 1_000_000 : Math.min(limit, 1000),
       offset: matches ? 0 : offset,
     };
-    const found = await listFiles(host, system.rootDir, path, all);
+    const found = await listFiles(host, root, path, all);
     const files = matches
       ? found.filter(({ name }) => matches(name)).slice(offset, offset + Math.min(limit, 1000))
       : found;
@@ -126,12 +121,12 @@ const content = route({
   path: below('content'),
   handle: async (call, deps): Promise<Bytes> => {
     const isZip = flag('zip', call.query['zip']);
-    const { host, system, path } = await opened(call, deps, 'content', 'READ');
-    const info = await statPath(host, system.rootDir, path);
+    const { host, system, root, path } = await opened(call, deps, 'content', 'READ');
+    const info = await statPath(host, root, path);
     const name = normalizePath(path).split('/').at(-1) || system.id;
     if (isZip)
       return {
-        stream: await zipOf(host, system.rootDir, path),
+        stream: await zipOf(host, root, path),
         name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip`,
       };
     if (info.type === 'dir')
@@ -143,14 +138,14 @@ const content = route({
     if (page) {
       const offset = (Number(page) - 1) * PAGE_BYTES;
       return {
-        stream: await openRead(host, system.rootDir, path, { offset, length: PAGE_BYTES }),
+        stream: await openRead(host, root, path, { offset, length: PAGE_BYTES }),
         name,
         isInline: true,
       };
     }
     const part = partOf(call.headers['range'], info.size);
     // what is appended meanwhile is no part of the length that is promised
-    const stream = await openRead(host, system.rootDir, path, part ?? { offset: 0, length: info.size });
+    const stream = await openRead(host, root, path, part ?? { offset: 0, length: info.size });
     return {
       stream,
       name,
@@ -170,8 +165,8 @@ const insert = route({
     if (normalizePath(targetOf(call, 'ops').path) === '') {
       throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
     }
-    const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-    await upload(call.request, host, system.rootDir, path);
+    const { host, root, path } = await opened(call, deps, 'ops', 'MODIFY');
+    await upload(call.request, host, root, path);
     return { says: `FAPI_OP_COMPLETE ${path} was written` };
   },
 });
@@ -179,8 +174,8 @@ const insert = route({
 async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string }> {
   const { path } = parseBody(MakeDirectory, await readJson(call.request));
   const { systemId } = targetOf(call, 'ops');
-  const { host, system } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
-  await makeDirs(host, system.rootDir, [path]);
+  const { host, root } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
+  await makeDirs(host, root, [path]);
   return { says: `FAPI_OP_COMPLETE ${path} was made` };
 }
 
@@ -188,10 +183,10 @@ const remove = route({
   method: 'delete',
   path: below('ops'),
   handle: async (call, deps) => {
-    const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
+    const { host, system, root, path } = await opened(call, deps, 'ops', 'MODIFY');
     if (normalizePath(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
-    await removePath(host, system.rootDir, path);
+    await removePath(host, root, path);
     await moveGrants(deps.store, system, path, null);
     return { says: `FAPI_OP_COMPLETE ${path} was deleted` };
   },
@@ -203,13 +198,18 @@ const relocate = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { operation, newPath } = parseBody(MoveCopy, call.body);
-    const { host, system, path } = await opened(call, deps, 'ops', operation === 'MOVE' ? 'MODIFY' : 'READ');
+    const { host, system, root, path } = await opened(
+      call,
+      deps,
+      'ops',
+      operation === 'MOVE' ? 'MODIFY' : 'READ',
+    );
     if (normalizePath(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
     const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
-    await refuseOutside(host, system.rootDir, fence, newPath);
-    const isInto = await statPath(host, system.rootDir, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
-    await moveCopy(host, system.rootDir, operation, path, newPath);
+    const to = { root: fencedRoot(system.rootDir, fence), path: newPath };
+    const isInto = await statPath(host, to.root, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
+    await moveCopy(host, { operation, from: { root, path }, to });
     const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;
     if (operation === 'MOVE' && normalizePath(path) !== normalizePath(landed))
       await moveGrants(deps.store, system, path, landed);
@@ -222,10 +222,10 @@ const stat = route({
   path: below('utils/linux'),
   handle: async (call, deps) => {
     const followLinks = flag('followLinks', call.query['followLinks']);
-    const { host, system, path } = await opened(call, deps, 'utils/linux', 'READ');
+    const { host, root, path } = await opened(call, deps, 'utils/linux', 'READ');
     return {
       says: `FAPI_OP_COMPLETE ${path}`,
-      result: await host.run(statInfo(system.rootDir, path, followLinks)),
+      result: await host.run(statInfo(root, path, followLinks)),
     };
   },
 });

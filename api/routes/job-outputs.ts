@@ -1,11 +1,12 @@
 import { KilimError } from '../../domain/errors.js';
-import { fenceOf } from '../../domain/files/path-rights.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
+import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { isTerminal } from '../../domain/jobs/status.js';
-import { listFiles, openRead, refuseOutside, statPath } from '../../hosts/files.js';
+import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
-import { visibleJobFor } from '../authorize.js';
+import type { Fence, Root } from '../../hosts/rooted.js';
+import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
@@ -20,7 +21,7 @@ interface Place {
   job: Job;
   host: Host;
   systemId: string;
-  rootDir: string;
+  root: Root;
   base: string;
   path: string;
 }
@@ -38,48 +39,45 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   }
   const { plan } = job;
   const isArchived = isTerminal(job.status) && job.archived;
-  const use = isArchived ? plan.archive : plan.exec;
-  const host = await deps.hosts.open({ tenant: job.tenant, ...use });
   const asked = decoded(rest);
   if (asked.split('/').includes('..'))
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
+  const use = isArchived ? plan.archive : plan.exec;
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
-  const path = normalizePath(`${base}/${asked}`);
-  if (use.systemId !== plan.exec.systemId)
-    await refuseOutside(host, use.rootDir, await fenceFor(deps, job, use.systemId, base), path);
+  const { system, fence } = await outputsFor(deps.store, call.caller, job, { isArchived, base });
+  // as the worker does: where the system is now
+  const { host, port } = system;
   return {
     job,
-    host,
+    host: await deps.hosts.open({ tenant: job.tenant, ...use, host, port }),
     systemId: use.systemId,
-    rootDir: use.rootDir,
+    root: { rootDir: use.rootDir, fences: [{ path: fence }, fenceOfOutputs(plan, isArchived, base)] },
     base,
-    path,
+    path: normalizePath(`${base}/${asked}`),
   };
 }
 
-/** Where the archive is not the owner's own system, its links lead no further than what was granted to him, or the archive. */
-async function fenceFor(
-  { store }: ApiDeps,
-  { tenant, owner }: Job,
-  systemId: string,
-  base: string,
-): Promise<string> {
-  const system = await store.systems.find(tenant, systemId);
-  if (!system) return base;
-  const isAdmin = await store.users.isAdmin(tenant, owner);
-  const use = { system, user: owner, isAdmin, path: base, level: 'READ' as const };
-  return (await fenceOf(use, (resource) => store.grants.levels(tenant, resource, owner))) ?? base;
+/**
+ * No link leads out of the outputs. On the execution system the job itself may have put a link where its directories
+ * were, so these count by their names.
+ */
+function fenceOfOutputs(plan: JobPlan, isArchived: boolean, base: string): Fence {
+  if (isArchived && plan.archive.systemId !== plan.exec.systemId) return { path: base };
+  const execDir = normalizePath(plan.execSystemExecDir);
+  if (!`${base}/`.startsWith(`${execDir}/`)) return { path: base, own: isArchived ? 0 : 1 };
+  const names = (path: string): number => path.split('/').filter(Boolean).length;
+  return { path: base, own: names(base) - names(execDir) + 1 };
 }
 
 const list = route({
   method: 'get',
   path: outputs('list'),
   handle: async (call, deps) => {
-    const { host, rootDir, path, systemId } = await placeOf(call, deps, 'list');
+    const { host, root, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
     // without paging the whole tree is listed, with it one level (jobs §1.10)
     const recurse = call.query['limit'] === undefined && paging.skip === 0;
-    const files = await listFiles(host, rootDir, path, {
+    const files = await listFiles(host, root, path, {
       recurse,
       skipUnreadable: true,
       limit: recurse || paging.limit < 0 ? 100_000 : paging.limit,
@@ -97,20 +95,20 @@ const download = route({
   method: 'get',
   path: outputs('download'),
   handle: async (call, deps) => {
-    const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
-    const found = await statPath(host, rootDir, path);
+    const { job, host, root, path, base } = await placeOf(call, deps, 'download');
+    const found = await statPath(host, root, path);
     const isDir = found.type === 'dir';
-    if (isDir && (await listFiles(host, rootDir, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
+    if (isDir && (await listFiles(host, root, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
       return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
     const name = path.split('/').at(-1) ?? job.uuid;
     if (isDir || flag('compress', call.query['compress'])) {
-      return { stream: await zipOf(host, rootDir, path), name: `${path === base ? job.uuid : name}.zip` };
+      return { stream: await zipOf(host, root, path), name: `${path === base ? job.uuid : name}.zip` };
     }
     const part = partOf(call.headers['range'], found.size);
     // a running job's file may grow while it is sent: no length is promised then
     const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
     return {
-      stream: await openRead(host, rootDir, path, part ?? undefined),
+      stream: await openRead(host, root, path, part ?? undefined),
       name,
       ...size,
       ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),

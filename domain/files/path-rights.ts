@@ -30,7 +30,8 @@ export async function fenceOf(use: PathUse, held: Held): Promise<string | null> 
 const holds = (levels: readonly string[], level: 'READ' | 'MODIFY'): boolean =>
   levels.includes(level) || (level === 'READ' && levels.includes('MODIFY'));
 
+/** The outermost first: the user may replace by a link what was granted again within it. */
 const pathAndAbove = (path: string): string[] => {
   const segments = normalizePath(path).split('/').filter(Boolean);
-  return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))].reverse();
+  return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))];
 };

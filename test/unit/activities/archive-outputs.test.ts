@@ -36,7 +36,10 @@ const archive = async (archiveSystemDir: string, excludes: string[]): Promise<vo
   }); // prettier-ignore
   const deps = {
     openHost: () => Promise.resolve(host),
-    store: { jobs: { getPlan: () => Promise.resolve(plan) } },
+    store: {
+      jobs: { getPlan: () => Promise.resolve(plan) },
+      systems: { find: () => Promise.resolve({ owner: plan.owner }) },
+    },
   } as unknown as Deps;
   await archiveOutputs(deps, 'u', { signal: new AbortController().signal, report: () => undefined });
 };

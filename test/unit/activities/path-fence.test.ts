@@ -1,16 +1,15 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 
 import type { Deps } from '../../../activities/deps.js';
-import { refuseForeignArchive } from '../../../activities/path-fence.js';
+import { archiveRoot } from '../../../activities/path-fence.js';
 import { systemOf } from '../../../activities/source-system.js';
 import type { PlannedInput } from '../../../domain/jobs/job-plan.js';
-import type { Host } from '../../../hosts/host.js';
 import { aPlan } from '../../support/a-plan.js';
 import { aSystem } from '../domain/a-plan-input.js';
 
 const OWNER = 'bob';
 
-/** Olga's system `store`, of which bob holds what is given, and a host that tells what was looked at. */
+/** Olga's system `store`, of which bob holds what is given. */
 function aWorld(held: Record<string, string[]>, admins: string[] = []) {
   const store = aSystem({ id: 'store', owner: 'olga', effectiveUserId: 'store', rootDir: '/data' });
   const deps = {
@@ -23,8 +22,7 @@ function aWorld(held: Record<string, string[]>, admins: string[] = []) {
       users: { isAdmin: (_tenant: string, user: string) => Promise.resolve(admins.includes(user)) },
     },
   } as unknown as Deps;
-  const run = vi.fn(() => Promise.resolve());
-  return { deps, host: { name: 'fake', run } as unknown as Host, run };
+  return { deps };
 }
 
 const plan = aPlan({ owner: OWNER });
@@ -51,15 +49,21 @@ it('reads it with the rights of an administrator, or of the grantor of a shared 
   await expect(systemOf(deps, plan, input('tapis://store/a', 'otto'))).rejects.toThrow('otto may not READ');
 });
 
-it('archives to another system only where its owner may write, and where no link leads out of that', async () => {
+it('archives to another system only where its owner may write, and fenced by that', async () => {
   const archive = { ...plan.archive, systemId: 'store', rootDir: '/data' };
   const elsewhere = aPlan({ owner: OWNER, archive, archiveSystemDir: '/to/here' });
-  const { deps, host, run } = aWorld({ 'system:store': ['READ'], 'files:store:to': ['MODIFY'] });
-  await refuseForeignArchive(deps, elsewhere, host);
-  expect(run).toHaveBeenCalledOnce();
-  await expect(
-    refuseForeignArchive(deps, { ...elsewhere, archiveSystemDir: '/other' }, host),
-  ).rejects.toThrow('bob may not MODIFY /other on the system store.');
-  const here = { ...elsewhere, archive: elsewhere.exec };
-  await refuseForeignArchive(deps, { ...here, archiveSystemDir: '/other' }, host);
+  const { deps } = aWorld({ 'system:store': ['READ'], 'files:store:to': ['MODIFY'] });
+  const root = { rootDir: '/data', fences: [{ path: 'to' }] };
+  expect(await archiveRoot(deps, elsewhere)).toEqual({ root, isForeign: true });
+  await expect(archiveRoot(deps, { ...elsewhere, archiveSystemDir: '/other' })).rejects.toThrow(
+    'bob may not MODIFY /other on the system store.',
+  );
+  const here = { ...elsewhere, archive: elsewhere.exec, archiveSystemDir: '/other' };
+  expect((await archiveRoot(deps, here)).root).toBe(elsewhere.exec.rootDir);
+  expect((await archiveRoot(deps, { ...elsewhere, owner: 'olga' })).isForeign).toBe(false);
+});
+
+it('fences by the outermost directory that was granted: within it the user may replace another one by a link', async () => {
+  const { deps } = aWorld({ 'system:store': ['READ'], 'files:store:a': ['MODIFY'], 'files:store:a/b': ['READ', 'MODIFY'] }); // prettier-ignore
+  expect((await systemOf(deps, plan, input('tapis://store/a/b/c'))).fence).toBe('a');
 });

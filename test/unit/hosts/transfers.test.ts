@@ -20,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { openUrl } from '../../../hosts/fetch-url.js';
-import { writeFile } from '../../../hosts/files.js';
+import { writeFile } from '../../../hosts/change-files.js';
 import { createGate } from '../../../hosts/gate.js';
 import type { Host } from '../../../hosts/host.js';
 import { join as transfer } from '../../../hosts/join.js';
@@ -67,7 +67,7 @@ const serve = async (listener: RequestListener): Promise<string> => {
 
 it('a source that fails before the host is ready fails the file, not the program', async () => {
   const source = new PassThrough();
-  const written = writeFile(aHost(200), dir, 'file', source);
+  const written = writeFile(aHost(200), { root: dir, path: 'file' }, source);
   written.catch(() => undefined);
   await sleep(50);
   source.destroy(new Error('the tab was closed'));
