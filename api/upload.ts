@@ -1,46 +1,84 @@
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { finished, type Readable } from 'node:stream';
 
-import busboy from 'busboy';
+import busboy, { type Busboy } from 'busboy';
 
 import { KilimError } from '../domain/errors.js';
 import { writeFile } from '../hosts/change-files.js';
 import type { Host } from '../hosts/host.js';
 import type { Root } from '../hosts/rooted.js';
+import { tooLate, whenIdle } from './body-limit.js';
+import type { Call } from './route.js';
+
+export interface UploadTarget {
+  host: Host;
+  root: Root;
+  path: string;
+  /** A client that sends nothing for so long is not waited for; there is no limit on the whole. */
+  idleMs: number;
+}
 
 /**
  * Streams the part `file` of a multipart body to a path. It appears under its name only when all of it has come:
- * what a broken connection left is removed.
- * @throws KilimError INVALID_REQUEST, NOT_AUTHORIZED (leaves rootDir), DISK_FULL, REMOTE_*
+ * what a broken connection left is removed. An abort ends the command on the host.
+ * @throws KilimError INVALID_REQUEST, REQUEST_TIMEOUT, NOT_AUTHORIZED (leaves rootDir), DISK_FULL, REMOTE_*
  */
-export async function upload(request: IncomingMessage, host: Host, root: Root, path: string): Promise<void> {
+export async function upload(
+  { request, bodyLimit, signal }: Pick<Call, 'request' | 'bodyLimit' | 'signal'>,
+  { host, root, path, idleMs }: UploadTarget,
+): Promise<void> {
+  bodyLimit.lift();
   let written: Promise<void> | undefined;
   const parts = partsOf(request);
-  parts.on('file', (field, stream) => {
-    if (field !== 'file' || written) {
-      stream.resume();
-      return;
-    }
-    written = writeFile(host, { root, path }, stream, { whole: () => came });
-    written.catch(() => stream.resume()); // the rest is read, so that the answer can go out
-  });
-  const came = pipeline(request, parts).catch((error: unknown) => {
-    throw new KilimError(
-      'INVALID_REQUEST',
-      `The upload is broken: ${error instanceof Error ? error.message : ''}`,
-    );
+  const came = received(request, parts, idleMs);
+  came.catch(() => undefined); // it is awaited below, and by what is written
+  parts.on('file', (field, stream: Readable) => {
+    stream.on('error', () => undefined); // an upload that breaks off breaks its parts, and `received` says it
+    if (field !== 'file' || written) return stream.resume();
+    written = writeFile(host, { root, path }, stream, { signal, whole: () => came });
+    written.catch((error: unknown) => parts.destroy(error instanceof Error ? error : new Error(String(error)))); // prettier-ignore
   });
   try {
     await came;
     if (!written)
       throw new KilimError('INVALID_REQUEST', 'file: the multipart body has no part of this name');
-  } finally {
+    await written;
+  } catch (error) {
     await written?.catch(() => undefined); // what it made is removed before the answer
+    bodyLimit.impose();
+    throw error;
   }
-  await written;
 }
 
-function partsOf({ headers }: IncomingMessage) {
+/** Resolves when all parts have come. The request itself is not destroyed where they are broken: the answer goes out on its connection. */
+const received = (request: IncomingMessage, parts: Busboy, idleMs: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const stopWatching = whenIdle(request, idleMs, () =>
+      broken(tooLate(`Nothing of the upload came for ${idleMs / 1000} s.`)),
+    );
+    const broken = (error: Error): void => {
+      stopWatching();
+      request.unpipe(parts);
+      parts.destroy(error);
+      reject(
+        error instanceof KilimError
+          ? error
+          : new KilimError('INVALID_REQUEST', `The upload is broken: ${error.message}`),
+      );
+    };
+    const gone = (): void => broken(new Error('the client has gone'));
+    request.once('aborted', gone).once('error', broken);
+    if (request.destroyed && !request.complete) return gone();
+    finished(parts, (error) => {
+      stopWatching();
+      request.off('aborted', gone).off('error', broken);
+      if (error) broken(error);
+      else resolve();
+    });
+    request.pipe(parts);
+  });
+
+function partsOf({ headers }: IncomingMessage): Busboy {
   try {
     return busboy({ headers });
   } catch (error) {

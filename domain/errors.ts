@@ -35,11 +35,14 @@ export const ERRORS = {
   APP_NOT_FOUND: { http: 404, condition: 'JOB_INVALID_DEFINITION' },
   PROFILE_NOT_FOUND: { http: 404, condition: 'JOB_INVALID_DEFINITION' },
   PATH_NOT_FOUND: { http: 404, condition: 'JOB_UNABLE_TO_STAGE_INPUTS' },
+  REQUEST_TIMEOUT: { http: 408 },
   CONFLICT: { http: 409 },
   RANGE_NOT_SATISFIABLE: { http: 416 },
   TOO_MANY_REQUESTS: { http: 429 },
   /** A user has as many records as the configuration allows. */
   TOO_MANY_RECORDS: { http: 409 },
+  /** The user's share of a host's transfers, or all of them, are under way. */
+  HOST_BUSY: { http: 503 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },

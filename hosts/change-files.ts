@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 
 import type { KilimError } from '../domain/errors.js';
-import { normalizePath } from '../domain/files/path.js';
+import { normalizeFound } from '../domain/files/path.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
 import {
   cleaning,
@@ -141,7 +141,7 @@ export const moveCopy = (host: Host, { operation, from, to }: Relocation): Promi
   });
 
 const isFence = ({ root, path }: Relocation['to']): boolean =>
-  typeof root !== 'string' && root.fences.some((fence) => normalizePath(fence.path) === normalizePath(path));
+  typeof root !== 'string' && root.fences.some((fence) => normalizeFound(fence.path) === normalizeFound(path));
 
 const MOVING = [
   `[ -z "$isFence" ] || { echo "what was granted cannot be replaced by a move" >&2; exit ${LINKED}; }`,

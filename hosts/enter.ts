@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { normalizePath } from '../domain/files/path.js';
+import { normalizeFound } from '../domain/files/path.js';
 import type { Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { LINKED, MISSING, rootAbove, rootedAll, type Root, type Spot } from './rooted.js';
@@ -55,7 +55,7 @@ export const making = (root: Root, dirs: readonly string[]): string[] => [
 ];
 
 const splitPath = (path: string): { folder: string; name: string } => {
-  const whole = normalizePath(path);
+  const whole = normalizeFound(path);
   const at = whole.lastIndexOf('/');
   return { folder: whole.slice(0, Math.max(0, at)), name: whole.slice(at + 1) || '.' };
 };

@@ -1,5 +1,5 @@
 import { KilimError } from '../domain/errors.js';
-import { joinRoot, normalizePath } from '../domain/files/path.js';
+import { joinRoot, normalizeFound } from '../domain/files/path.js';
 import { isDiskFull, lastWords, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 
@@ -83,7 +83,7 @@ export const opening =
 
 /** A word for the real path of a fence; its own names are taken as they are, so that a link there leads out of it. */
 function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string) => string): string {
-  const names = normalizePath(path).split('/').filter(Boolean);
+  const names = normalizeFound(path).split('/').filter(Boolean);
   const above = Math.max(0, names.length - own);
   const parent = ask(joinRoot(rootDir, names.slice(0, above).join('/')));
   const rest = names
@@ -96,8 +96,8 @@ function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string
 /** The root of the directory that holds `path`: what is fenced by its own name alone lies in a directory that is not. */
 export const rootAbove = (root: Root, path: string): Root => {
   const { rootDir, fences } = partsOf(root);
-  const itself = normalizePath(path);
-  return { rootDir, fences: fences.filter((fence) => normalizePath(fence.path) !== itself) };
+  const itself = normalizeFound(path);
+  return { rootDir, fences: fences.filter((fence) => normalizeFound(fence.path) !== itself) };
 };
 
 /** Turns a failed file command into the error that a user or job understands. */

@@ -2,12 +2,14 @@ import { RE2JS } from 're2js';
 
 import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
-import { normalizePath } from '../../domain/files/path.js';
+import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
 import { makeDirs, moveCopy, removePath } from '../../hosts/change-files.js';
-import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { rootOn } from '../../hosts/host-variable.js';
+import { listFiles, statPath } from '../../hosts/list-files.js';
+import { encoded, isPlain, shown } from '../../hosts/odd-bytes.js';
+import { openRead } from '../../hosts/read-files.js';
 import { fencedRoot, type Root } from '../../hosts/rooted.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
@@ -19,6 +21,7 @@ import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { readJson } from '../read-body.js';
 import { route, type Bytes, type Call, type Route } from '../route.js';
+import type { Kind } from '../transfer-turns.js';
 import { upload } from '../upload.js';
 import { zipOf } from '../zip.js';
 import { filePermissionRoutes, moveGrants } from './file-permissions.js';
@@ -51,7 +54,7 @@ async function openedAt(
     if (call.query[name] !== undefined)
       throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
   }
-  normalizePath(path);
+  normalizeFound(path);
   const { system, fence } = await pathFor(deps.store, call.caller, systemId, path, level);
   if (system.systemType !== 'LINUX') {
     throw new KilimError(
@@ -67,10 +70,16 @@ async function openedAt(
 const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
   openedAt(call, deps, targetOf(call, what), level);
 
+/**
+ * A name may hold bytes that are no text, or that none can see: the `url` of such a one is percent-encoded, and its path leads
+ * back to the file.
+ */
 export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
   ...info,
+  name: shown(info.name),
+  path: shown(info.path),
   mimeType: info.type === 'dir' ? null : 'application/octet-stream',
-  url: `tapis://${systemId}/${info.path}`,
+  url: `tapis://${systemId}/${isPlain(info.path) ? info.path : info.path.split('/').map(encoded).join('/')}`,
 });
 
 const list = route({
@@ -82,18 +91,15 @@ const list = route({
     const offset = integer('offset', query['offset'], 0);
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
     if (offset < 0) throw new KilimError('INVALID_REQUEST', `offset: ${offset} may not be negative`);
-    const matches = matcherOf(query['pattern']);
+    const keeps = matcherOf(query['pattern']);
     const { host, system, root, path } = await opened(call, deps, 'ops', 'READ');
-    const all = {
+    const files = await listFiles(host, root, path, {
       recurse: flag('recurse', query['recurse']),
       skipUnreadable: true,
-      limit: matches ? 1_000_000 : Math.min(limit, 1000),
-      offset: matches ? 0 : offset,
-    };
-    const found = await listFiles(host, root, path, all);
-    const files = matches
-      ? found.filter(({ name }) => matches(name)).slice(offset, offset + Math.min(limit, 1000))
-      : found;
+      limit: Math.min(limit, 1000),
+      offset,
+      keeps,
+    });
     return {
       says: `FAPI_OP_COMPLETE ${files.length} entries`,
       result: files.map((info) => fileRecord(info, system.id)),
@@ -123,10 +129,11 @@ const content = route({
     const isZip = flag('zip', call.query['zip']);
     const { host, system, root, path } = await opened(call, deps, 'content', 'READ');
     const info = await statPath(host, root, path);
-    const name = normalizePath(path).split('/').at(-1) || system.id;
+    const name = normalizeFound(path).split('/').at(-1) || system.id;
     if (isZip)
       return {
-        stream: await zipOf(host, root, path),
+        host,
+        open: (signal) => zipOf(host, root, path, signal),
         name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip`,
       };
     if (info.type === 'dir')
@@ -138,22 +145,30 @@ const content = route({
     if (page) {
       const offset = (Number(page) - 1) * PAGE_BYTES;
       return {
-        stream: await openRead(host, root, path, { offset, length: PAGE_BYTES }),
+        host,
+        open: (signal) => openRead(host, root, path, { part: { offset, length: PAGE_BYTES }, signal }),
         name,
         isInline: true,
       };
     }
     const part = partOf(call.headers['range'], info.size);
     // what is appended meanwhile is no part of the length that is promised
-    const stream = await openRead(host, root, path, part ?? { offset: 0, length: info.size });
+    const slice = part ?? { offset: 0, length: info.size };
     return {
-      stream,
+      host,
+      open: (signal) => openRead(host, root, path, { part: slice, signal }),
       name,
       size: part?.length ?? info.size,
       ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}),
     };
   },
 });
+
+/** A host has few places for what may take long. */
+async function atTurn(call: Call, kind: Kind, host: Host, work: () => Promise<void>): Promise<void> {
+  const leave = await call.turn(kind, host);
+  await work().finally(leave);
+}
 
 const insert = route({
   method: 'post',
@@ -166,13 +181,16 @@ const insert = route({
       throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
     }
     const { host, root, path } = await opened(call, deps, 'ops', 'MODIFY');
-    await upload(call.request, host, root, path);
+    await atTurn(call, 'transfer', host, () =>
+      upload(call, { host, root, path, idleMs: deps.config.KILIM_TRANSFER_IDLE_SECONDS * 1000 }),
+    );
     return { says: `FAPI_OP_COMPLETE ${path} was written` };
   },
 });
 
 async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string }> {
   const { path } = parseBody(MakeDirectory, await readJson(call.request));
+  normalizePath(path); // what is made gets a name that everybody can use
   const { systemId } = targetOf(call, 'ops');
   const { host, root } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
   await makeDirs(host, root, [path]);
@@ -184,9 +202,9 @@ const remove = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { host, system, root, path } = await opened(call, deps, 'ops', 'MODIFY');
-    if (normalizePath(path) === '')
+    if (normalizeFound(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
-    await removePath(host, root, path);
+    await atTurn(call, 'work', host, () => removePath(host, root, path));
     await moveGrants(deps.store, system, path, null);
     return { says: `FAPI_OP_COMPLETE ${path} was deleted` };
   },
@@ -198,20 +216,21 @@ const relocate = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { operation, newPath } = parseBody(MoveCopy, call.body);
+    normalizePath(newPath);
     const { host, system, root, path } = await opened(
       call,
       deps,
       'ops',
       operation === 'MOVE' ? 'MODIFY' : 'READ',
     );
-    if (normalizePath(path) === '')
+    if (normalizeFound(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
     const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
     const to = { root: fencedRoot(system.rootDir, fence), path: newPath };
     const isInto = await statPath(host, to.root, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
-    await moveCopy(host, { operation, from: { root, path }, to });
-    const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;
-    if (operation === 'MOVE' && normalizePath(path) !== normalizePath(landed))
+    await atTurn(call, 'work', host, () => moveCopy(host, { operation, from: { root, path }, to }));
+    const landed = isInto ? `${newPath}/${normalizeFound(path).split('/').at(-1) ?? ''}` : newPath;
+    if (operation === 'MOVE' && normalizeFound(path) !== normalizeFound(landed))
       await moveGrants(deps.store, system, path, landed);
     return { says: `FAPI_OP_COMPLETE ${operation} ${path} ${newPath}` };
   },

@@ -1,14 +1,15 @@
 import { KilimError } from '../../domain/errors.js';
-import { normalizePath } from '../../domain/files/path.js';
+import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { isTerminal } from '../../domain/jobs/status.js';
-import { listFiles, openRead, statPath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
+import { listFiles, statPath } from '../../hosts/list-files.js';
+import { openRead } from '../../hosts/read-files.js';
 import type { Fence, Root } from '../../hosts/rooted.js';
 import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
-import { decoded } from '../file-target.js';
+import { asRoute, decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
@@ -16,6 +17,7 @@ import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
 const outputs = (what: string): RegExp => new RegExp(`^/v3/jobs/([^/]+)/output/${what}(?:/(.*))?$`);
+const outputsPath = (what: string): RegExp => asRoute(outputs(what));
 
 interface Place {
   job: Job;
@@ -30,7 +32,7 @@ interface Place {
 async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
   const [pathname = ''] = (call.request.url ?? '').split('?');
   const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
-  const job = await visibleJobFor(deps.store, call.caller, uuid);
+  const job = await visibleJobFor(deps.store, call.caller, decoded(uuid));
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
     throw new KilimError(
       'INVALID_REQUEST',
@@ -53,7 +55,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
     systemId: use.systemId,
     root: { rootDir: use.rootDir, fences: [{ path: fence }, fenceOfOutputs(plan, isArchived, base)] },
     base,
-    path: normalizePath(`${base}/${asked}`),
+    path: normalizeFound(`${base}/${asked}`),
   };
 }
 
@@ -71,7 +73,7 @@ function fenceOfOutputs(plan: JobPlan, isArchived: boolean, base: string): Fence
 
 const list = route({
   method: 'get',
-  path: outputs('list'),
+  path: outputsPath('list'),
   handle: async (call, deps) => {
     const { host, root, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
@@ -80,7 +82,7 @@ const list = route({
     const files = await listFiles(host, root, path, {
       recurse,
       skipUnreadable: true,
-      limit: recurse || paging.limit < 0 ? 100_000 : paging.limit,
+      limit: recurse ? 100_000 : paging.limit,
       offset: paging.skip,
     });
     return {
@@ -93,7 +95,7 @@ const list = route({
 
 const download = route({
   method: 'get',
-  path: outputs('download'),
+  path: outputsPath('download'),
   handle: async (call, deps) => {
     const { job, host, root, path, base } = await placeOf(call, deps, 'download');
     const found = await statPath(host, root, path);
@@ -102,13 +104,18 @@ const download = route({
       return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
     const name = path.split('/').at(-1) ?? job.uuid;
     if (isDir || flag('compress', call.query['compress'])) {
-      return { stream: await zipOf(host, root, path), name: `${path === base ? job.uuid : name}.zip` };
+      return {
+        host,
+        open: (signal) => zipOf(host, root, path, signal),
+        name: `${path === base ? job.uuid : name}.zip`,
+      };
     }
     const part = partOf(call.headers['range'], found.size);
     // a running job's file may grow while it is sent: no length is promised then
     const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
     return {
-      stream: await openRead(host, root, path, part ?? undefined),
+      host,
+      open: (signal) => openRead(host, root, path, { part: part ?? undefined, signal }),
       name,
       ...size,
       ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),

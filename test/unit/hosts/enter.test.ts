@@ -15,7 +15,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { makeDirs, moveCopy, removePath, writeFile } from '../../../hosts/change-files.js';
 import { copyBigFile } from '../../../hosts/copy-big-file.js';
-import { listFiles, openRead } from '../../../hosts/files.js';
+import { listFiles } from '../../../hosts/list-files.js';
+import { openRead } from '../../../hosts/read-files.js';
 import { moveTree } from '../../../hosts/move-tree.js';
 import {
   base,

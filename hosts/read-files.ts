@@ -1,0 +1,58 @@
+import type { Readable } from 'node:stream';
+
+import { quote } from '../domain/shell.js';
+import type { Host } from './host.js';
+import { checked } from './pipes.js';
+import { goingBeside, goingIn, MISSING, opening, rooted, type Root } from './rooted.js';
+
+/**
+ * The bytes of a file, or `length` of them from `offset`. Rejects before the first byte where there is none to
+ * be had; an error after that destroys the stream. Destroying the stream ends the command.
+ */
+export async function openRead(
+  host: Host,
+  root: Root,
+  path: string,
+  { part, signal }: { part?: { offset: number; length: number } | undefined; signal?: AbortSignal } = {},
+): Promise<Readable> {
+  const slice = part
+    ? part.offset === 0
+      ? `head -c ${part.length}`
+      : `tail -c +${part.offset + 1} | head -c ${part.length}`
+    : 'cat';
+  const line = [...rooted(root, path), ...READABLE, opening, slice].join('\n');
+  const stream = await host.stream(line, signal ? { signal } : {});
+  stream.stdin.end();
+  return checked(stream, path);
+}
+
+const READABLE = [
+  `[ -e "$path" ] || exit ${MISSING}`,
+  '[ -d "$path" ] && { echo "it is a directory" >&2; exit 65; }',
+  // reading a pipe waits for a writer, without end
+  '[ -f "$path" ] || { echo "it is no regular file" >&2; exit 65; }',
+  '[ -r "$path" ] || { echo "Permission denied" >&2; exit 1; }',
+];
+
+/**
+ * A tar stream for zip downloads, which know no links: each name of a file has its bytes. The entries of a directory begin
+ * with `./`; a single file has the name that it has where the links to it lead. A directory with more than `most` files is
+ * refused before the first byte.
+ */
+export const tarOf = (root: Root, path: string, most: number): string =>
+  [
+    ...rooted(root, path),
+    `[ -e "$path" ] || exit ${MISSING}`,
+    `if [ -d "$path" ]; then ${goingIn}`,
+    `[ "$(find . ! -type d -printf . 2> /dev/null | head -c ${most + 1} | wc -c)" -le ${most} ] || { echo "it has more than ${most} files, which is the most that a zip takes" >&2; exit 65; }`,
+    'exec tar --hard-dereference -cf - .; fi',
+    goingBeside,
+    'exec tar -cf - -- "${reals[0]##*/}"',
+  ].join('\n');
+
+/** The last lines of a file by its absolute path; empty where there is none. */
+export const readTail = (host: Host, absolutePath: string, lines: number, bytes: number): Promise<string> =>
+  host.run({
+    line: `[ -f ${quote(absolutePath)} ] && tail -c ${bytes} -- ${quote(absolutePath)} | tail -n ${lines}; exit 0`,
+    parse: ({ stdout }) => stdout,
+  });
