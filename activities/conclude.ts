@@ -3,7 +3,7 @@ import { dropEnv } from '../domain/jobs/ledger.js';
 import { QUEUE_OF } from '../domain/jobs/keeper.js';
 import { outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
 import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
-import { readTail } from '../hosts/files.js';
+import { readTail } from '../hosts/read-files.js';
 import type { Deps } from './deps.js';
 
 /** What the end of the run means for the job; it is in the store before anybody hears of it. */

@@ -3,8 +3,9 @@ import { PassThrough, Readable } from 'node:stream';
 import { ZipArchive } from 'archiver';
 import tar from 'tar-stream';
 
-import { fileFault, tarOf } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
+import { tarOf } from '../hosts/read-files.js';
+import { fileFault } from '../hosts/rooted.js';
 
 /** A directory or file as a zip stream: the host sends tar, this process packs it again without touching its disk. */
 export async function zipOf(host: Host, rootDir: string, path: string): Promise<Readable> {

@@ -4,17 +4,11 @@ import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
 import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
-import {
-  listFiles,
-  makeDirs,
-  moveCopy,
-  openRead,
-  refuseOutside,
-  removePath,
-  statPath,
-} from '../../hosts/files.js';
+import { makeDirs, moveCopy, refuseOutside, removePath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { rootOn } from '../../hosts/host-variable.js';
+import { listFiles, statPath } from '../../hosts/list-files.js';
+import { openRead } from '../../hosts/read-files.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
 import { loginUserOf, pathFor } from '../authorize.js';

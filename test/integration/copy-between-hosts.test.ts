@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 
 import { afterAll, describe, expect, it } from 'vitest';
 
-import { openRead } from '../../hosts/files.js';
+import { openRead } from '../../hosts/read-files.js';
 import { createHosts } from '../../hosts/hosts.js';
 import { copyTree } from '../../hosts/transfer.js';
 import { part } from '../support/testbed.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import type { RemoteCommand } from '../../../domain/remote-command.js';
-import { listFiles, listNames } from '../../../hosts/files.js';
+import { listFiles, listNames } from '../../../hosts/list-files.js';
 import type { Host } from '../../../hosts/host.js';
 
 let dir: string;

@@ -1,0 +1,50 @@
+import type { Readable } from 'node:stream';
+
+import type { RemoteCommand } from '../domain/remote-command.js';
+import { quote } from '../domain/shell.js';
+import type { Host } from './host.js';
+import { checked } from './pipes.js';
+import { MISSING, rooted } from './rooted.js';
+
+/**
+ * The bytes of a file, or `length` of them from `offset`. Rejects before the first byte where there is none to
+ * be had; an error after that destroys the stream. Destroying the stream ends the command.
+ */
+export async function openRead(
+  host: Host,
+  rootDir: string,
+  path: string,
+  part?: { offset: number; length: number },
+): Promise<Readable> {
+  const slice = part
+    ? part.offset === 0
+      ? `head -c ${part.length} -- "$path"`
+      : `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}`
+    : 'cat -- "$path"';
+  const stream = await host.stream([...rooted(rootDir, path), ...readable('"$path"'), slice].join('\n'));
+  stream.stdin.end();
+  return checked(stream, path);
+}
+
+const readable = (word: string): string[] => [
+  `[ -e ${word} ] || exit ${MISSING}`,
+  `[ -d ${word} ] && { echo "it is a directory" >&2; exit 65; }`,
+  // who reads a pipe waits for a writer, without end
+  `[ -f ${word} ] || { echo "it is no regular file" >&2; exit 65; }`,
+  `[ -r ${word} ] || { echo "Permission denied" >&2; exit 1; }`,
+];
+
+/** A tar stream of a directory or file, entries relative to it; for zip downloads, which know no links: each name of a file has its bytes. */
+export const tarOf = (host: Host, rootDir: string, path: string): RemoteCommand<never>['line'] =>
+  [
+    ...rooted(rootDir, path),
+    'if [ -d "$path" ]; then cd "$path" && tar --hard-dereference -cf - .',
+    'else cd "$(dirname "$path")" && tar -hcf - -- "$(basename "$path")"; fi',
+  ].join('\n');
+
+/** The last lines of a file by its absolute path; empty where there is none. */
+export const readTail = (host: Host, absolutePath: string, lines: number, bytes: number): Promise<string> =>
+  host.run({
+    line: `[ -f ${quote(absolutePath)} ] && tail -c ${bytes} -- ${quote(absolutePath)} | tail -n ${lines}; exit 0`,
+    parse: ({ stdout }) => stdout,
+  });
