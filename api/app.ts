@@ -4,11 +4,13 @@ import helmet from 'helmet';
 import { KilimError } from '../domain/errors.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
+import { download, onceMore } from './download.js';
 import { parseJson, refuseNul } from './read-body.js';
-import { download, envelope, fail, text } from './reply.js';
+import { envelope, fail, text } from './reply.js';
 import { isBytes, isText, type Call, type Route } from './route.js';
 import { routes } from './routes/index.js';
 import { sendSlices } from './slices.js';
+import { createTransferTurns, type TransferTurns } from './transfer-turns.js';
 
 const BODY_LIMIT = '1mb';
 
@@ -22,9 +24,15 @@ export function createApp(deps: ApiDeps): Express {
   app.set('trust proxy', deps.config.TRUST_PROXY ? 1 : false);
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(cors(deps.config.CORS_ORIGINS));
+  const turns = createTransferTurns(deps.config.KILIM_TRANSFER_WAIT_SECONDS * 1000);
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT });
   for (const one of routes)
-    app[one.method](one.path, authenticated(one, deps), ...(one.raw ? [] : [readBody]), handler(one, deps));
+    app[one.method](
+      one.path,
+      authenticated(one, deps),
+      ...(one.raw ? [] : [readBody]),
+      handler(one, deps, turns),
+    );
   app.use((req, res) => {
     const isKnown = routes.some(({ path }) =>
       (path instanceof RegExp ? path : toRegExp(path)).test(req.path),
@@ -79,20 +87,13 @@ const authenticated =
     }
   };
 
-/** A connection to a host that broke meanwhile is nothing a reader need hear of: what changes nothing is done again, once. */
-const handled = (one: Route, call: Call, deps: ApiDeps): ReturnType<Route['handle']> =>
-  one.handle(call, deps).catch((error: unknown) => {
-    if (one.method === 'get' && error instanceof KilimError && error.code === 'OUTCOME_UNKNOWN')
-      return one.handle(call, deps);
-    throw error;
-  });
-
 const handler =
-  (one: Route, deps: ApiDeps) =>
+  (one: Route, deps: ApiDeps, turns: TransferTurns) =>
   async (req: Request, res: Response): Promise<void> => {
     try {
-      const answer = await handled(one, toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
-      if (isBytes(answer)) await download(res, answer);
+      const call = toCall(one, req, { res, deps, turns });
+      const answer = await onceMore(call, () => one.handle(call, deps));
+      if (isBytes(answer)) await download(call, res, answer, deps.config.KILIM_TRANSFER_IDLE_SECONDS * 1000);
       else if (isText(answer)) text(res, answer);
       else if (answer.slices) await sendSlices(res, answer, answer.slices);
       else envelope(res, answer.status ?? 200, answer);
@@ -102,7 +103,23 @@ const handler =
     }
   };
 
-function toCall(one: Route, req: Request, caller: Call['caller'], { config }: ApiDeps): Call {
+/** Aborted when the client has gone, or has its answer. */
+function whileServed(res: Response): AbortSignal {
+  const served = new AbortController();
+  if (res.closed) served.abort();
+  else res.once('close', () => served.abort());
+  return served.signal;
+}
+
+interface Served {
+  res: Response;
+  deps: ApiDeps;
+  turns: TransferTurns;
+}
+
+function toCall(one: Route, req: Request, { res, deps: { config }, turns }: Served): Call {
+  const caller = res.locals['caller'] as Call['caller'];
+  const signal = whileServed(res);
   const bodyText = Buffer.isBuffer(req.body) ? req.body.toString('utf8') : '';
   const params = Object.fromEntries(
     Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [
@@ -121,6 +138,8 @@ function toCall(one: Route, req: Request, caller: Call['caller'], { config }: Ap
     headers: req.headers as Record<string, string | undefined>,
     address: req.ip ?? '',
     request: req,
+    signal,
+    turn: (kind, host) => turns.enter(kind, host, caller.user, signal),
   };
 }
 

@@ -35,7 +35,8 @@ async function main(): Promise<void> {
     runAs: config.KILIM_LOCAL_USER,
     home: join(config.KILIM_HOME, 'local'),
   };
-  const hosts = createHosts({ ...hostLookups(store), local });
+  const limits = { waitMs: config.KILIM_TRANSFER_WAIT_SECONDS * 1000 };
+  const hosts = createHosts({ ...hostLookups(store), local, limits });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
   const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { pipeline } from 'node:stream';
 
 import type { Response } from 'express';
 import type { Logger } from 'pino';
 
 import { KilimError, meaningOf } from '../domain/errors.js';
 import { BUILD } from './build-info.js';
-import type { Answer, Bytes, Text } from './route.js';
+import type { Answer, Text } from './route.js';
 
 const members = (status: number, { says, metadata }: Answer): Record<string, unknown> => ({
   status: status < 400 ? 'success' : 'error',
@@ -53,33 +52,4 @@ export function fail(res: Response, error: unknown, log: Logger): void {
 export function text(res: Response, { text: body, type }: Text): void {
   res.setHeader('Content-Type', type);
   res.end(body);
-}
-
-/** The first bytes are awaited before the head goes out, so that a file that cannot be read is still an envelope. */
-export async function download(
-  res: Response,
-  { stream, name, size, partial, isInline }: Bytes,
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    stream.once('readable', resolve);
-    stream.once('end', resolve);
-    stream.once('error', reject);
-  });
-  res.statusCode = partial ? 206 : 200;
-  res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
-  const ascii = name.replace(/[^ -~]|["\\]/g, '_');
-  res.setHeader(
-    'Content-Disposition',
-    isInline
-      ? 'inline'
-      : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${encodeURIComponent(name)}`}`,
-  );
-  res.setHeader('Cache-Control', 'max-age=3600');
-  if (size !== undefined) res.setHeader('Content-Length', String(size));
-  if (partial)
-    res.setHeader(
-      'Content-Range',
-      `bytes ${partial.offset}-${partial.offset + partial.length - 1}/${partial.total}`,
-    );
-  pipeline(stream, res, () => undefined);
 }

@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 
+import type { Host } from '../hosts/host.js';
 import type { ApiDeps, Caller } from './deps.js';
+import type { Kind } from './transfer-turns.js';
 
 /** What a handler is given: nothing of Express. */
 export interface Call {
@@ -18,6 +20,10 @@ export interface Call {
   /** Where the client is, as a trusted proxy says. */
   address: string;
   request: IncomingMessage;
+  /** Aborted when the client has gone, or has its answer. */
+  signal: AbortSignal;
+  /** Resolves with the way out when it is the caller's turn at a host. @throws KilimError HOST_BUSY */
+  turn: (kind: Kind, host: Host) => Promise<() => void>;
 }
 
 export interface Answer {
@@ -31,7 +37,9 @@ export interface Answer {
 
 /** A download: never `application/json`, or clients parse it (platform §1.2). */
 export interface Bytes {
-  stream: Readable;
+  host: Host;
+  /** Called when it is the transfer's turn; destroying the stream, or an abort, ends the command on the host. */
+  open: (signal: AbortSignal) => Promise<Readable>;
   name: string;
   size?: number;
   partial?: { offset: number; length: number; total: number };
@@ -57,5 +65,5 @@ export interface Route {
 
 export const route = (value: Route): Route => value;
 
-export const isBytes = (answer: Answer | Bytes | Text): answer is Bytes => 'stream' in answer;
+export const isBytes = (answer: Answer | Bytes | Text): answer is Bytes => 'open' in answer;
 export const isText = (answer: Answer | Bytes | Text): answer is Text => 'text' in answer;

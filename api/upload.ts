@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import type { Readable } from 'node:stream';
+import { finished, type Readable } from 'node:stream';
 
-import busboy from 'busboy';
+import busboy, { type Busboy } from 'busboy';
 
 import { KilimError } from '../domain/errors.js';
 import { normalizePath } from '../domain/files/path.js';
@@ -11,37 +10,38 @@ import type { RemoteCommand } from '../domain/remote-command.js';
 import { fileFault, removePath, rooted, writeFile } from '../hosts/files.js';
 import type { Host } from '../hosts/host.js';
 
+export interface UploadTarget {
+  host: Host;
+  rootDir: string;
+  path: string;
+}
+
 /**
  * Streams the part `file` of a multipart body to a path. It appears under its name only when all of it has come:
- * what a broken connection left is removed.
+ * what a broken connection left is removed. An abort ends the command on the host.
  * @throws KilimError INVALID_REQUEST, NOT_AUTHORIZED (leaves rootDir), DISK_FULL, REMOTE_*
  */
 export async function upload(
   request: IncomingMessage,
-  host: Host,
-  rootDir: string,
-  path: string,
+  { host, rootDir, path }: UploadTarget,
+  signal: AbortSignal,
 ): Promise<void> {
   const target = normalizePath(path);
   const folder = target.includes('/') ? `${target.slice(0, target.lastIndexOf('/'))}/` : '';
   const early = `${folder}.kilim-upload-${randomUUID()}`;
   let written: Promise<void> | undefined;
   const take = (stream: Readable): void => {
-    written = writeFile(host, rootDir, early, stream);
+    written = writeFile(host, rootDir, early, stream, signal);
     written.catch(() => stream.resume()); // the rest is read, so that the answer can go out
   };
   try {
     const parts = partsOf(request);
     parts.on('file', (field, stream) => {
+      stream.on('error', () => undefined); // an upload that breaks off breaks its parts, and `received` says it
       if (field === 'file' && !written) take(stream);
       else stream.resume();
     });
-    await pipeline(request, parts).catch((error: unknown) => {
-      throw new KilimError(
-        'INVALID_REQUEST',
-        `The upload is broken: ${error instanceof Error ? error.message : ''}`,
-      );
-    });
+    await received(request, parts);
     if (!written)
       throw new KilimError('INVALID_REQUEST', 'file: the multipart body has no part of this name');
     await written;
@@ -53,7 +53,30 @@ export async function upload(
   }
 }
 
-function partsOf({ headers }: IncomingMessage) {
+/** Resolves when all parts have come. The request itself is not destroyed where they are broken: the answer goes out on its connection. */
+const received = (request: IncomingMessage, parts: Busboy): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const broken = (error: Error): void => {
+      request.unpipe(parts);
+      parts.destroy(error);
+      reject(
+        error instanceof KilimError
+          ? error
+          : new KilimError('INVALID_REQUEST', `The upload is broken: ${error.message}`),
+      );
+    };
+    const gone = (): void => broken(new Error('the client has gone'));
+    request.once('aborted', gone).once('error', broken);
+    if (request.destroyed && !request.complete) return gone();
+    finished(parts, (error) => {
+      request.off('aborted', gone).off('error', broken);
+      if (error) broken(error);
+      else resolve();
+    });
+    request.pipe(parts);
+  });
+
+function partsOf({ headers }: IncomingMessage): Busboy {
   try {
     return busboy({ headers });
   } catch (error) {

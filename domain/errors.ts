@@ -40,6 +40,8 @@ export const ERRORS = {
   TOO_MANY_REQUESTS: { http: 429 },
   /** A user has as many records as the configuration allows. */
   TOO_MANY_RECORDS: { http: 409 },
+  /** The user's share of a host's transfers, or all of them, are under way. */
+  HOST_BUSY: { http: 503 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },

@@ -80,7 +80,7 @@ function turnOf(host: Host): number {
 }
 
 /** tar ends with 1 where a file grew while it was read, as the log of something that still runs does. */
-const isHarmless = ({ exitCode, stderr }: End): boolean =>
+export const isHarmless = ({ exitCode, stderr }: End): boolean =>
   exitCode === 1 &&
   stderr !== '' &&
   stderr

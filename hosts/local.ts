@@ -92,12 +92,13 @@ export function openLocal(settings: LocalSettings): Host {
       const stderr = tail(child.stderr, STDERR_BYTES);
       // Node drops what nobody has read yet when a child exits
       const stdout = pipeline(child.stdout, new PassThrough(), () => undefined);
-      // who stops reading or writing half-way wants the command to end
-      const cut = (): void => {
-        if (stdout.errored || child.stdin.errored) endGroup(child);
-      };
-      stdout.on('close', cut);
-      child.stdin.on('close', cut);
+      // a side that stops reading or writing half-way wants the command to end
+      stdout.on('close', () => {
+        if (!stdout.readableEnded) endGroup(child);
+      });
+      child.stdin.on('close', () => {
+        if (child.stdin.errored) endGroup(child);
+      });
       const done = exitOf(child)
         .then(async (exitCode) => {
           if (ending.why()) throw new KilimError('OUTCOME_UNKNOWN', `A command on ${NAME} was aborted.`);

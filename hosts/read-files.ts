@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream';
 
-import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
 import { checked } from './pipes.js';
@@ -14,14 +13,15 @@ export async function openRead(
   host: Host,
   rootDir: string,
   path: string,
-  part?: { offset: number; length: number },
+  { part, signal }: { part?: { offset: number; length: number } | undefined; signal?: AbortSignal } = {},
 ): Promise<Readable> {
   const slice = part
     ? part.offset === 0
       ? `head -c ${part.length} -- "$path"`
       : `tail -c +${part.offset + 1} -- "$path" | head -c ${part.length}`
     : 'cat -- "$path"';
-  const stream = await host.stream([...rooted(rootDir, path), ...readable('"$path"'), slice].join('\n'));
+  const line = [...rooted(rootDir, path), ...readable('"$path"'), slice].join('\n');
+  const stream = await host.stream(line, signal ? { signal } : {});
   stream.stdin.end();
   return checked(stream, path);
 }
@@ -34,12 +34,18 @@ const readable = (word: string): string[] => [
   `[ -r ${word} ] || { echo "Permission denied" >&2; exit 1; }`,
 ];
 
-/** A tar stream of a directory or file, entries relative to it; for zip downloads, which know no links: each name of a file has its bytes. */
-export const tarOf = (host: Host, rootDir: string, path: string): RemoteCommand<never>['line'] =>
+/**
+ * A tar stream of a directory or file, entries relative to it; for zip downloads, which know no links: each name of a file
+ * has its bytes. A directory with more than `most` files is refused before the first byte.
+ */
+export const tarOf = (rootDir: string, path: string, most: number): string =>
   [
     ...rooted(rootDir, path),
-    'if [ -d "$path" ]; then cd "$path" && tar --hard-dereference -cf - .',
-    'else cd "$(dirname "$path")" && tar -hcf - -- "$(basename "$path")"; fi',
+    `[ -e "$path" ] || exit ${MISSING}`,
+    'if [ -d "$path" ]; then cd "$path" || exit',
+    `[ "$(find . ! -type d -printf . 2> /dev/null | head -c ${most + 1} | wc -c)" -le ${most} ] || { echo "it has more than ${most} files, which is the most that a zip takes" >&2; exit 65; }`,
+    'exec tar --hard-dereference -cf - .',
+    'else cd "$(dirname "$path")" && exec tar -hcf - -- "$(basename "$path")"; fi',
   ].join('\n');
 
 /** The last lines of a file by its absolute path; empty where there is none. */

@@ -16,13 +16,15 @@ const SHORT_SECONDS = 120;
 /** After the exit, for output that is still under way. */
 const QUIET_MS = 500;
 
+const isLong = ({ timeoutSeconds = 60 }: RemoteCommand<unknown>): boolean => timeoutSeconds > SHORT_SECONDS;
+
 type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
 
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
 export function sshHost(name: string, pool: SshPool): Host {
   const onChannel: Run = async (command, signal) => {
     const { line, head, mark } = wrap(command.line);
-    const opened = await pool.channel(line, signal);
+    const opened = await pool.channel(line, isLong(command) ? 'long command' : 'command', signal);
     const end = exitOf(opened, name);
     const reply = collect(opened, opened.stderr);
     const input = Buffer.concat([head, Buffer.from(command.stdin ?? '')]);
@@ -45,7 +47,7 @@ export function sshHost(name: string, pool: SshPool): Host {
   };
 
   const onShell: Run = async (command, signal) => {
-    const lent = await pool.shell((command.timeoutSeconds ?? 60) > SHORT_SECONDS, signal);
+    const lent = await pool.shell(isLong(command), signal);
     if (!lent) return onChannel(command, signal);
     const { stdin } = command;
     try {
@@ -68,7 +70,7 @@ export function sshHost(name: string, pool: SshPool): Host {
     async stream(script, options) {
       const { line, head, mark } = wrap(script);
       const signal = options?.signal;
-      const opened = await pool.channel(line, signal);
+      const opened = await pool.channel(line, 'stream', signal);
       const end = exitOf(opened, name);
       // ssh2's own would free nothing while output is waiting
       opened.destroy = () => {

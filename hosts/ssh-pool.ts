@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
-import { createGate } from './gate.js';
+import { createGate, type Gate } from './gate.js';
 import { endedEarly, openShell, SHELL, shellLine, untilMark, type ShellChannel } from './shell-channel.js';
 import { endChannel, exitCodeOf, type SshConnection } from './ssh.js';
 
 /** The channels to one host for one login: as few connections as will do, kept while they are used. */
 export interface SshPool {
   /** A channel on which `line` runs, given to whatever login shell the account has. Freed when it closes. */
-  channel: (line: string, signal?: AbortSignal) => Promise<ClientChannel>;
+  channel: (line: string, use: Use, signal?: AbortSignal) => Promise<ClientChannel>;
   /**
    * Lends a shell; null where this host gives none, and for a long command that would leave too few to short ones.
    * The way back is to be called once.
@@ -24,6 +24,9 @@ export interface SshPool {
   close: () => void;
 }
 
+/** Streams last as long as they like, so that commands have places of their own, and short ones always find some. */
+export type Use = 'stream' | 'command' | 'long command';
+
 export interface PoolLimits {
   /** Together below sshd's MaxSessions (10), which counts channels that are still closing. */
   channels: number;
@@ -31,6 +34,8 @@ export interface PoolLimits {
   /** As many as channels and shells: some hosts give each connection one session. */
   connections: number;
   idleMs: number;
+  /** How long a command or stream waits for its turn; absent: as long as it takes. */
+  waitMs?: number;
 }
 
 export const LIMITS: PoolLimits = { channels: 4, shells: 4, connections: 8, idleMs: 10 * 60_000 };
@@ -62,8 +67,12 @@ export function createPool(
   const forChannels = createGate(limits.channels);
   const forShells = createGate(limits.shells);
 
-  const channel = async (line: string, signal?: AbortSignal): Promise<ClientChannel> => {
-    const leave = await enter(forChannels, signal);
+  /** Is there a place for a command, beside the one that is left to those that are soon over? */
+  const hasPlace = (isLong: boolean): boolean => !isLong || forShells.inside() < limits.shells - 1;
+
+  const channel: SshPool['channel'] = async (line, use, signal) => {
+    const isCommand = use !== 'stream' && hasPlace(use === 'long command');
+    const leave = await enter(isCommand ? forShells : forChannels, signal);
     try {
       const opened = await open(line, signal);
       opened.once('close', leave);
@@ -76,7 +85,7 @@ export function createPool(
 
   const shell: SshPool['shell'] = async (isLong, signal) => {
     if (Date.now() < shellsFrom) return null;
-    if (isLong && forShells.inside() >= limits.shells - 1) return null;
+    if (!hasPlace(isLong)) return null;
     const leave = await enter(forShells, signal);
     try {
       const ready = idleShell() ?? (await freshShell(signal));
@@ -158,11 +167,9 @@ export function createPool(
     return sleep(ms, null);
   }
 
-  async function enter(gate: typeof forChannels, signal?: AbortSignal): Promise<() => void> {
+  async function enter(gate: Gate, signal?: AbortSignal): Promise<() => void> {
     clearTimeout(idle);
-    const leave = await gate.enter(signal).catch(() => {
-      throw new KilimError('HOST_UNREACHABLE', `${name}: ended before the command was sent.`);
-    });
+    const leave = await inTime(gate, signal);
     return () => {
       leave();
       if (forChannels.inside() + forShells.inside() === 0) {
@@ -170,6 +177,24 @@ export function createPool(
         idle = setTimeout(close, limits.idleMs).unref();
       }
     };
+  }
+
+  async function inTime(gate: Gate, signal?: AbortSignal): Promise<() => void> {
+    const late = new AbortController();
+    const { waitMs } = limits;
+    const timer = waitMs === undefined ? undefined : setTimeout(() => late.abort(), waitMs);
+    try {
+      return await gate.enter(signal ? AbortSignal.any([signal, late.signal]) : late.signal);
+    } catch {
+      if (late.signal.aborted && !signal?.aborted)
+        throw new KilimError(
+          'HOST_BUSY',
+          `${name} had no turn for a command within ${(waitMs ?? 0) / 1000} s.`,
+        );
+      throw new KilimError('HOST_UNREACHABLE', `${name}: ended before the command was sent.`);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** A host without room is asked again, on this connection and then on another. */

@@ -1,8 +1,13 @@
 import { Transform } from 'node:stream';
 
 const BLOCK = 512;
+/** A long name or an extended header; whoever reads the stream keeps all of it in memory. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Passes a tar stream on unchanged and counts the files in it and their bytes as they come by. */
+/**
+ * Passes a tar stream on unchanged and counts the files in it and their bytes as they come by. A header that no tar
+ * writes, larger than a mebibyte, is an error.
+ */
 export function tarMeter(
   onProgress: (bytes: number, files: number) => void,
 ): Transform & { counted: () => Counted } {
@@ -25,6 +30,8 @@ export function tarMeter(
       at += part.length;
       if (head.length < BLOCK) return;
       const size = sizeOf(head);
+      if (HEADERS.includes(head[156] ?? 0) && size > MAX_HEADER_BYTES)
+        throw new Error(`a header of ${size} bytes came in the tar stream`);
       const isFile = head[156] === 0x30 || (head[156] === 0 && head[0] !== 0);
       if (isFile) count.files++;
       body = Math.ceil(size / BLOCK) * BLOCK;
@@ -35,7 +42,11 @@ export function tarMeter(
   const meter = new Transform({
     highWaterMark: 1024 * 1024,
     transform(chunk: Buffer, _encoding, done) {
-      look(chunk);
+      try {
+        look(chunk);
+      } catch (error) {
+        return done(error instanceof Error ? error : new Error(String(error)));
+      }
       onProgress(count.bytes, count.files);
       done(null, chunk);
     },
@@ -48,9 +59,12 @@ export interface Counted {
   files: number;
 }
 
+/** Type flags of headers about the next entry: x, g, L, K. */
+const HEADERS = [0x78, 0x67, 0x4c, 0x4b];
+
 /** Octal, or base 256 where the first bit is set (files from 8 GiB). Links and the like have no body. */
 const sizeOf = (head: Buffer): number => {
   if ([0x31, 0x32, 0x33, 0x34, 0x35, 0x36].includes(head[156] ?? 0)) return 0;
   if ((head[124] ?? 0) & 0x80) return Number(head.readBigUInt64BE(128));
-  return parseInt(head.toString('latin1', 124, 136).replace(/\0/g, '').trim() || '0', 8) || 0;
+  return Math.max(0, parseInt(head.toString('latin1', 124, 136).replace(/\0/g, '').trim() || '0', 8) || 0);
 };

@@ -111,6 +111,16 @@ export const Config = z
       .describe(
         'how many jobs of a user may be under way; a further one is answered 409 until some have ended',
       ),
+    KILIM_TRANSFER_IDLE_SECONDS: seconds
+      .default(60)
+      .describe(
+        'an upload whose client sends nothing for so long is ended, and a download whose client takes nothing',
+      ),
+    KILIM_TRANSFER_WAIT_SECONDS: seconds
+      .default(30)
+      .describe(
+        "how long an upload, a download or a copy waits for its turn at a host before it is answered 503; a user has half of a host's turns at most",
+      ),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
     KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),
     KILIM_WORKFLOW_BUNDLE: z

@@ -19,6 +19,7 @@ import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { readJson } from '../read-body.js';
 import { route, type Bytes, type Call, type Route } from '../route.js';
+import type { Kind } from '../transfer-turns.js';
 import { upload } from '../upload.js';
 import { zipOf } from '../zip.js';
 import { filePermissionRoutes, moveGrants } from './file-permissions.js';
@@ -125,7 +126,8 @@ const content = route({
     const name = normalizePath(path).split('/').at(-1) || system.id;
     if (isZip)
       return {
-        stream: await zipOf(host, system.rootDir, path),
+        host,
+        open: (signal) => zipOf(host, system.rootDir, path, signal),
         name: `${name.replace(/(.)\.[^.]*$/, '$1')}.zip`,
       };
     if (info.type === 'dir')
@@ -137,22 +139,31 @@ const content = route({
     if (page) {
       const offset = (Number(page) - 1) * PAGE_BYTES;
       return {
-        stream: await openRead(host, system.rootDir, path, { offset, length: PAGE_BYTES }),
+        host,
+        open: (signal) =>
+          openRead(host, system.rootDir, path, { part: { offset, length: PAGE_BYTES }, signal }),
         name,
         isInline: true,
       };
     }
     const part = partOf(call.headers['range'], info.size);
     // what is appended meanwhile is no part of the length that is promised
-    const stream = await openRead(host, system.rootDir, path, part ?? { offset: 0, length: info.size });
+    const slice = part ?? { offset: 0, length: info.size };
     return {
-      stream,
+      host,
+      open: (signal) => openRead(host, system.rootDir, path, { part: slice, signal }),
       name,
       size: part?.length ?? info.size,
       ...(part?.isStandard ? { partial: { ...part, total: info.size } } : {}),
     };
   },
 });
+
+/** A host has few places for what may take long. */
+async function atTurn(call: Call, kind: Kind, host: Host, work: () => Promise<void>): Promise<void> {
+  const leave = await call.turn(kind, host);
+  await work().finally(leave);
+}
 
 const insert = route({
   method: 'post',
@@ -165,7 +176,9 @@ const insert = route({
       throw new KilimError('INVALID_REQUEST', 'FILES_ERR_UPLOAD_DIR The path of an upload must name a file.');
     }
     const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-    await upload(call.request, host, system.rootDir, path);
+    await atTurn(call, 'transfer', host, () =>
+      upload(call.request, { host, rootDir: system.rootDir, path }, call.signal),
+    );
     return { says: `FAPI_OP_COMPLETE ${path} was written` };
   },
 });
@@ -185,7 +198,7 @@ const remove = route({
     const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
     if (normalizePath(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
-    await removePath(host, system.rootDir, path);
+    await atTurn(call, 'work', host, () => removePath(host, system.rootDir, path));
     await moveGrants(deps.store, system, path, null);
     return { says: `FAPI_OP_COMPLETE ${path} was deleted` };
   },
@@ -203,7 +216,7 @@ const relocate = route({
     const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
     await refuseOutside(host, system.rootDir, fence, newPath);
     const isInto = await statPath(host, system.rootDir, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
-    await moveCopy(host, system.rootDir, operation, path, newPath);
+    await atTurn(call, 'work', host, () => moveCopy(host, system.rootDir, operation, path, newPath));
     const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;
     if (operation === 'MOVE' && normalizePath(path) !== normalizePath(landed))
       await moveGrants(deps.store, system, path, landed);

@@ -106,13 +106,18 @@ const download = route({
       return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
     const name = path.split('/').at(-1) ?? job.uuid;
     if (isDir || flag('compress', call.query['compress'])) {
-      return { stream: await zipOf(host, rootDir, path), name: `${path === base ? job.uuid : name}.zip` };
+      return {
+        host,
+        open: (signal) => zipOf(host, rootDir, path, signal),
+        name: `${path === base ? job.uuid : name}.zip`,
+      };
     }
     const part = partOf(call.headers['range'], found.size);
     // a running job's file may grow while it is sent: no length is promised then
     const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
     return {
-      stream: await openRead(host, rootDir, path, part ?? undefined),
+      host,
+      open: (signal) => openRead(host, rootDir, path, { part: part ?? undefined, signal }),
       name,
       ...size,
       ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),
