@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { limitBody, type BodyLimit } from './body-limit.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
 import { download, onceMore } from './download.js';
@@ -24,6 +25,12 @@ export function createApp(deps: ApiDeps): Express {
   app.set('trust proxy', deps.config.TRUST_PROXY ? 1 : false);
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(cors(deps.config.CORS_ORIGINS));
+  app.use((req, res, next) => {
+    const ms = deps.config.KILIM_BODY_SECONDS * 1000;
+    const limit = limitBody(req, res, ms, (error) => fail(res, error, deps.log));
+    Object.assign(res.locals, { limit });
+    next();
+  });
   const turns = createTransferTurns(deps.config.KILIM_TRANSFER_WAIT_SECONDS * 1000);
   const readBody = express.raw({ type: () => true, limit: BODY_LIMIT });
   for (const one of routes)
@@ -138,6 +145,7 @@ function toCall(one: Route, req: Request, { res, deps: { config }, turns }: Serv
     headers: req.headers as Record<string, string | undefined>,
     address: req.ip ?? '',
     request: req,
+    bodyLimit: res.locals['limit'] as BodyLimit,
     signal,
     turn: (kind, host) => turns.enter(kind, host, caller.user, signal),
   };

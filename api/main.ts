@@ -9,10 +9,10 @@ import { startWatchdog } from '../ops/watchdog.js';
 import { masterKeys, parseConfig } from '../schemas/config.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
-import { createApp } from './app.js';
 import { createEngine } from './engine.js';
 import { createTokens } from './identity/tokens.js';
 import { applySeed } from './seed.js';
+import { serve } from './serve.js';
 
 /**
  * The API program: `main.js [--migrate] [--seed FILE]…`; settings come from the environment alone. It refuses the schema of another
@@ -42,10 +42,9 @@ async function main(): Promise<void> {
   const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
   for (const file of words.seed ?? []) await applySeed(file, deps);
 
-  const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
+  const server = serve(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
     log.info({ port: config.KILIM_PORT }, 'the API listens'),
   );
-  server.keepAliveTimeout = 65_000;
   startWatchdog(); // what comes before, as bringing a large store up to date, may take long
   const stop = (): void => {
     log.info('the API drains');

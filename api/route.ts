@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 
 import type { Host } from '../hosts/host.js';
+import type { BodyLimit } from './body-limit.js';
 import type { ApiDeps, Caller } from './deps.js';
 import type { Kind } from './transfer-turns.js';
 
@@ -20,6 +21,7 @@ export interface Call {
   /** Where the client is, as a trusted proxy says. */
   address: string;
   request: IncomingMessage;
+  bodyLimit: BodyLimit;
   /** Aborted when the client has gone, or has its answer. */
   signal: AbortSignal;
   /** Resolves with the way out when it is the caller's turn at a host. @throws KilimError HOST_BUSY */

@@ -35,6 +35,7 @@ export const ERRORS = {
   APP_NOT_FOUND: { http: 404, condition: 'JOB_INVALID_DEFINITION' },
   PROFILE_NOT_FOUND: { http: 404, condition: 'JOB_INVALID_DEFINITION' },
   PATH_NOT_FOUND: { http: 404, condition: 'JOB_UNABLE_TO_STAGE_INPUTS' },
+  REQUEST_TIMEOUT: { http: 408 },
   CONFLICT: { http: 409 },
   RANGE_NOT_SATISFIABLE: { http: 416 },
   TOO_MANY_REQUESTS: { http: 429 },

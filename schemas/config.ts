@@ -116,6 +116,9 @@ export const Config = z
       .describe(
         'an upload whose client sends nothing for so long is ended, and a download whose client takes nothing',
       ),
+    KILIM_BODY_SECONDS: seconds
+      .default(300)
+      .describe('how long the body of a request may take that is no upload'),
     KILIM_TRANSFER_WAIT_SECONDS: seconds
       .default(30)
       .describe(

@@ -177,7 +177,12 @@ const insert = route({
     }
     const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
     await atTurn(call, 'transfer', host, () =>
-      upload(call.request, { host, rootDir: system.rootDir, path }, call.signal),
+      upload(call, {
+        host,
+        rootDir: system.rootDir,
+        path,
+        idleMs: deps.config.KILIM_TRANSFER_IDLE_SECONDS * 1000,
+      }),
     );
     return { says: `FAPI_OP_COMPLETE ${path} was written` };
   },

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
 import { pino } from 'pino';
 
-import { createApp } from '../../../api/app.js';
 import type { ApiDeps } from '../../../api/deps.js';
 import type { Engine } from '../../../api/engine.js';
 import { hashPassword } from '../../../api/identity/passwords.js';
 import { createTokens } from '../../../api/identity/tokens.js';
+import { serve } from '../../../api/serve.js';
 import { createHosts } from '../../../hosts/hosts.js';
 import { parseConfig } from '../../../schemas/config.js';
 import { hostLookups } from '../../../store/host-lookups.js';
@@ -85,7 +84,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     installation: 'test',
     tokens: await createTokens(store, config),
   };
-  const server: Server = createServer(createApp(deps)).listen(0, '127.0.0.1');
+  const server = serve(deps).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
