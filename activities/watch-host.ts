@@ -190,8 +190,8 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
           `state=${stateDir(deps.installation)}\n${FOLLOWER}`,
           (line) => {
             failures = 0;
-            if (line === 'FOLLOWING') set(true);
-            else void event(deps, ticket, line);
+            if (line !== 'FOLLOWING') return event(deps, ticket, line);
+            set(true);
           },
           both,
         );

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Response } from 'express';
 
 import { KilimError } from '../domain/errors.js';
+import { shown } from '../hosts/odd-bytes.js';
 import type { Bytes, Call } from './route.js';
 
 /**
@@ -54,11 +55,16 @@ function writeHead(res: Response, { name, size, partial, isInline }: Bytes): voi
   res.statusCode = partial ? 206 : 200;
   res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
   const ascii = name.replace(/[^ -~]|["\\]/g, '_');
+  // RFC 5987; what it calls `attr-char` has no quote, star or bracket
+  const exact = encodeURIComponent(shown(name)).replace(
+    /['()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16)}`,
+  );
   res.setHeader(
     'Content-Disposition',
     isInline
       ? 'inline'
-      : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${encodeURIComponent(name)}`}`,
+      : `attachment; filename="${ascii}"${ascii === name ? '' : `; filename*=UTF-8''${exact}`}`,
   );
   res.setHeader('Cache-Control', 'max-age=3600');
   if (size !== undefined) res.setHeader('Content-Length', String(size));

@@ -1,9 +1,13 @@
+import { KilimError } from '../domain/errors.js';
 import { joinRoot } from '../domain/files/path.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { fileFault, rooted } from '../hosts/files.js';
 
 const FORMAT = '%U\\t%G\\t%u\\t%g\\t%s\\t%A\\t%X\\t%Y\\t%F';
+
+const STAT =
+  /^[^\t]*\t[^\t]*\t(\d{1,10})\t(\d{1,10})\t(\d{1,19})\t([^\t]*)\t(-?\d{1,12})\t(-?\d{1,12})\t([^\t]*)$/;
 
 /** What `stat` says of one path (specification: platform §5.3, FileStatInfo). */
 export const statInfo = (
@@ -18,7 +22,9 @@ export const statInfo = (
   ].join('\n'),
   parse: (reply) => {
     if (reply.exitCode !== 0) throw fileFault(reply, path);
-    const [, , uid, gid, size, perms = '', accessed, modified, kind = ''] = reply.stdout.split('\t');
+    const [, uid, gid, size, perms = '', accessed, modified, kind = ''] = STAT.exec(reply.stdout) ?? [];
+    if (size === undefined)
+      throw new KilimError('REMOTE_COMMAND_FAILED', `What the host says of ${path} is not understood.`);
     const instant = (seconds: string | undefined): string => new Date(Number(seconds) * 1000).toISOString();
     return {
       absolutePath: joinRoot(rootDir, path),

@@ -1,3 +1,12 @@
-/** Quotes one word for a POSIX shell. Every word that reaches a shell goes through here. */
+/**
+ * Quotes one word for bash. Every word that reaches a shell goes through here. A lone half of a surrogate pair (U+DC80 to
+ * U+DCFF) stands for a byte that is not UTF-8, as names on hosts may have them, and becomes that byte.
+ */
 export const quote = (word: string): string =>
-  /^[A-Za-z0-9_/.:=@%+-][A-Za-z0-9_/.:=@%+,-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  /^[A-Za-z0-9_/.:=@%+-][A-Za-z0-9_/.:=@%+,-]*$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", `'\\''`)}'`.replace(
+        /[\udc80-\udcff]+/gu,
+        (halves) =>
+          `'$'${[...halves].map((half) => `\\x${half.charCodeAt(0).toString(16).slice(2)}`).join('')}''`,
+      );

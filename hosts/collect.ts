@@ -1,25 +1,59 @@
 import type { Readable } from 'node:stream';
 
-const LIMIT = 64 * 1024 * 1024;
+import { KilimError } from '../domain/errors.js';
+import { MAX_REPLY_BYTES, type RemoteCommand } from '../domain/remote-command.js';
 
-/** Reads both outputs to their ends as text; past the limit the rest is dropped. */
-export async function collect(
-  stdout: Readable,
-  stderr: Readable,
-  limit = LIMIT,
-): Promise<{ stdout: string; stderr: string }> {
-  const [out, err] = await Promise.all([head(stdout, limit), head(stderr, limit)]);
-  return { stdout: out, stderr: err };
+/** Of what a command says on stderr more is not looked at. */
+export const STDERR_BYTES = 64 * 1024;
+
+/** Takes the output of a command as it comes. */
+export interface Sink {
+  take: (chunk: Buffer) => void;
+  text: () => string;
 }
 
-const head = (stream: Readable, limit: number): Promise<string> => {
+/** Keeps the first bytes and drops the rest. */
+export function keeping(most: number): Sink {
   const chunks: Buffer[] = [];
   let size = 0;
-  return consume(stream, (chunk) => {
-    if (size < limit) chunks.push(chunk);
-    size += chunk.length;
-  }).then(() => Buffer.concat(chunks).toString('utf8'));
-};
+  return {
+    take: (chunk) => {
+      if (size < most) chunks.push(chunk.subarray(0, most - size));
+      size += chunk.length;
+    },
+    text: () => Buffer.concat(chunks).toString('utf8'),
+  };
+}
+
+/**
+ * Standard output of a command, kept or handed on. Calls back once, and takes no more, where the host sends more than can
+ * be an answer, or what cannot be one.
+ */
+export function sinkOf(command: RemoteCommand<unknown>, name: string, onFault: (error: Error) => void): Sink {
+  const { maxReplyBytes = MAX_REPLY_BYTES, onOutput } = command;
+  const kept = keeping(maxReplyBytes);
+  const take = onOutput ?? kept.take;
+  let size = 0;
+  let hasFailed = false;
+  return {
+    take: (chunk) => {
+      if (hasFailed) return;
+      size += chunk.length;
+      try {
+        if (size > maxReplyBytes)
+          throw new KilimError(
+            'REMOTE_COMMAND_FAILED',
+            `${name} sent more than ${maxReplyBytes} bytes, which is no answer to the command.`,
+          );
+        take(chunk);
+      } catch (error) {
+        hasFailed = true;
+        onFault(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+    text: () => (onOutput ? '' : kept.text()),
+  };
+}
 
 /** Reads to the end and keeps the last bytes only. */
 export const tail = (stream: Readable, limit: number): Promise<string> => {
@@ -29,7 +63,8 @@ export const tail = (stream: Readable, limit: number): Promise<string> => {
   }).then(() => kept.toString('utf8'));
 };
 
-const consume = (stream: Readable, take: (chunk: Buffer) => void): Promise<void> =>
+/** Reads to the end. */
+export const consume = (stream: Readable, take: (chunk: Buffer) => void): Promise<void> =>
   new Promise((resolve) => {
     stream.on('data', take);
     for (const event of ['end', 'close', 'error']) stream.on(event, () => resolve());

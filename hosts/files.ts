@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
-import { joinRoot, normalizePath } from '../domain/files/path.js';
+import { joinRoot, normalizeFound } from '../domain/files/path.js';
 import type { Reply } from '../domain/remote-command.js';
 import type { Host, RemoteStream } from './host.js';
 import { fileFault, MISSING, OUTSIDE, rooted, rootedAll } from './rooted.js';
@@ -43,7 +43,7 @@ export const makingFault = (reply: Reply, dirs: string[]): KilimError | null => 
 /** Refuses a path that a link leads out of `fence`, both below rootDir; rootDir itself is looked at by every command. */
 export async function refuseOutside(host: Host, rootDir: string, fence: string, path: string): Promise<void> {
   if (fence === '') return;
-  const inside = normalizePath(path).slice(fence.length);
+  const inside = normalizeFound(path).slice(fence.length);
   await host.run({
     line: rooted(joinRoot(rootDir, fence), inside).join('\n'),
     parse: (reply) => {

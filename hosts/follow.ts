@@ -1,22 +1,29 @@
-import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { KilimError } from '../domain/errors.js';
 import type { Host } from './host.js';
 
+/** Our wrappers' lines are shorter than 512 bytes; what is longer is nothing of theirs, and is dropped. */
+const LINE_BYTES = 4096;
+/** What comes faster waits on the host: a thousand jobs that end in a second are told in a second. */
+const LINES_PER_SECOND = 1000;
+const AT_ONCE = 16;
+
 /**
  * Holds one channel on which a script prints lines for as long as it likes. Its standard input stays open until then:
- * a script that reads it learns when nobody listens any more.
+ * a script that reads it learns when nobody listens any more. Only so many lines a second are taken, and a few at once.
  * Resolves when aborted; rejects with HOST_UNREACHABLE when the link broke or the script ended.
  */
 export async function followLines(
   host: Host,
   script: string,
-  onLine: (line: string) => void,
+  onLine: (line: string) => Promise<void> | void,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
   const stream = await host.stream(script, { signal });
-  createInterface({ input: stream.stdout }).on('line', onLine);
+  const taken = takeLines(stream.stdout, onLine, signal).catch(() => undefined); // `done` says why it broke
   const { exitCode, stderr } = await stream.done.catch((error: unknown) => {
     if (signal.aborted) return { exitCode: 0, stderr: '' };
     // lines are only looked at: nothing is unknown because of a broken link
@@ -24,9 +31,46 @@ export async function followLines(
       throw new KilimError('HOST_UNREACHABLE', `The link to ${host.name} broke.`);
     throw error;
   });
+  await taken;
   if (!signal.aborted)
     throw new KilimError(
       'HOST_UNREACHABLE',
       `The follower on ${host.name} ended (${exitCode ?? 'killed'}): ${stderr.trim()}`,
     );
+}
+
+async function takeLines(
+  stdout: Readable,
+  onLine: (line: string) => Promise<void> | void,
+  signal: AbortSignal,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  let count = 0;
+  let second = performance.now();
+  for await (const line of linesOf(stdout)) {
+    const work = Promise.resolve(onLine(line)).finally(() => underWay.delete(work));
+    underWay.add(work);
+    if (underWay.size >= AT_ONCE) await Promise.race(underWay);
+    if (signal.aborted) return; // what was not taken yet would keep the channel from closing
+    if (++count < LINES_PER_SECOND) continue;
+    await sleep(Math.max(0, 1000 - (performance.now() - second)), undefined, { signal });
+    count = 0;
+    second = performance.now();
+  }
+}
+
+async function* linesOf(stdout: Readable): AsyncGenerator<string> {
+  let rest = '';
+  let isTooLong = false;
+  for await (const piece of stdout as AsyncIterable<Buffer>) {
+    const lines = (rest + piece.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (!isTooLong && line.length <= LINE_BYTES) yield line;
+      isTooLong = false;
+    }
+    if (rest.length <= LINE_BYTES) continue;
+    isTooLong = true;
+    rest = '';
+  }
 }

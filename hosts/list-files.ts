@@ -1,17 +1,15 @@
 import { KilimError } from '../domain/errors.js';
 import type { FileInfo } from '../domain/files/file-info.js';
-import { normalizePath } from '../domain/files/path.js';
+import { normalizeFound } from '../domain/files/path.js';
 import type { Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
+import { textOf } from './odd-bytes.js';
 import { fileFault, MISSING, rooted } from './rooted.js';
 
-const must =
-  (path: string) =>
-  (reply: Reply): string => {
-    if (reply.exitCode !== 0) throw fileFault(reply, path);
-    return reply.stdout;
-  };
+const must = (reply: Reply, path: string): void => {
+  if (reply.exitCode !== 0) throw fileFault(reply, path);
+};
 
 const FORMAT = '%y\\t%s\\t%U\\t%G\\t%M\\t%T@\\t%P\\0';
 
@@ -21,40 +19,69 @@ export interface ListOptions {
   depth?: number;
   limit: number;
   offset: number;
+  /** Only entries with such names are listed, and count. */
+  keeps?: ((name: string) => boolean) | null;
   /** What lies below a directory that may not be read, or goes meanwhile, is left out; else it is a fault. */
   skipUnreadable?: boolean;
 }
 
-/** Entries of a directory, or the one entry of a file, sorted by path without regard to case (platform §5.3). */
+/** The longest entry: a path of 4096 bytes, twice as its key stands before it. */
+const ENTRY_BYTES = 10_000;
+const LIST_BYTES = 256 * 1024 * 1024;
+const MOST_ENTRIES = 1_000_000;
+const MOST_NAMES = 4_000_000;
+const NAMES_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Entries of a directory, or the one entry of a file, sorted by path without regard to the case of the letters A to Z, then
+ * by bytes (platform §5.3). The host sorts and cuts, so that a page of a million entries is as good as any.
+ */
 export async function listFiles(
   host: Host,
   rootDir: string,
   path: string,
-  { recurse, depth = 20, limit, offset, skipUnreadable = false }: ListOptions,
+  { recurse, depth = 20, limit, offset, keeps, skipUnreadable = false }: ListOptions,
 ): Promise<FileInfo[]> {
-  const base = normalizePath(path);
-  const out = await host.run({
+  const base = normalizeFound(path);
+  const found: FileInfo[] = [];
+  let seen = 0;
+  const entries = readEntries(path, { entries: MOST_ENTRIES }, (entry) => {
+    const info = toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base);
+    if (keeps && !keeps(info.name)) return;
+    if (keeps && seen++ < offset) return;
+    if (found.length < limit) found.push(info);
+  });
+  await host.run({
     line: [
       ...rooted(rootDir, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
       `if [ -d "$path" ]; then find "$path/" -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r "$path" -a -x "$path" ]' : ''}`,
-      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi`,
+      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED}${keeps ? '' : ` | tail -z -n +${offset + 1} | head -z -n ${limit}`}`,
+      'codes=("${PIPESTATUS[@]}"); code=${codes[0]}',
+      // what is cut off behind them is no fault of theirs
+      'for one in "${codes[1]}" "${codes[2]}"; do case $one in 0|141) ;; *) code=$one ;; esac; done; (exit "$code")',
       SAY_THAT_IS_ALL,
     ].join('\n'),
     timeoutSeconds: 120,
-    parse: must(path),
+    maxReplyBytes: LIST_BYTES,
+    onOutput: entries.take,
+    parse: (reply) => must(reply, path),
   });
-  return whole(out, path)
-    .map((entry) => toInfo(entry, base))
-    .map((info) => ({ info, key: info.path.toLowerCase() }))
-    .sort((a, b) => compare(a.key, b.key) || compare(a.info.path, b.info.path))
-    .slice(offset, offset + limit)
-    .map(({ info }) => info);
+  entries.end();
+  return found;
 }
+
+/** A key of the path in small letters stands before each entry; a byte 1 ends it, and its own are made twos. */
+const KEY_END = 1;
+const SORTED =
+  `LC_ALL=C sed -z 'h;s/^\\([^\\t]*\\t\\)\\{6\\}//;y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/;s/\\x01/\\x02/g;G;s/\\x00/\\x01/' ` +
+  '| LC_ALL=C sort -z';
 
 /** The files and links below a directory, at any depth, relative to it: names alone, as there may be a million. */
 export const listNames = async (host: Host, rootDir: string, path: string): Promise<string[]> => {
-  const out = await host.run({
+  const names: string[] = [];
+  const entries = readEntries(path, { entries: MOST_NAMES }, (entry) => names.push(textOf(entry)));
+  await host.run({
     line: [
       ...rooted(rootDir, path),
       `[ -d "$path" ] || exit ${MISSING}`,
@@ -62,30 +89,57 @@ export const listNames = async (host: Host, rootDir: string, path: string): Prom
       SAY_THAT_IS_ALL,
     ].join('\n'),
     timeoutSeconds: 600,
-    parse: must(path),
+    maxReplyBytes: NAMES_BYTES,
+    onOutput: entries.take,
+    parse: (reply) => must(reply, path),
   });
-  return whole(out, path);
+  entries.end();
+  return names;
 };
 
 /** No entry is called so. What a command says is cut at some size: a list without its end is not all. */
 const THAT_IS_ALL = '/';
 const SAY_THAT_IS_ALL = `code=$?; [ $code -ne 0 ] || printf ${THAT_IS_ALL}; exit $code`;
 
-/** @throws KilimError REMOTE_COMMAND_FAILED of a list that was cut */
-function whole(out: string, path: string): string[] {
-  if (!out.endsWith(THAT_IS_ALL))
-    throw new KilimError('REMOTE_COMMAND_FAILED', `${path} has more entries than can be listed at once.`);
-  return out.slice(0, -THAT_IS_ALL.length).split('\0').filter(Boolean);
+/**
+ * Reads entries that each end with a NUL, as they come, and the sign that these are all.
+ * @throws KilimError REMOTE_COMMAND_FAILED of too many, of one that is too long, and of a list that was cut
+ */
+function readEntries(path: string, most: { entries: number }, onEntry: (entry: Buffer) => void) {
+  const tooMany = (): KilimError =>
+    new KilimError('REMOTE_COMMAND_FAILED', `${path} has more entries than can be listed at once.`);
+  let rest = Buffer.alloc(0);
+  let count = 0;
+  const take = (piece: Buffer): void => {
+    const text = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    let from = 0;
+    for (let end; (end = text.indexOf(0, from)) >= 0; from = end + 1) {
+      if (++count > most.entries) throw tooMany();
+      onEntry(text.subarray(from, end));
+    }
+    rest = Buffer.from(text.subarray(from));
+    if (rest.length > ENTRY_BYTES) throw notUnderstood(path);
+  };
+  const end = (): void => {
+    if (rest.toString('latin1') !== THAT_IS_ALL) throw tooMany();
+  };
+  return { take, end };
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const notUnderstood = (path: string): KilimError =>
+  new KilimError('REMOTE_COMMAND_FAILED', `What the host says of ${path} is not understood.`);
 
 const TYPES: Record<string, FileInfo['type']> = { f: 'file', d: 'dir', l: 'symbolic_link' };
 
-const toInfo = (entry: string, base: string): FileInfo => {
+const ENTRY = /^([a-zA-Z?])\t(\d{1,19})\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(-?\d{1,12})(\.\d*)?\t([^]*)$/;
+
+/** @throws KilimError REMOTE_COMMAND_FAILED where the host's words are none of its `find` */
+const toInfo = (entry: Buffer, base: string): FileInfo => {
   // the name comes last: it may hold anything, a tab too
-  const [type = '', size, owner = '', group = '', mode = '', modified, ...rest] = entry.split('\t');
-  const path = [base, rest.join('\t')].filter(Boolean).join('/');
+  const [, type = '', size, owner = '', group = '', mode = '', seconds, part = '', name] =
+    ENTRY.exec(textOf(entry)) ?? [];
+  if (name === undefined) throw notUnderstood(base);
+  const path = [base, name].filter(Boolean).join('/');
   return {
     name: path.split('/').at(-1) ?? '',
     path,
@@ -94,7 +148,7 @@ const toInfo = (entry: string, base: string): FileInfo => {
     owner,
     group,
     nativePermissions: mode.slice(1),
-    lastModified: new Date(Number(modified) * 1000).toISOString(),
+    lastModified: new Date(Math.trunc(Number(`${seconds}${part}`) * 1000)).toISOString(),
   };
 };
 
@@ -106,5 +160,8 @@ export const statPath = (host: Host, rootDir: string, path: string): Promise<Fil
       `[ -e "$path" ] || exit ${MISSING}`,
       `find -L "$path" -maxdepth 0 -printf ${quote(FORMAT)}`,
     ].join('\n'),
-    parse: (reply) => toInfo(must(path)(reply).replace(/\0$/, ''), normalizePath(path)),
+    parse: (reply) => {
+      must(reply, path);
+      return toInfo(Buffer.from(reply.stdout.replace(/\0$/, '')), normalizeFound(path));
+    },
   });

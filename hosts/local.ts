@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { PassThrough, pipeline } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
-import { collect, silence, tail } from './collect.js';
+import { consume, keeping, silence, sinkOf, STDERR_BYTES, tail } from './collect.js';
 import type { Host, HostAddress } from './host.js';
 
 /** This machine as a host, without sshd: for a person's own machine (design §3). */
@@ -19,7 +19,7 @@ export interface LocalSettings {
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
 const NAME = 'this machine';
-const STDERR_BYTES = 16_384;
+const STREAM_STDERR_BYTES = 16_384;
 const QUIET_MS = 200;
 /** Linux allows 128 KiB (MAX_ARG_STRLEN). */
 const MAX_ARGUMENT_BYTES = 96 * 1024;
@@ -67,19 +67,28 @@ export function openLocal(settings: LocalSettings): Host {
       const seconds = command.timeoutSeconds ?? 60;
       const child = start(command.line);
       const ending = guard(child, options?.signal, seconds);
-      const reply = collect(child.stdout, child.stderr);
+      let fault: Error | undefined;
+      const said = sinkOf(command, NAME, (error) => {
+        fault = error;
+        endGroup(child);
+      });
+      const complained = keeping(STDERR_BYTES);
+      const all = Promise.all([consume(child.stdout, said.take), consume(child.stderr, complained.take)]);
       child.stdin.end(command.stdin ?? '');
       try {
         const exitCode = await exitOf(child);
+        if (fault) throw fault;
         if (ending.why() === 'time')
           throw new KilimError('HOST_TIMEOUT', `${NAME} did not finish a command within ${seconds} s.`);
         if (ending.why() === 'abort')
           throw new KilimError('OUTCOME_UNKNOWN', `A command on ${NAME} was aborted.`);
         // a job launched in the background may keep a pipe open
-        await Promise.race([reply, silence([child.stdout, child.stderr], QUIET_MS)]);
+        await Promise.race([all, silence([child.stdout, child.stderr], QUIET_MS)]);
         child.stdout.destroy();
         child.stderr.destroy();
-        return command.parse({ ...(await reply), exitCode });
+        await all;
+        if (fault) throw fault;
+        return command.parse({ stdout: said.text(), stderr: complained.text(), exitCode });
       } finally {
         ending.off();
       }
@@ -89,7 +98,7 @@ export function openLocal(settings: LocalSettings): Host {
       refuseAborted(options?.signal);
       const child = start(line);
       const ending = guard(child, options?.signal);
-      const stderr = tail(child.stderr, STDERR_BYTES);
+      const stderr = tail(child.stderr, STREAM_STDERR_BYTES);
       // Node drops what nobody has read yet when a child exits
       const stdout = pipeline(child.stdout, new PassThrough(), () => undefined);
       // a side that stops reading or writing half-way wants the command to end

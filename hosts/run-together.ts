@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
-import type { RemoteCommand, Reply } from '../domain/remote-command.js';
+import { MAX_REPLY_BYTES, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { STDERR_BYTES } from './collect.js';
 import type { Host } from './host.js';
 import { WITH_BASH_ENV, WITHOUT_BASH_ENV } from './shell-channel.js';
 
@@ -80,6 +81,10 @@ async function together(host: Host, batch: readonly Waiting[]): Promise<(Reply |
       'done',
     ].join('\n'),
     timeoutSeconds: Math.max(...batch.map(({ command }) => command.timeoutSeconds ?? 60)),
+    maxReplyBytes: batch.reduce(
+      (sum, { command }) => sum + (command.maxReplyBytes ?? MAX_REPLY_BYTES) + STDERR_BYTES,
+      0,
+    ),
     parse: (reply) => (reply.exitCode === NO_ROOM ? null : separate(reply, mark, batch.length)),
   });
   return replies ?? alone(host, batch);

@@ -6,6 +6,7 @@ import type { ClientChannel } from 'ssh2';
 import { KilimError } from '../domain/errors.js';
 import type { Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { keeping, STDERR_BYTES, type Sink } from './collect.js';
 import { endChannel } from './ssh.js';
 
 /**
@@ -14,7 +15,7 @@ import { endChannel } from './ssh.js';
  */
 export interface ShellChannel {
   /** One at a time. @throws KilimError OUTCOME_UNKNOWN when the channel broke */
-  run: (script: string, stdin?: Buffer) => Promise<Reply>;
+  run: (script: string, said: Sink, stdin?: Buffer) => Promise<Reply>;
   isAlive: () => boolean;
   /** Ends what runs on it. */
   end: () => void;
@@ -47,7 +48,8 @@ export const MAX_SCRIPT_BYTES = 96 * 1024;
 
 /** More would leave the pipe and become a temporary file of the host's. */
 const MAX_STDIN_BYTES = 32 * 1024;
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+/** Behind a mark stands an exit code, and nothing that is longer. */
+const MAX_CODE_BYTES = 32;
 const READY_MS = 15_000;
 
 /** What a here-document can carry: whole lines of text. */
@@ -73,17 +75,21 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
   });
   ended.catch(() => undefined);
   channel.on('error', () => undefined);
-  const run = async (script: string, stdin?: Buffer): Promise<Reply> => {
+  const run = async (script: string, said: Sink, stdin?: Buffer): Promise<Reply> => {
+    const complained = keeping(STDERR_BYTES);
     const mark = `kilim-${randomBytes(12).toString('hex')}`;
-    const both = Promise.all([untilMark(channel, mark), untilMark(channel.stderr, mark)]);
+    const both = Promise.all([
+      untilMark(channel, mark, said.take),
+      untilMark(channel.stderr, mark, complained.take),
+    ]);
     const tells = `printf '\\n${mark} 0\\n' >&2; printf '\\n${mark} %d\\n' "$code"\n`;
     const line = `bash --noprofile --norc -c ${quote(WITH_BASH_ENV + script)}`;
     if (stdin) {
       const here = Buffer.from(`${line} <<'${mark}'; code=$?\n`);
       channel.write(Buffer.concat([here, stdin, Buffer.from(`${mark}\n${tells}`)]));
     } else channel.write(`${line} </dev/null; code=$?\n${tells}`);
-    const [stdout, stderr] = await Promise.race([both, ended]);
-    return { stdout: stdout.text, stderr: stderr.text, exitCode: stdout.code };
+    const [exitCode] = await Promise.race([both, ended]);
+    return { stdout: said.text(), stderr: complained.text(), exitCode };
   };
   const end = (): void => {
     isAlive = false;
@@ -96,7 +102,7 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
   try {
     channel.stderr.resume();
     await Promise.race([untilMark(channel, begin), ended, late]);
-    await Promise.race([run(':'), late]);
+    await Promise.race([run(':', keeping(0)), late]);
   } catch (error) {
     end();
     throw error;
@@ -106,34 +112,28 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
   return { run, isAlive: () => isAlive, end };
 }
 
-/** Reads up to the mark and takes the exit code that follows it. */
+/** Hands on what comes before the mark, and resolves with the exit code that follows it. */
 export const untilMark = (
   stream: Readable,
   mark: string,
-  limit = MAX_OUTPUT_BYTES,
-): Promise<{ text: string; code: number }> =>
+  take: (chunk: Buffer) => void = () => undefined,
+): Promise<number> =>
   new Promise((resolve) => {
     const needle = Buffer.from(`\n${mark} `);
-    const kept: Buffer[] = [];
-    let size = 0;
     let last = Buffer.alloc(0);
-    const take = (chunk: Buffer): void => {
-      // a mark may be torn: it is looked for in the end of what came before, too
-      const window = Buffer.concat([last, chunk]);
-      const at = window.indexOf(needle);
-      const end = at < 0 ? -1 : window.indexOf('\n', at + needle.length);
-      if (end < 0) {
-        if (size < limit) kept.push(chunk);
-        size += chunk.length;
-        last = window.subarray(at < 0 ? -(needle.length + 8) : at);
-        return;
-      }
-      stream.off('data', take);
-      const code = Number(window.subarray(at + needle.length, end).toString());
-      // behind a gap nothing may follow: the end would make it look whole
-      const all = Buffer.concat(size < limit ? [...kept, chunk] : kept);
-      const cut = all.lastIndexOf(needle);
-      resolve({ text: all.subarray(0, cut < 0 ? all.length : cut).toString('utf8'), code });
+    const look = (chunk: Buffer): void => {
+      // a mark may be torn: as many bytes as it has are held back
+      const seen = Buffer.concat([last, chunk]);
+      const at = seen.indexOf(needle);
+      const from = at + needle.length;
+      const end = at < 0 ? -1 : seen.indexOf('\n', from);
+      const isOver = end >= 0 || (at >= 0 && seen.length - from > MAX_CODE_BYTES);
+      const known = at >= 0 ? at : Math.max(0, seen.length - needle.length);
+      if (known > 0) take(seen.subarray(0, known));
+      last = seen.subarray(known);
+      if (!isOver) return;
+      stream.off('data', look);
+      resolve(end < 0 ? NaN : Number(seen.subarray(from, end).toString()));
     };
-    stream.on('data', take);
+    stream.on('data', look);
   });

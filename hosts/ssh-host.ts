@@ -4,13 +4,13 @@ import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
-import { collect, silence, tail } from './collect.js';
+import { consume, keeping, silence, sinkOf, STDERR_BYTES, tail } from './collect.js';
 import type { Host } from './host.js';
 import { AS_USUAL, endedEarly, fitsShell, MAX_SCRIPT_BYTES } from './shell-channel.js';
 import { endChannel, exitCodeOf } from './ssh.js';
 import type { SshPool } from './ssh-pool.js';
 
-const STDERR_BYTES = 16_384;
+const STREAM_STDERR_BYTES = 16_384;
 /** What may take longer gets a shell only while there is room for the others. */
 const SHORT_SECONDS = 120;
 /** After the exit, for output that is still under way. */
@@ -26,7 +26,6 @@ export function sshHost(name: string, pool: SshPool): Host {
     const { line, head, mark } = wrap(command.line);
     const opened = await pool.channel(line, isLong(command) ? 'long command' : 'command', signal);
     const end = exitOf(opened, name);
-    const reply = collect(opened, opened.stderr);
     const input = Buffer.concat([head, Buffer.from(command.stdin ?? '')]);
     if (input.length === 0) opened.end();
     else void untilSaid(mark, opened).then(() => opened.writable && opened.end(input));
@@ -35,13 +34,17 @@ export function sshHost(name: string, pool: SshPool): Host {
       command,
       signal,
       () => endChannel(opened),
-      async () => {
+      async (stop) => {
+        const said = sinkOf(command, name, stop);
+        const complained = keeping(STDERR_BYTES);
+        const begun = fromMark(mark, said.take);
+        const all = Promise.all([consume(opened, begun.take), consume(opened.stderr, complained.take)]);
         const exitCode = await end.exit;
         await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
         if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
-        const { stdout, stderr } = await reply;
-        if (exitCode !== null && !stdout.includes(`${mark}\n`)) throw endedEarly(name, exitCode);
-        return { stdout: afterMark(mark, stdout), stderr: afterMark(mark, stderr), exitCode };
+        await all;
+        if (exitCode !== null && !begun.isThere()) throw endedEarly(name, exitCode);
+        return { stdout: said.text(), stderr: afterMark(mark, complained.text()), exitCode };
       },
     );
   };
@@ -51,8 +54,12 @@ export function sshHost(name: string, pool: SshPool): Host {
     if (!lent) return onChannel(command, signal);
     const { stdin } = command;
     try {
-      return await guard(name, command, signal, lent.shell.end, () =>
-        lent.shell.run(command.line, stdin === undefined ? undefined : Buffer.from(stdin)),
+      return await guard(name, command, signal, lent.shell.end, (stop) =>
+        lent.shell.run(
+          command.line,
+          sinkOf(command, name, stop),
+          stdin === undefined ? undefined : Buffer.from(stdin),
+        ),
       );
     } finally {
       lent.giveBack();
@@ -81,7 +88,7 @@ export function sshHost(name: string, pool: SshPool): Host {
       const abort = (): void => endChannel(opened);
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort, { once: true });
-      const stderr = tail(opened.stderr, STDERR_BYTES);
+      const stderr = tail(opened.stderr, STREAM_STDERR_BYTES);
       const began = skipToMark(mark, opened, name);
       const done = end.close
         .then(() => end.exit)
@@ -104,12 +111,13 @@ async function guard(
   { timeoutSeconds = 60 }: RemoteCommand<unknown>,
   signal: AbortSignal | undefined,
   end: () => void,
-  work: () => Promise<Reply>,
+  work: (stop: (error: Error) => void) => Promise<Reply>,
 ): Promise<Reply> {
   let timer: NodeJS.Timeout | undefined;
   let abort = (): void => undefined;
+  let stop = (error: Error): void => void error;
   const stopped = new Promise<never>((_resolve, reject) => {
-    const stop = (error: KilimError): void => {
+    stop = (error) => {
       reject(error);
       end();
     };
@@ -122,7 +130,7 @@ async function guard(
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
   });
-  const reply = work();
+  const reply = work(stop);
   reply.catch(() => undefined);
   try {
     return await Promise.race([reply, stopped]);
@@ -161,12 +169,32 @@ function exitOf(channel: ClientChannel, name: string): End {
 
 /** Start-up files that take longer than this are taken to hang. */
 const START_MS = 60_000;
+const START_BYTES = 1024 * 1024;
 
 /** What start-up files of the account print comes before the mark, and is nobody's output. */
 const afterMark = (mark: string, text: string): string => {
   const at = text.indexOf(`${mark}\n`);
   return at < 0 ? text : text.slice(at + mark.length + 1);
 };
+
+/** Hands on what comes after the mark. */
+function fromMark(mark: string, take: (chunk: Buffer) => void) {
+  const needle = Buffer.from(`${mark}\n`);
+  let isThere = false;
+  let last = Buffer.alloc(0);
+  return {
+    isThere: () => isThere,
+    take: (chunk: Buffer): void => {
+      if (isThere) return take(chunk);
+      const seen = Buffer.concat([last, chunk]);
+      const at = seen.indexOf(needle);
+      last = seen.subarray(-needle.length);
+      if (at < 0) return;
+      isThere = true;
+      if (at + needle.length < seen.length) take(seen.subarray(at + needle.length));
+    },
+  };
+}
 
 /** Resolves at the mark: what is sent before may be read by start-up files. */
 const untilSaid = (word: string, stream: ClientChannel): Promise<void> =>
@@ -186,14 +214,16 @@ function skipToMark(word: string, stream: ClientChannel, name: string): Promise<
   const mark = Buffer.from(`${word}\n`);
   let seen = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(
-        new KilimError('HOST_TIMEOUT', `${name}: the start-up files of the account do not come to an end.`),
-      );
+    const refuse = (what: string): void => {
+      clearTimeout(timer);
+      reject(new KilimError('HOST_TIMEOUT', `${name}: the start-up files of the account ${what}.`));
       endChannel(stream);
-    }, START_MS);
+    };
+    const timer = setTimeout(() => refuse('do not come to an end'), START_MS);
+    let size = 0;
     const look = (): void => {
       for (let chunk; (chunk = stream.read() as Buffer | null) !== null;) {
+        if ((size += chunk.length) > START_BYTES) return refuse('say more than a mebibyte');
         seen = Buffer.concat([seen.subarray(-mark.length), chunk]);
         const at = seen.indexOf(mark);
         if (at < 0) continue;

@@ -25,11 +25,22 @@ export const PROBE = [
   '} 2>/dev/null',
 ].join('\n');
 
+/** Of one look, which tells of all jobs of a login user. */
+export const LOOK_BYTES = 4 * 1024 * 1024;
+const LOOK_LINES = 50_000;
+
+/** @throws Error of more lines than any look has: they would hold up the program */
+export function linesOf(stdout: string): string[] {
+  const lines = stdout.split('\n', LOOK_LINES + 1);
+  if (lines.length > LOOK_LINES) throw new Error(`a look at a host has more than ${LOOK_LINES} lines`);
+  return lines;
+}
+
 export const parseStates = ({ stdout }: Reply): Snapshot => {
   const snapshot: Snapshot = {};
-  for (const line of stdout.split('\n')) {
+  for (const line of linesOf(stdout)) {
     const [uuid, ...words] = line.trim().split(' ');
-    if (uuid && words.length > 0) snapshot[uuid] = toState(words);
+    if (uuid && uuid !== '__proto__' && words.length > 0) snapshot[uuid] = toState(words);
   }
   return snapshot;
 };
@@ -47,9 +58,11 @@ const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => 
     case 'elsewhere':
       return {
         is: 'unknown',
-        why: `it runs on the node ${code ?? ''}, and this login leads to ${begin ?? ''}`,
+        why: `it runs on the node ${(code ?? '').slice(0, 100)}, and this login leads to ${(begin ?? '').slice(0, 100)}`,
       };
     case 'over':
+      if (!/^-?\d{1,9}$/.test(code ?? ''))
+        return { is: 'unknown', why: `the host said "over ${(code ?? '').slice(0, 40)}"` };
       return endOf(Number(code), elapsed(begin, end), usageOf(elapsed(begin, end), cpu, peak));
     case 'running':
       return { is: 'running' };
@@ -62,7 +75,7 @@ const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => 
     case 'away':
       return { is: 'unknown', why: 'the container engine does not answer' };
     default:
-      return { is: 'unknown', why: `the host said "${word ?? ''}"` };
+      return { is: 'unknown', why: `the host said "${(word ?? '').slice(0, 40)}"` };
   }
 };
 

@@ -3,6 +3,7 @@ import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { tagOf } from '../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
+import { linesOf, LOOK_BYTES } from './ledger-states.js';
 import { parseLeft } from './process-table.js';
 import type { Cancelled } from './scheduler.js';
 import { COMMENT_PREFIX } from './slurm-directives.js';
@@ -35,7 +36,8 @@ export const listTags = (engine: Engine): RemoteCommand<Tag[]> => ({
     '} 2>/dev/null | sort -u',
     'exit 0',
   ].join('\n'),
-  parse: ({ stdout }) => stdout.split('\n').flatMap(parseTag),
+  maxReplyBytes: LOOK_BYTES,
+  parse: ({ stdout }) => linesOf(stdout).flatMap(parseTag),
 });
 
 /** A tag is only what Kilim itself would have written; after a blank follows the user's part of a Slurm comment. */

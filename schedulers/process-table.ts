@@ -3,7 +3,7 @@ import { dropEnv, ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
-import { PROBE, parseState, parseStates } from './ledger-states.js';
+import { LOOK_BYTES, PROBE, parseState, parseStates } from './ledger-states.js';
 import type { Cancelled, Held, Launch, Scheduler } from './scheduler.js';
 import { wrapperScript } from './wrapper.js';
 
@@ -22,6 +22,7 @@ export const processTable: Scheduler = {
       'done',
       'exit 0',
     ].join('\n'),
+    maxReplyBytes: LOOK_BYTES,
     parse: parseStates,
   }),
   settle: (plan) => ({
@@ -133,7 +134,11 @@ export const endAll = (plan: JobPlan, installation: string): string[] => [
 ];
 
 export const parseLeft = ({ stdout }: Reply): Cancelled => ({
-  left: stdout.split('\n').filter((line) => line.trim() !== ''),
+  left: stdout
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, 100)
+    .map((line) => line.slice(0, 300)),
 });
 
 /** Standard output and error of a FORK job go to the files of its logConfig. */

@@ -3,7 +3,7 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { Forgotten, RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
-import { endOf } from './ledger-states.js';
+import { endOf, linesOf, LOOK_BYTES } from './ledger-states.js';
 import { commentOf } from './slurm-directives.js';
 import { UNFILTERED } from './slurm-environment.js';
 import { idLine } from './slurm-launch.js';
@@ -19,6 +19,7 @@ const FORGOTTEN_SECONDS = 20;
 /** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
 export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
   line: `${UNFILTERED}; timeout -k 2 20 squeue --me --local --states=all --noheader --format='%T|%r|%k'`,
+  maxReplyBytes: LOOK_BYTES,
   parse: (reply) => parseSnapshot(reply, installation),
 });
 
@@ -26,7 +27,7 @@ function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string
   if (exitCode !== 0) throw new Error(`squeue ended with ${exitCode ?? 'a signal'}: ${stderr.slice(0, 300)}`);
   const snapshot: Snapshot = {};
   const mine = commentOf(installation, '');
-  for (const line of stdout.split('\n')) {
+  for (const line of linesOf(stdout)) {
     const [word = '', reason = '', ...comment] = line.split('|');
     const [tag = ''] = comment.join('|').split(' ');
     if (!tag.startsWith(mine)) continue;
@@ -130,7 +131,7 @@ function read(stdout: string): Said {
   for (const line of stdout.split('\n')) {
     const [what, ...words] = line.split(' ');
     const [one = '', two = '', three = '', four = '', cpu, peak] = words;
-    if (what === 'exit')
+    if (what === 'exit' && Number.isInteger(Number(one)))
       said.exit = exitOf(Number(one), Number(three) - Number(two), Number(four), [cpu, peak]);
     else if (what === 'refused') said.refused = one;
     else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three, ran: four };

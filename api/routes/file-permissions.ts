@@ -1,5 +1,5 @@
 import { KilimError } from '../../domain/errors.js';
-import { normalizePath } from '../../domain/files/path.js';
+import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
 import { parseBody } from '../../schemas/parse.js';
 import { FilePermission } from '../../schemas/system.js';
@@ -9,7 +9,7 @@ import { below, targetOf } from '../file-target.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
 
-const resourceOf = (systemId: string, path: string): string => `files:${systemId}:${normalizePath(path)}`;
+const resourceOf = (systemId: string, path: string): string => `files:${systemId}:${normalizeFound(path)}`;
 
 async function owned(call: Call, { store }: ApiDeps): Promise<{ system: System; path: string }> {
   const { systemId, path } = targetOf(call, 'permissions');

@@ -2,12 +2,13 @@ import { RE2JS } from 're2js';
 
 import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
-import { normalizePath } from '../../domain/files/path.js';
+import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
 import { makeDirs, moveCopy, refuseOutside, removePath } from '../../hosts/files.js';
 import type { Host } from '../../hosts/host.js';
 import { rootOn } from '../../hosts/host-variable.js';
 import { listFiles, statPath } from '../../hosts/list-files.js';
+import { encoded, isPlain, shown } from '../../hosts/odd-bytes.js';
 import { openRead } from '../../hosts/read-files.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
@@ -50,7 +51,7 @@ async function openedAt(
     if (call.query[name] !== undefined)
       throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
   }
-  normalizePath(path);
+  normalizeFound(path);
   const { system, fence } = await pathFor(deps.store, call.caller, systemId, path, level);
   if (system.systemType !== 'LINUX') {
     throw new KilimError(
@@ -67,10 +68,16 @@ async function openedAt(
 const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
   openedAt(call, deps, targetOf(call, what), level);
 
+/**
+ * A name may hold bytes that are no text, or that none can see: the `url` of such a one is percent-encoded, and its path leads
+ * back to the file.
+ */
 export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
   ...info,
+  name: shown(info.name),
+  path: shown(info.path),
   mimeType: info.type === 'dir' ? null : 'application/octet-stream',
-  url: `tapis://${systemId}/${info.path}`,
+  url: `tapis://${systemId}/${isPlain(info.path) ? info.path : info.path.split('/').map(encoded).join('/')}`,
 });
 
 const list = route({
@@ -82,18 +89,15 @@ const list = route({
     const offset = integer('offset', query['offset'], 0);
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
     if (offset < 0) throw new KilimError('INVALID_REQUEST', `offset: ${offset} may not be negative`);
-    const matches = matcherOf(query['pattern']);
+    const keeps = matcherOf(query['pattern']);
     const { host, system, path } = await opened(call, deps, 'ops', 'READ');
-    const all = {
+    const files = await listFiles(host, system.rootDir, path, {
       recurse: flag('recurse', query['recurse']),
       skipUnreadable: true,
-      limit: matches ? 1_000_000 : Math.min(limit, 1000),
-      offset: matches ? 0 : offset,
-    };
-    const found = await listFiles(host, system.rootDir, path, all);
-    const files = matches
-      ? found.filter(({ name }) => matches(name)).slice(offset, offset + Math.min(limit, 1000))
-      : found;
+      limit: Math.min(limit, 1000),
+      offset,
+      keeps,
+    });
     return {
       says: `FAPI_OP_COMPLETE ${files.length} entries`,
       result: files.map((info) => fileRecord(info, system.id)),
@@ -123,7 +127,7 @@ const content = route({
     const isZip = flag('zip', call.query['zip']);
     const { host, system, path } = await opened(call, deps, 'content', 'READ');
     const info = await statPath(host, system.rootDir, path);
-    const name = normalizePath(path).split('/').at(-1) || system.id;
+    const name = normalizeFound(path).split('/').at(-1) || system.id;
     if (isZip)
       return {
         host,
@@ -190,6 +194,7 @@ const insert = route({
 
 async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string }> {
   const { path } = parseBody(MakeDirectory, await readJson(call.request));
+  normalizePath(path); // what is made gets a name that everybody can use
   const { systemId } = targetOf(call, 'ops');
   const { host, system } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
   await makeDirs(host, system.rootDir, [path]);
@@ -201,7 +206,7 @@ const remove = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { host, system, path } = await opened(call, deps, 'ops', 'MODIFY');
-    if (normalizePath(path) === '')
+    if (normalizeFound(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be deleted.');
     await atTurn(call, 'work', host, () => removePath(host, system.rootDir, path));
     await moveGrants(deps.store, system, path, null);
@@ -215,15 +220,16 @@ const relocate = route({
   path: below('ops'),
   handle: async (call, deps) => {
     const { operation, newPath } = parseBody(MoveCopy, call.body);
+    normalizePath(newPath);
     const { host, system, path } = await opened(call, deps, 'ops', operation === 'MOVE' ? 'MODIFY' : 'READ');
-    if (normalizePath(path) === '')
+    if (normalizeFound(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
     const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
     await refuseOutside(host, system.rootDir, fence, newPath);
     const isInto = await statPath(host, system.rootDir, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
     await atTurn(call, 'work', host, () => moveCopy(host, system.rootDir, operation, path, newPath));
-    const landed = isInto ? `${newPath}/${normalizePath(path).split('/').at(-1) ?? ''}` : newPath;
-    if (operation === 'MOVE' && normalizePath(path) !== normalizePath(landed))
+    const landed = isInto ? `${newPath}/${normalizeFound(path).split('/').at(-1) ?? ''}` : newPath;
+    if (operation === 'MOVE' && normalizeFound(path) !== normalizeFound(landed))
       await moveGrants(deps.store, system, path, landed);
     return { says: `FAPI_OP_COMPLETE ${operation} ${path} ${newPath}` };
   },

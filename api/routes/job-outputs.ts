@@ -1,6 +1,6 @@
 import { KilimError } from '../../domain/errors.js';
 import { fenceOf } from '../../domain/files/path-rights.js';
-import { normalizePath } from '../../domain/files/path.js';
+import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
 import { refuseOutside } from '../../hosts/files.js';
@@ -9,7 +9,7 @@ import { listFiles, statPath } from '../../hosts/list-files.js';
 import { openRead } from '../../hosts/read-files.js';
 import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
-import { decoded } from '../file-target.js';
+import { asRoute, decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
@@ -17,6 +17,7 @@ import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
 const outputs = (what: string): RegExp => new RegExp(`^/v3/jobs/([^/]+)/output/${what}(?:/(.*))?$`);
+const outputsPath = (what: string): RegExp => asRoute(outputs(what));
 
 interface Place {
   job: Job;
@@ -31,7 +32,7 @@ interface Place {
 async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
   const [pathname = ''] = (call.request.url ?? '').split('?');
   const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
-  const job = await visibleJobFor(deps.store, call.caller, uuid);
+  const job = await visibleJobFor(deps.store, call.caller, decoded(uuid));
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
     throw new KilimError(
       'INVALID_REQUEST',
@@ -46,7 +47,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   if (asked.split('/').includes('..'))
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
-  const path = normalizePath(`${base}/${asked}`);
+  const path = normalizeFound(`${base}/${asked}`);
   if (use.systemId !== plan.exec.systemId)
     await refuseOutside(host, use.rootDir, await fenceFor(deps, job, use.systemId, base), path);
   return {
@@ -75,7 +76,7 @@ async function fenceFor(
 
 const list = route({
   method: 'get',
-  path: outputs('list'),
+  path: outputsPath('list'),
   handle: async (call, deps) => {
     const { host, rootDir, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
@@ -97,7 +98,7 @@ const list = route({
 
 const download = route({
   method: 'get',
-  path: outputs('download'),
+  path: outputsPath('download'),
   handle: async (call, deps) => {
     const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
     const found = await statPath(host, rootDir, path);

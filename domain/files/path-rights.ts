@@ -1,5 +1,5 @@
 import type { System } from '../systems/system.js';
-import { normalizePath } from './path.js';
+import { normalizeFound } from './path.js';
 
 /** A path of a system that somebody wants to use: a caller, a job's owner, or the grantor of a shared application. */
 export interface PathUse {
@@ -31,6 +31,6 @@ const holds = (levels: readonly string[], level: 'READ' | 'MODIFY'): boolean =>
   levels.includes(level) || (level === 'READ' && levels.includes('MODIFY'));
 
 const pathAndAbove = (path: string): string[] => {
-  const segments = normalizePath(path).split('/').filter(Boolean);
+  const segments = normalizeFound(path).split('/').filter(Boolean);
   return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))].reverse();
 };

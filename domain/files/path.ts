@@ -11,6 +11,15 @@ const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
 export function normalizePath(path: string): string {
   if (CONTROL.test(path))
     throw new KilimError('PATH_INVALID', `The path ${JSON.stringify(path)} contains a control character.`);
+  return normalizeFound(path);
+}
+
+/**
+ * The same for what may be on a host already, whatever it is called: a name may hold any byte but NUL and the slash.
+ * @throws KilimError PATH_INVALID
+ */
+export function normalizeFound(path: string): string {
+  if (path.includes('\0')) throw new KilimError('PATH_INVALID', 'The path contains a NUL character.');
   if (path.length > 4096) throw new KilimError('PATH_INVALID', 'The path is longer than 4096 characters.');
   const segments: string[] = [];
   for (const segment of path.split('/')) {
@@ -22,4 +31,4 @@ export function normalizePath(path: string): string {
 
 /** The absolute path on the host; the normalised path cannot leave rootDir by its text. */
 export const joinRoot = (rootDir: string, path: string): string =>
-  `${rootDir.replace(/\/+$/, '')}/${normalizePath(path)}`.replace(/(.)\/+$/, '$1');
+  `${rootDir.replace(/\/+$/, '')}/${normalizeFound(path)}`.replace(/(.)\/+$/, '$1');

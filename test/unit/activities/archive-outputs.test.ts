@@ -19,9 +19,11 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** This machine's bash as the host of both ends. */
 const host = {
   name: 'h',
-  run: <T>({ line, stdin, parse }: RemoteCommand<T>): Promise<T> => {
-    const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { input: stdin, encoding: 'utf8' });
-    return Promise.resolve(parse({ stdout, stderr, exitCode: status }));
+  run: <T>({ line, stdin, parse, onOutput }: RemoteCommand<T>): Promise<T> => {
+    const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { input: stdin });
+    onOutput?.(stdout);
+    const text = onOutput ? '' : stdout.toString();
+    return Promise.resolve(parse({ stdout: text, stderr: stderr.toString(), exitCode: status }));
   },
 };
 

@@ -68,3 +68,36 @@ it('serves the outputs of a job: links as what they lead to, and all of a direct
   expect((await get('download/empty?')).json.message).toContain('JOBS_EMPTY_DIR_FOR_DOWNLOAD');
   expect((await get('download?')).text).toMatch(/^PK/);
 });
+
+it('serves files with odd names singly, and forges no header by them', async () => {
+  const folder = join(world.data, 'odd');
+  mkdirSync(folder);
+  const names = ['n\nl', 't\tb', 'r\r\nX-Forged: yes', "q'(*)", '100%', 'é ü'].map((name) =>
+    Buffer.from(name),
+  );
+  names.push(Buffer.from([0x62, 0xff, 0x2e, 0x74]));
+  for (const name of names)
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), `content ${name.length}`);
+  const listed = (await world.ask('GET', '/v3/files/ops/vm/odd', { as: 'alice' })).json.result as {
+    name: string;
+    url: string;
+  }[];
+  expect(listed).toHaveLength(names.length);
+  for (const name of names) {
+    const path = [...name].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+    const got = await world.ask('GET', `/v3/files/content/vm/odd/${path}`, { as: 'alice' });
+    expect([got.status, got.text], path).toEqual([200, `content ${name.length}`]);
+    expect(got.headers.get('x-forged')).toBeNull();
+    expect(got.headers.get('content-disposition')).toMatch(/^attachment; filename="[ -~]+"(; filename\*=UTF-8''[A-Za-z0-9._~!%-]+)?$/); // prettier-ignore
+    const stat = await world.ask('GET', `/v3/files/utils/linux/vm/odd/${path}`, { as: 'alice' });
+    expect(stat.status).toBe(200);
+  }
+  // what the list says of such a name leads to it
+  for (const { url } of listed.filter(({ name }) => /[\u0000-\u001f\ufffd]/.test(name)))
+    expect((await world.ask('GET', url.replace('tapis://vm', '/v3/files/content/vm'), { as: 'alice' })).status).toBe(200); // prettier-ignore
+  const bad = await world.ask('GET', '/v3/files/content/vm/odd/%zz', { as: 'alice' });
+  expect(bad.json.message).toContain('not well encoded');
+  const made = await world.ask('POST', '/v3/files/ops/vm', { as: 'alice', body: { path: 'odd/a\nb' } });
+  expect(made.json.message).toContain('control character');
+  expect((await world.ask('DELETE', '/v3/files/ops/vm/odd/n%0al', { as: 'alice' })).status).toBe(200);
+});

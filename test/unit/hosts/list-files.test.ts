@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import type { RemoteCommand } from '../../../domain/remote-command.js';
-import { listFiles, listNames } from '../../../hosts/list-files.js';
+import { listFiles, listNames, statPath } from '../../../hosts/list-files.js';
+import { encoded, shown } from '../../../hosts/odd-bytes.js';
 import type { Host } from '../../../hosts/host.js';
 
 let dir: string;
@@ -26,10 +27,14 @@ afterEach(() => {
 
 /** This machine, as somebody who is not root. */
 const host = {
-  run: <T>({ line, parse }: RemoteCommand<T>): Promise<T> => {
+  run: <T>({ line, parse, onOutput }: RemoteCommand<T>): Promise<T> => {
     const account = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-    const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { encoding: 'utf8', ...account });
-    return Promise.resolve().then(() => parse({ stdout, stderr, exitCode: status }));
+    const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { ...account });
+    return Promise.resolve().then(() => {
+      onOutput?.(stdout);
+      const text = onOutput ? '' : stdout.toString();
+      return parse({ stdout: text, stderr: stderr.toString(), exitCode: status });
+    });
   },
 } as unknown as Host;
 
@@ -63,10 +68,53 @@ it.each([
 ])('takes %s that was cut for a fault, not for all there is', async (_what, list) => {
   const cut = {
     run: <T>(command: RemoteCommand<T>) =>
-      host.run({
-        ...command,
-        parse: (reply) => command.parse({ ...reply, stdout: reply.stdout.slice(0, -1) }),
-      }),
+      host.run({ ...command, onOutput: (piece) => command.onOutput?.(piece.subarray(0, -1)) }),
   } as unknown as Host;
   await expect(list(cut)).rejects.toThrow('more entries than can be listed');
+});
+
+it('sorts as ever, without regard to the case of A to Z, and pages through all of it', async () => {
+  const odd = [
+    'a_b',
+    'ab',
+    'AB',
+    'a-b',
+    'Z z',
+    '_x',
+    'z',
+    'Zz',
+    'n\nl',
+    't\tb',
+    'É',
+    'é',
+    'c\u0001',
+    '[',
+    '~',
+    'a b',
+  ];
+  mkdirSync(join(dir, 'open/many'));
+  for (const name of odd) writeFileSync(join(dir, 'open/many', name), '');
+  const list = async (limit: number, offset: number) =>
+    (await listFiles(host, dir, 'open/many', { ...all, limit, offset })).map(({ name }) => name);
+  const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const small = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const sorted = [...odd].sort((a, b) => byBytes(small(a), small(b)) || byBytes(a, b));
+  expect(await list(100, 0)).toEqual(sorted);
+  const paged: string[] = [];
+  for (let offset = 0; offset < odd.length; offset += 5) paged.push(...(await list(5, offset)));
+  expect(paged).toEqual(sorted);
+  expect(await list(5, 100)).toEqual([]);
+  const kept = { ...all, limit: 2, offset: 1, keeps: (name: string) => name.includes('b') };
+  expect((await listFiles(host, dir, 'open/many', kept)).map(({ name }) => name)).toEqual(
+    sorted.filter((name) => name.includes('b')).slice(1, 3),
+  );
+});
+
+it('gives back names that are no text as the bytes they are', async () => {
+  const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
+  writeFileSync(Buffer.concat([Buffer.from(join(dir, 'open/')), name]), 'odd');
+  const [found] = (await listFiles(host, dir, 'open', all)).filter(({ size }) => size === 3);
+  expect(encoded(found?.name ?? '')).toBe("x%FF'%C3%A9%80");
+  expect(shown(found?.name ?? '')).toBe("x\ufffd'é\ufffd");
+  expect((await statPath(host, dir, found?.path ?? '')).size).toBe(3);
 });

@@ -165,12 +165,17 @@ it('a copy on one host may be repeated, over files that may not be written', asy
   expect(existsSync(join(dir, 'tree/from'))).toBe(false);
 });
 
-it('an answer that is too long loses its end, so that it does not seem whole', async () => {
-  const stream = new PassThrough();
-  const said = untilMark(stream, 'mark', 10);
-  for (const piece of ['0123456789', 'dropped', 'the end/', '\nmark 0\n']) {
-    stream.write(piece);
-    await sleep(1);
-  }
-  expect(await said).toEqual({ text: '0123456789', code: 0 });
+it('reads up to a mark, torn or not, and no further than a mark may be long', async () => {
+  const read = async (...pieces: string[]) => {
+    const stream = new PassThrough();
+    let text = '';
+    const code = untilMark(stream, 'mark', (chunk) => (text += chunk.toString()));
+    for (const piece of pieces) {
+      stream.write(piece);
+      await sleep(1);
+    }
+    return { text, code: await code };
+  };
+  expect(await read('01', '234\nma', 'rk 7', '\n')).toEqual({ text: '01234', code: 7 });
+  expect(await read('x\nmark ', 'y'.repeat(100))).toEqual({ text: 'x', code: NaN });
 });
