@@ -40,7 +40,7 @@ export async function awaitRecovery(deps: Deps, uuid: string, cause: BlockedBy):
     ? 'it is looked at again soon'
     : await stillBlocked(deps, plan, subject, cause, delay);
   if (still === null) return;
-  const waited = Date.now() - cause.since;
+  const waited = Math.max(0, Date.now() - cause.since);
   if (waited > deps.blockedLimitMs(subject)) {
     const minutes = Math.round(waited / 60_000);
     throw new KilimError('RECOVERY_TIMEOUT', `The job was BLOCKED for ${minutes} minutes. ${still}`);

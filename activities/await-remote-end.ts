@@ -61,5 +61,7 @@ function timeLeft({ plan, remoteStarted, pausedMs }: Job, looked: RemoteState | 
   if (looked?.is === 'unknown' || (isQueued && (looked?.is === 'queued' || looked?.is === 'suspended')))
     return Infinity;
   if (looked?.is === 'running' && looked.ranMs !== undefined) return limit - looked.ranMs;
-  return remoteStarted === null ? limit : Date.parse(remoteStarted) + limit + pausedMs - Date.now();
+  if (remoteStarted === null) return limit;
+  // a clock that went back gives nobody more than there is
+  return Math.min(limit + pausedMs, Date.parse(remoteStarted) + limit + pausedMs - Date.now());
 }

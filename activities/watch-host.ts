@@ -49,7 +49,7 @@ const SEATS = 100;
 /** How many of a worker's watchers follow their hosts. */
 export interface Seats {
   taken: number;
-  /** Since when no live job was seen of those that are only looked at, by watch key. */
+  /** Since when (by the clock that never goes back) no live job was seen of those that are only looked at, by watch key. */
   idle: Map<string, number>;
 }
 
@@ -58,21 +58,21 @@ export const createSeats = (): Seats => ({ taken: 0, idle: new Map() });
 /** Where so many are watched: one look, and another one by the next try, which takes no place in between. */
 async function passBy(deps: Deps, ticket: WatchTicket, { idle }: Seats): Promise<void> {
   const isIdle = (await look(deps, ticket)) === 0;
-  const since = idle.get(ticket.key) ?? Date.now();
+  const since = idle.get(ticket.key) ?? performance.now();
   idle.delete(ticket.key);
-  if (isIdle && Date.now() - since >= IDLE_MS) return;
+  if (isIdle && performance.now() - since >= IDLE_MS) return;
   if (isIdle) idle.set(ticket.key, since);
   throw notYet('the host is looked at again', WITHOUT_CHANNEL_MS);
 }
 
 async function follow(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Promise<void> {
   const channel = keepChannel(deps, ticket, signal);
-  let lastSeenLive = Date.now();
+  let lastSeenLive = performance.now();
   try {
     for (;;) {
-      if ((await look(deps, ticket)) > 0) lastSeenLive = Date.now();
+      if ((await look(deps, ticket)) > 0) lastSeenLive = performance.now();
       // only after a look: the last wait may have ended because a job is new
-      if (signal.aborted || Date.now() - lastSeenLive >= IDLE_MS) break;
+      if (signal.aborted || performance.now() - lastSeenLive >= IDLE_MS) break;
       if (!channel.isAlive()) await channel.changed(WITHOUT_CHANNEL_MS);
       else if (!(await channel.changed(UNSEEN_MS))) await untilUnseen(deps, ticket, channel);
     }

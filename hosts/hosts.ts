@@ -62,10 +62,11 @@ export function createHosts(options: HostsOptions): Hosts {
       for (let tries = 0; ; tries++) {
         try {
           const connection = await connectSsh(address, credential, keys);
-          letIn.set(where, Date.now());
+          letIn.set(where, performance.now());
           return connection;
         } catch (error) {
-          const isCrowd = gate.inside() > 1 || Date.now() - (letIn.get(where) ?? 0) < LATELY_MS;
+          const isCrowd =
+            gate.inside() > 1 || performance.now() - (letIn.get(where) ?? -Infinity) < LATELY_MS;
           const again = AGAIN_MS[tries];
           if (again === undefined || !isCrowd || !isDropped(error)) throw error;
           gate.narrow(1);

@@ -84,7 +84,7 @@ export function createPool(
   };
 
   const shell: SshPool['shell'] = async (isLong, signal) => {
-    if (Date.now() < shellsFrom) return null;
+    if (performance.now() < shellsFrom) return null;
     if (!hasPlace(isLong)) return null;
     const leave = await enter(forShells, signal);
     try {
@@ -119,7 +119,7 @@ export function createPool(
       if (code !== null && !(await servesCommands(signal))) throw endedEarly(name, code);
       // start-up files that eat the input, or a host that serves single commands only: for a while every command
       // gets a channel of its own
-      shellsFrom = Date.now() + WITHOUT_SHELLS_MS;
+      shellsFrom = performance.now() + WITHOUT_SHELLS_MS;
       return null;
     }
   }

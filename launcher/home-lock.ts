@@ -77,7 +77,7 @@ function takeAway(file: string, seen: Holder | null): void {
 }
 
 async function endOf(child: Holder['children'][number]): Promise<void> {
-  for (const deadline = Date.now() + CHILDREN_END_MS; Date.now() < deadline; await sleep(50))
+  for (const deadline = performance.now() + CHILDREN_END_MS; performance.now() < deadline; await sleep(50))
     if (!isSame(child)) return;
   endGroup(child.pid);
 }

@@ -89,11 +89,11 @@ async function download(scratch: string, say: Say): Promise<string | null> {
   const dir = join(scratch, 'download');
   mkdirSync(dir);
   let size = 0;
-  let grewAt = Date.now();
+  let grewAt = performance.now();
   const isHanging = (): boolean => {
     const now = filesIn(dir).reduce((sum, file) => sum + statSync(file).size, 0);
-    if (now !== size) [size, grewAt] = [now, Date.now()];
-    return Date.now() - grewAt > SILENCE_MS;
+    if (now !== size) [size, grewAt] = [now, performance.now()];
+    return performance.now() - grewAt > SILENCE_MS;
   };
   const program = new URL('./download-temporal.js', import.meta.url).pathname;
   const end = await run(process.execPath, [program, CLI_VERSION, dir], { say, isHanging });
@@ -115,10 +115,10 @@ async function goInstall(scratch: string, say: Say): Promise<string | null> {
     return null;
   }
   say(`Building Temporal's server with Go (once; three to six minutes, about 3.5 GB in Go's own caches) …`);
-  const begin = Date.now();
+  const begin = performance.now();
   const end = await run('go', ['install', GO_MODULE], {
     say,
-    isHanging: () => Date.now() - begin > BUILD_MS,
+    isHanging: () => performance.now() - begin > BUILD_MS,
     env: { GOBIN: scratch, GOFLAGS: '' },
   });
   if (end.isDone) return join(scratch, 'temporal');
@@ -139,7 +139,7 @@ function run(
   { say, isHanging, env = {} }: RunOptions,
 ): Promise<{ isDone: boolean; said: string }> {
   return new Promise((resolve) => {
-    const begin = Date.now();
+    const begin = performance.now();
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -148,7 +148,7 @@ function run(
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
     const look = setInterval(() => void (isHanging() && child.kill('SIGKILL')), 500);
     const pulse = setInterval(
-      () => say(`… still at it (${Math.round((Date.now() - begin) / 1000)} s)`),
+      () => say(`… still at it (${Math.round((performance.now() - begin) / 1000)} s)`),
       30_000,
     );
     const end = (isDone: boolean): void => {

@@ -76,7 +76,7 @@ exit "$code"
 /** Runs a program and starts it again, with back-off, whenever it ends by itself. */
 export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }: Watching): Supervised {
   let child: ChildProcess | undefined;
-  const supervisedAt = Date.now();
+  const supervisedAt = performance.now();
   let isStopping = false;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -87,7 +87,7 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
   const turning = setInterval(() => turnOver(program.logFile), LOG_LOOK_MS).unref();
 
   const start = (): void => {
-    const began = Date.now();
+    const began = performance.now();
     const log = openSync(program.logFile, 'a', 0o600);
     const next = spawn('bash', ['-c', GUARD, program.name, program.command, ...program.args], {
       env: program.env,
@@ -101,9 +101,10 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
     next.on('exit', (code, signal) => {
       endGroup(next.pid); // a guard that was killed leaves its program to us
       if (isStopping) return;
-      failures = Date.now() - began > HEALTHY_MS ? 0 : failures + 1;
+      failures = performance.now() - began > HEALTHY_MS ? 0 : failures + 1;
       const word = lastWord(program.logFile);
-      if (Date.now() - supervisedAt < HEALTHY_MS && word.startsWith(REFUSAL)) return giveUp(new Error(word));
+      if (performance.now() - supervisedAt < HEALTHY_MS && word.startsWith(REFUSAL))
+        return giveUp(new Error(word));
       if (failures >= STARTS_TO_FAIL) giveUp(new Error(`${program.name} does not start: ${word}`));
       const wait = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
       say(

@@ -136,7 +136,7 @@ function stopOnce(running: Supervised[], home: Home): () => Promise<void> {
 }
 
 async function until(isSo: () => Promise<boolean>, complaint: string): Promise<void> {
-  for (const deadline = Date.now() + READY_MS; Date.now() < deadline; await sleep(25))
+  for (const deadline = performance.now() + READY_MS; performance.now() < deadline; await sleep(25))
     if (await isSo()) return;
   throw new Error(complaint);
 }

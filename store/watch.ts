@@ -90,7 +90,7 @@ export const createWatchStore = (db: Db): WatchStore => ({
       .select('taken_at')
       .where('watch_key', '=', key)
       .executeTakeFirst();
-    return row ? Date.now() - Date.parse(row.taken_at) : null;
+    return row ? ageOf(row.taken_at) : null;
   },
   async newestJobs(ms) {
     const rows = await db
@@ -117,7 +117,7 @@ export const createWatchStore = (db: Db): WatchStore => ({
       .execute();
     return rows.map(({ watch_key, taken_at }) => ({
       key: watch_key,
-      ageMs: Date.now() - Date.parse(taken_at),
+      ageMs: ageOf(taken_at) ?? 0,
     }));
   },
   claimProbe: (subject, everyMs) =>
@@ -134,7 +134,8 @@ export const createWatchStore = (db: Db): WatchStore => ({
         at: row?.at ?? null,
       };
       const claimed_ms = Date.now();
-      if (row && row.claimed_ms > claimed_ms - everyMs) return { mine: false, ...last };
+      if (row && row.claimed_ms > claimed_ms - everyMs && row.claimed_ms <= claimed_ms + SKEW_MS)
+        return { mine: false, ...last };
       // while one looks, nobody goes by an older answer
       await trx.insertInto('probes').values({ subject, claimed_ms, ok: null, said: null, at: null })
         .onConflict((oc) => oc.column('subject').doUpdateSet({ claimed_ms, ok: null })).execute(); // prettier-ignore
@@ -152,6 +153,15 @@ export const createWatchStore = (db: Db): WatchStore => ({
 type Seen = readonly (readonly [uuid: string, state: string])[];
 
 /** `is` comes first, so that the text shows an end by its beginning. */
+/** As much may the clocks of two programs differ. What lies further ahead was written before a clock went back. */
+const SKEW_MS = 60_000;
+
+/** Milliseconds since an instant; null where the clock cannot tell, because it went back since. */
+const ageOf = (instant: string): number | null => {
+  const age = Date.now() - Date.parse(instant);
+  return age < -SKEW_MS ? null : Math.max(0, age);
+};
+
 const OVER = '{"is":"over"';
 const textOf = ({ is, ...more }: RemoteState): string => JSON.stringify({ is, ...more });
 

@@ -25,7 +25,7 @@ export const createEngine = (
       }
     },
     async ensureWatcher(ticket: WatchTicket) {
-      if ((known.get(ticket.key) ?? 0) > Date.now() - WATCHER_MEMORY_MS) return;
+      if ((known.get(ticket.key) ?? -Infinity) > performance.now() - WATCHER_MEMORY_MS) return;
       await client.workflow.start('watch', {
         workflowId: ticket.key,
         taskQueue,
@@ -33,7 +33,7 @@ export const createEngine = (
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `watches ${ticket.loginUser}@${ticket.host}:${ticket.port}`,
       });
-      known.set(ticket.key, Date.now());
+      known.set(ticket.key, performance.now());
     },
     async start(ticket, job) {
       await client.workflow.start('runJob', {

@@ -64,8 +64,8 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
     if (seen.startsWith(place) && !orphans.has(seen.slice(place.length))) memory.firstSeen.delete(seen);
   for (const uuid of orphans) {
     const first = memory.firstSeen.get(place + uuid);
-    if (first === undefined) memory.firstSeen.set(place + uuid, Date.now());
-    else if (Date.now() - first >= patienceMs) {
+    if (first === undefined) memory.firstSeen.set(place + uuid, performance.now());
+    else if (performance.now() - first >= patienceMs) {
       const { left } = await host.run(endTagged(sample.plan, { installation, uuid }));
       const rest = left.length === 0 ? '' : `; still there: ${left.join(', ')}`;
       log.warn({ uuid, host: host.name, left }, 'something of a job that is over still ran, and was ended');

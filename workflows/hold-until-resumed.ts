@@ -19,5 +19,5 @@ export async function holdUntilResumed(job: JobControl): Promise<number> {
   if (since === 0) return 0;
   await releaseRemote(uuid);
   state.heldSince = 0;
-  return Date.now() - since;
+  return Math.max(0, Date.now() - since);
 }

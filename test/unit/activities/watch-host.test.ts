@@ -138,7 +138,7 @@ it('watches on where a job comes while it is about to end', async () => {
     host.stream = async (...words) => {
       await sleep(50);
       // the time of waiting without any job is up just when one is new
-      vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 11 * 60_000);
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 11 * 60_000);
       return stream(...words);
     };
     return host;

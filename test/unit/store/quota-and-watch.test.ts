@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { watchKey } from '../../../domain/jobs/remote.js';
 import type { Store } from '../../../store/store.js';
@@ -211,6 +211,18 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
   it.each([1, 2, 3, 4, 5])('lets one of many probe a host (%i)', async (round) => {
     const claims = await atOnce(store, 8, () => store.watch.claimProbe(`host ${round}`, 60_000));
     expect(claims.filter(({ mine }) => mine)).toHaveLength(1);
+  });
+
+  it('lets a host be probed, and no look seem new, after the clock went back by an hour', async () => {
+    const key = 'watch:dev:clock:22:alice';
+    expect(await store.watch.claimProbe('clock', 60_000)).toMatchObject({ mine: true });
+    await store.watch.saveSnapshot(key, {}, new Date().toISOString());
+    const hourAgo = Date.now() - 3_600_000;
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(hourAgo);
+    expect(await store.watch.claimProbe('clock', 60_000)).toMatchObject({ mine: true });
+    expect(await store.watch.claimProbe('clock', 60_000)).toMatchObject({ mine: false });
+    expect(await store.watch.snapshotAge(key)).toBeNull();
+    clock.mockRestore();
   });
 
   it('tells the others what a probe saw', async () => {
