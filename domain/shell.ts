@@ -8,5 +8,5 @@ export const quote = (word: string): string =>
     : `'${word.replaceAll("'", `'\\''`)}'`.replace(
         /[\udc80-\udcff]+/gu,
         (halves) =>
-          `'$'${[...halves].map((half) => `\\x${half.charCodeAt(0).toString(16).slice(2)}`).join('')}''`,
+          `'$'${Array.from(halves, (half) => `\\x${half.charCodeAt(0).toString(16).slice(2)}`).join('')}''`,
       );

@@ -63,10 +63,29 @@ export const tail = (stream: Readable, limit: number): Promise<string> => {
   }).then(() => kept.toString('utf8'));
 };
 
+/** What is read in one turn of the event loop may be megabytes. */
+const TURN_MS = 10;
+
+/** Takes pieces of a stream as they come, and lets others have their turn where that takes long. */
+export function paced(stream: Readable, take: (chunk: Buffer) => void): (chunk: Buffer) => void {
+  let spent = 0;
+  return (chunk) => {
+    const begin = performance.now();
+    take(chunk);
+    spent += performance.now() - begin;
+    if (spent < TURN_MS) return;
+    stream.pause();
+    setImmediate(() => {
+      spent = 0;
+      stream.resume();
+    });
+  };
+}
+
 /** Reads to the end. */
 export const consume = (stream: Readable, take: (chunk: Buffer) => void): Promise<void> =>
   new Promise((resolve) => {
-    stream.on('data', take);
+    stream.on('data', paced(stream, take));
     for (const event of ['end', 'close', 'error']) stream.on(event, () => resolve());
   });
 

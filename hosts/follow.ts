@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { KilimError } from '../domain/errors.js';
@@ -23,15 +23,17 @@ export async function followLines(
 ): Promise<void> {
   if (signal.aborted) return;
   const stream = await host.stream(script, { signal });
-  const taken = takeLines(stream.stdout, onLine, signal).catch(() => undefined); // `done` says why it broke
-  const { exitCode, stderr } = await stream.done.catch((error: unknown) => {
+  // not read by hand: a channel whose reader waits would never say that it has closed
+  const said = stream.stdout.pipe(new PassThrough());
+  void takeLines(said, onLine, signal).catch(() => undefined); // `done` says why it broke
+  const end = stream.done.finally(() => said.destroy());
+  const { exitCode, stderr } = await end.catch((error: unknown) => {
     if (signal.aborted) return { exitCode: 0, stderr: '' };
     // lines are only looked at: nothing is unknown because of a broken link
     if (error instanceof KilimError && error.code === 'OUTCOME_UNKNOWN')
       throw new KilimError('HOST_UNREACHABLE', `The link to ${host.name} broke.`);
     throw error;
   });
-  await taken;
   if (!signal.aborted)
     throw new KilimError(
       'HOST_UNREACHABLE',
@@ -51,7 +53,7 @@ async function takeLines(
     const work = Promise.resolve(onLine(line)).finally(() => underWay.delete(work));
     underWay.add(work);
     if (underWay.size >= AT_ONCE) await Promise.race(underWay);
-    if (signal.aborted) return; // what was not taken yet would keep the channel from closing
+    if (signal.aborted) return;
     if (++count < LINES_PER_SECOND) continue;
     await sleep(Math.max(0, 1000 - (performance.now() - second)), undefined, { signal });
     count = 0;

@@ -67,9 +67,9 @@ export function openLocal(settings: LocalSettings): Host {
       const seconds = command.timeoutSeconds ?? 60;
       const child = start(command.line);
       const ending = guard(child, options?.signal, seconds);
-      let fault: Error | undefined;
+      const faults: Error[] = [];
       const said = sinkOf(command, NAME, (error) => {
-        fault = error;
+        faults.push(error);
         endGroup(child);
       });
       const complained = keeping(STDERR_BYTES);
@@ -77,7 +77,7 @@ export function openLocal(settings: LocalSettings): Host {
       child.stdin.end(command.stdin ?? '');
       try {
         const exitCode = await exitOf(child);
-        if (fault) throw fault;
+        faults.forEach(throwIt);
         if (ending.why() === 'time')
           throw new KilimError('HOST_TIMEOUT', `${NAME} did not finish a command within ${seconds} s.`);
         if (ending.why() === 'abort')
@@ -87,7 +87,7 @@ export function openLocal(settings: LocalSettings): Host {
         child.stdout.destroy();
         child.stderr.destroy();
         await all;
-        if (fault) throw fault;
+        faults.forEach(throwIt);
         return command.parse({ stdout: said.text(), stderr: complained.text(), exitCode });
       } finally {
         ending.off();
@@ -122,6 +122,10 @@ export function openLocal(settings: LocalSettings): Host {
     },
   };
 }
+
+const throwIt = (error: Error): never => {
+  throw error;
+};
 
 const refuseAborted = (signal?: AbortSignal): void => {
   if (signal?.aborted)

@@ -28,9 +28,9 @@ const escaped = (byte: number): string => `%${byte.toString(16).toUpperCase().pa
 
 /** As a part of a URL that leads to just these bytes. */
 export const encoded = (text: string): string =>
-  [...text]
-    .map((sign) => (/[\udc80-\udcff]/u.test(sign) ? escaped(sign.charCodeAt(0) - 0xdc00) : encodeURIComponent(sign)))
-    .join(''); // prettier-ignore
+  Array.from(text, (sign) =>
+    /[\udc80-\udcff]/u.test(sign) ? escaped(sign.charCodeAt(0) - 0xdc00) : encodeURIComponent(sign),
+  ).join('');
 
 /** Is it text that everybody can see and send? */
 export const isPlain = (text: string): boolean => !/[\p{Cc}\udc80-\udcff]/u.test(text);

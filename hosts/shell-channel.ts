@@ -6,7 +6,7 @@ import type { ClientChannel } from 'ssh2';
 import { KilimError } from '../domain/errors.js';
 import type { Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
-import { keeping, STDERR_BYTES, type Sink } from './collect.js';
+import { keeping, paced, STDERR_BYTES, type Sink } from './collect.js';
 import { endChannel } from './ssh.js';
 
 /**
@@ -121,7 +121,7 @@ export const untilMark = (
   new Promise((resolve) => {
     const needle = Buffer.from(`\n${mark} `);
     let last = Buffer.alloc(0);
-    const look = (chunk: Buffer): void => {
+    const look = paced(stream, (chunk) => {
       // a mark may be torn: as many bytes as it has are held back
       const seen = Buffer.concat([last, chunk]);
       const at = seen.indexOf(needle);
@@ -134,6 +134,6 @@ export const untilMark = (
       if (!isOver) return;
       stream.off('data', look);
       resolve(end < 0 ? NaN : Number(seen.subarray(from, end).toString()));
-    };
+    });
     stream.on('data', look);
   });
