@@ -97,7 +97,7 @@ const findExecutable = (plan: JobPlan): string[] => [
   '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
   'fi',
   'chmod u+x "./$program" || exit 77',
-  `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(executableFile(plan))}`,
+  `mkdir -p ${quote(ledgerDir(plan))} && printf '%s\\n' "$program" > ${quote(executableFile(plan))}`,
 ];
 
 /** After archiving: an archive that was downloaded goes, unless the user keeps it; one given by path always stays. */
