@@ -64,6 +64,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     systems,
     loginUsers,
     profile,
+    isProfileOwnerAdmin: profile !== null && (await store.users.isAdmin(caller.tenant, profile.owner)),
     hostEvals,
   };
   const planned = planJob(input);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
 import { normalizePath } from '../domain/files/path.js';
+import { isTrustedProfile } from '../domain/systems/profile-rules.js';
 import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
 import { parseBody } from '../schemas/parse.js';
@@ -87,12 +88,7 @@ export async function replaceSystem(
 async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Promise<void> {
   const { store, config } = deps;
   const faults: string[] = [];
-  if (
-    system.batchSchedulerProfile &&
-    !(await store.profiles.find(system.tenant, system.batchSchedulerProfile))
-  ) {
-    faults.push(`batchSchedulerProfile: "${system.batchSchedulerProfile}" is not known`);
-  }
+  faults.push(...(await faultsOfProfile(system, store)));
   if (system.dtnSystemId) {
     const dtn = await systemFor(store, caller, system.dtnSystemId, 'READ').catch(() => null);
     if (dtn?.rootDir !== system.rootDir)
@@ -112,6 +108,19 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
     }
   }
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
+}
+
+/** A system gives its profile to the jobs of all who use it. */
+async function faultsOfProfile(system: System, { profiles, users }: ApiDeps['store']): Promise<string[]> {
+  const { tenant, batchSchedulerProfile: name } = system;
+  if (!name) return [];
+  const profile = await profiles.find(tenant, name);
+  if (!profile) return [`batchSchedulerProfile: "${name}" is not known`];
+  return isTrustedProfile(profile, await users.isAdmin(tenant, profile.owner), system)
+    ? []
+    : [
+        `batchSchedulerProfile: "${name}" is a profile of ${profile.owner}; it must be of an administrator or of the owner of the system`,
+      ];
 }
 
 const reaches = (rootDir: string, home: string): boolean => {

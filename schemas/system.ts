@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 import { normalizePath } from '../domain/files/path.js';
 import { parseHostEval } from '../domain/macros.js';
+import {
+  MODULE_COMMAND, MODULE_COMMAND_RULE, MODULE_NAME, MODULE_NAME_RULE,
+} from '../domain/systems/profile-rules.js'; // prettier-ignore
 import type { System } from '../domain/systems/system.js';
 import {
   argSpecs, echoes, envVariables, int, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
@@ -215,7 +218,12 @@ export const Profile = z.strictObject({
   name: resourceId,
   description: orNull(z.string().max(2048)),
   owner: plain(60).nullish(),
-  moduleLoads: orEmpty(z.strictObject({ moduleLoadCommand: plain(256), modulesToLoad: orEmpty(plain(256)) })),
+  moduleLoads: orEmpty(
+    z.strictObject({
+      moduleLoadCommand: plain(256).regex(MODULE_COMMAND, MODULE_COMMAND_RULE),
+      modulesToLoad: orEmpty(plain(256).regex(MODULE_NAME, MODULE_NAME_RULE)),
+    }),
+  ),
   hiddenOptions: orEmpty(z.enum(['MEM', 'PARTITION'])),
 });
 
