@@ -14,6 +14,7 @@ import { now } from '../store/now.js';
 import { appFor, loginUserOf, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
 import { checkPlannedPaths } from './planned-paths.js';
+import { callerIn, refuseThisMachine } from './this-machine.js';
 
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
@@ -31,6 +32,8 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     choice.archiveSystemId === null ? null : await systemFor(store, owner, choice.archiveSystemId, 'READ');
   const dtn =
     choice.dtnWanted && exec.dtnSystemId ? await systemFor(store, owner, exec.dtnSystemId, 'READ') : null;
+  for (const system of [exec, archive, dtn])
+    if (system) await refuseThisMachine(deps, system, [owner.user, ...callerIn(caller)]);
   const profileName = choice.profileName(exec);
   const profile = profileName ? await store.profiles.find(caller.tenant, profileName) : null;
   if (profileName && !profile)
@@ -77,6 +80,6 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   ];
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
-  await checkPlannedPaths(store, owner, made);
+  await checkPlannedPaths(deps, owner, made);
   return planned;
 }

@@ -10,6 +10,7 @@ import { SystemDefinition } from '../schemas/system.js';
 import { now } from '../store/now.js';
 import { systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { callerIn, refuseThisMachine } from './this-machine.js';
 import { refuseMoreOf } from './user-limits.js';
 
 const RESERVED =
@@ -96,13 +97,8 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
         `dtnSystemId: "${system.dtnSystemId}" must be a system that you can read, with the same rootDir`,
       );
   }
+  await refuseThisMachine(deps, system, callerIn(caller));
   if (isLocal(system, { isEnabled: config.KILIM_LOCAL_EXECUTION })) {
-    if (!caller.isAdmin && !config.KILIM_LOCAL_USERS.includes(system.owner)) {
-      throw new KilimError(
-        'NOT_AUTHORIZED',
-        `host: systems on this machine are for the users of KILIM_LOCAL_USERS; give a port where an sshd listens there.`,
-      );
-    }
     if (process.getuid?.() !== 0 && reaches(system.rootDir, config.KILIM_HOME)) {
       faults.push(`rootDir: "${system.rootDir}" would show the folder of this service itself`);
     }

@@ -83,7 +83,9 @@ export const Config = z
       .describe('account of such jobs when Kilim is root'),
     KILIM_LOCAL_USERS: list
       .default([])
-      .describe('who besides administrators may register such systems, separated by commas'),
+      .describe(
+        'who besides administrators may own, change and run jobs on such systems, separated by commas',
+      ),
     KILIM_TRUSTED_ISSUERS: z
       .string()
       .optional()

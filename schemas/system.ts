@@ -7,7 +7,7 @@ import {
 } from '../domain/systems/profile-rules.js'; // prettier-ignore
 import type { System } from '../domain/systems/system.js';
 import {
-  argSpecs, echoes, envVariables, int, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
@@ -63,6 +63,13 @@ const kilim = z.strictObject({
   containerEngineArgs: z.array(plain(200)).optional(),
 });
 
+/** -1, null and absent: unset. */
+const port = z
+  .int()
+  .refine((n) => n === -1 || (n >= 1 && n <= 65535), 'must be from 1 to 65535, or -1 for none')
+  .nullish()
+  .transform((n) => n ?? -1);
+
 /** A rootDir goes into commands, and one with HOST_EVAL is asked for on the host. */
 function faultOfDir(dir: string): string | null {
   try {
@@ -114,14 +121,10 @@ export const SystemDefinition = z
       })
       .nullish()
       .transform((dir) => dir ?? ''),
-    port: int
-      .min(-1)
-      .max(65535)
-      .nullish()
-      .transform((n) => (n && n > 0 ? n : -1)),
+    port,
     useProxy: orFalse,
     proxyHost: orNull(plain(256)),
-    proxyPort: orNumber(-1),
+    proxyPort: port,
     dtnSystemId: orNull(resourceId),
     canExec: z.boolean(),
     canRunBatch: orFalse,

@@ -113,7 +113,10 @@ function worldOf(
         subject === 'host' ? config.KILIM_HOST_DOWN_LIMIT_MINUTES : config.KILIM_BLOCKED_LIMIT_MINUTES;
       return minutes === undefined ? Infinity : minutes * 60_000;
     },
-    openHost: hostOpener(store, hosts),
+    openHost: hostOpener(store, hosts, {
+      isEnabled: config.KILIM_LOCAL_EXECUTION,
+      users: config.KILIM_LOCAL_USERS,
+    }),
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),
     metrics: metrics.hooks,
   };

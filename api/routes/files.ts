@@ -25,6 +25,7 @@ import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { readJson } from '../read-body.js';
 import { route, type Bytes, type Call, type Route } from '../route.js';
+import { refuseThisMachine } from '../this-machine.js';
 import { upload } from '../upload.js';
 import { zipOf } from '../zip.js';
 import { filePermissionRoutes, moveGrants } from './file-permissions.js';
@@ -32,7 +33,10 @@ import { filePermissionRoutes, moveGrants } from './file-permissions.js';
 const PAGE_BYTES = 1024;
 
 /** A dynamic system is opened as the user himself, never as its owner (specification: platform §5.8). */
-export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: string): Promise<Host> => {
+const openAs = async (deps: ApiDeps, system: System, user: string): Promise<Host> => {
+  const { store, hosts } = deps;
+  // whoever was granted a path of this machine by a user who may use it needs no more than that
+  await refuseThisMachine(deps, system, []);
   const loginUser = await loginUserOf(store, system, user);
   const { tenant, id: systemId, host, port } = system;
   return hosts.open({ tenant, systemId, host, port, loginUser, asUser: user });

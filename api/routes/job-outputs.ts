@@ -11,6 +11,7 @@ import { decoded } from '../file-target.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
+import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
@@ -39,6 +40,8 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   const { plan } = job;
   const isArchived = isTerminal(job.status) && job.archived;
   const use = isArchived ? plan.archive : plan.exec;
+  const system = await deps.store.systems.find(job.tenant, use.systemId);
+  if (system) await refuseThisMachine(deps, { ...system, host: use.host, port: use.port }, []);
   const host = await deps.hosts.open({ tenant: job.tenant, ...use });
   const asked = decoded(rest);
   if (asked.split('/').includes('..'))
