@@ -4,6 +4,7 @@ import { get as getHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 import { KilimError } from '../domain/errors.js';
+import { shownUrl } from '../domain/files/shown-url.js';
 
 const CONNECT_MS = 10_000;
 /** Between two pieces of the answer. */
@@ -45,7 +46,8 @@ export async function openUrl(
   signal: AbortSignal,
   silenceMs = SILENCE_MS,
 ): Promise<IncomingMessage> {
-  if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${url} is no URL.`);
+  const named = shownUrl(url);
+  if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${named} is no URL.`);
   let address = new URL(url);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const reply = await request(address, allowPrivate, signal, silenceMs);
@@ -53,14 +55,14 @@ export async function openUrl(
     if (statusCode >= 200 && statusCode < 300) return reply;
     reply.destroy();
     if (statusCode === 404 || statusCode === 410)
-      throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${statusCode}).`);
+      throw new KilimError('PATH_NOT_FOUND', `${named} was not found (HTTP ${statusCode}).`);
     if (statusCode < 300 || statusCode >= 400 || !headers.location)
-      throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${statusCode}.`);
+      throw new KilimError('TRANSFER_FAILED', `${named} answered HTTP ${statusCode}.`);
     if (!URL.canParse(headers.location, address.href))
-      throw new KilimError('TRANSFER_FAILED', `${url} redirects to nowhere.`);
+      throw new KilimError('TRANSFER_FAILED', `${named} redirects to nowhere.`);
     address = new URL(headers.location, address);
   }
-  throw new KilimError('TRANSFER_FAILED', `${url} redirects more than ${MAX_REDIRECTS} times.`);
+  throw new KilimError('TRANSFER_FAILED', `${named} redirects more than ${MAX_REDIRECTS} times.`);
 }
 
 const request = (
@@ -71,7 +73,7 @@ const request = (
 ): Promise<IncomingMessage> =>
   new Promise((settle, reject) => {
     const refuse = (why: string): void =>
-      reject(new KilimError('TRANSFER_FAILED', `${address.href} cannot be fetched: ${why}`));
+      reject(new KilimError('TRANSFER_FAILED', `${shownUrl(address.href)} cannot be fetched: ${why}`));
     if (address.protocol !== 'http:' && address.protocol !== 'https:')
       return refuse(`${address.protocol} is not served`);
     const literal = address.hostname.replace(/^\[|\]$/g, '');

@@ -1,4 +1,4 @@
-import { shownUrl } from '../domain/files/shown-url.js';
+import { hasUserInfo, NO_LOGIN, shownUrl } from '../domain/files/shown-url.js';
 
 /** `[registry[:port]/]name[:tag][@digest]`, in the characters that engines allow; an IPv6 registry stands in brackets. */
 const REFERENCE =
@@ -23,6 +23,7 @@ export const isNamed = (image: string): boolean => NAMED.test(image);
 /** An image of Singularity or Apptainer. */
 export function singularityFaults(image: string): string[] {
   const says = (rule: string): string[] => [`containerImage: "${shownUrl(image)}" ${rule}`];
+  if (hasUserInfo(image)) return says(NO_LOGIN);
   if (isNamed(image))
     return REMOTE.test(image) ? [] : says('has a character that the name of an image cannot have');
   if (/^[a-z][a-z0-9+.-]*:/i.test(image))

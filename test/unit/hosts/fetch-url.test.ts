@@ -13,3 +13,15 @@ it.each([
     message: expect.stringContaining(why),
   });
 });
+
+it.each([
+  'http://127.0.0.1:1/a?sig=secret',
+  'http://user:secret@127.0.0.1:1/a',
+  'http://user:secret@h:99999/a?secret',
+])('a message shows no login and no query: %s', async (url) => {
+  const said = await openUrl(url, false, new AbortController().signal).catch((error: unknown) =>
+    String(error),
+  );
+  expect(said).toMatch(/^KilimError: http/);
+  expect(said).not.toContain('secret');
+});
