@@ -13,6 +13,7 @@ import { schedulers } from '../schedulers/index.js';
 import { now } from '../store/now.js';
 import { appFor, loginUserOf, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { refuseTooMany } from './host-attempts.js';
 import { checkPlannedPaths } from './planned-paths.js';
 import { callerIn, refuseThisMachine } from './this-machine.js';
 
@@ -48,7 +49,9 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   );
   const hostEvals: Record<string, string | null> = {};
-  for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
+  const asked = hostEvalsNeeded({ request, app, systems });
+  if (asked.length > 0) await refuseTooMany(deps, caller);
+  for (const { systemId, variable } of asked) {
     const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
     const { tenant, host, port } = system;
     const login = { loginUser: loginUsers[system.id] ?? '', asUser: owner.user };

@@ -5,11 +5,13 @@ import { normalizePath } from '../domain/files/path.js';
 import { isTrustedProfile } from '../domain/systems/profile-rules.js';
 import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
+import { addressesOf } from '../hosts/reach.js';
 import { parseBody } from '../schemas/parse.js';
 import { SystemDefinition } from '../schemas/system.js';
 import { now } from '../store/now.js';
 import { systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { countCredential } from './host-attempts.js';
 import { callerIn, refuseThisMachine } from './this-machine.js';
 import { refuseMoreOf } from './user-limits.js';
 
@@ -52,6 +54,7 @@ export async function registerSystem(
     hostKey: null,
   };
   await checkMeaning(system, caller, deps);
+  if (authnCredential) await countCredential(deps, caller);
   if (authnCredential && !skipCheck)
     await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
   await deps.store.systems.add(system);
@@ -98,6 +101,7 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
       );
   }
   await refuseThisMachine(deps, system, callerIn(caller));
+  faults.push(...(await faultsOfHost(system, config)));
   if (isLocal(system, { isEnabled: config.KILIM_LOCAL_EXECUTION })) {
     if (process.getuid?.() !== 0 && reaches(system.rootDir, config.KILIM_HOME)) {
       faults.push(`rootDir: "${system.rootDir}" would show the folder of this service itself`);
@@ -117,6 +121,16 @@ async function faultsOfProfile(system: System, { profiles, users }: ApiDeps['sto
     : [
         `batchSchedulerProfile: "${name}" is a profile of ${profile.owner}; it must be of an administrator or of the owner of the system`,
       ];
+}
+
+/** A host that no connection will be made to is refused when it is named. */
+async function faultsOfHost(
+  { systemType, host }: System,
+  { KILIM_ALLOWED_HOSTS: allowed }: ApiDeps['config'],
+): Promise<string[]> {
+  if (systemType !== 'LINUX' || !allowed) return [];
+  const fault = await addressesOf(host, host, { allowed, isTold: true }).catch((error: unknown) => error);
+  return fault instanceof KilimError ? [`host: ${fault.message}`] : [];
 }
 
 const reaches = (rootDir: string, home: string): boolean => {

@@ -95,6 +95,7 @@ function worldOf(
 ): Omit<Deps, 'engine' | 'log' | 'installation'> {
   const hosts = createHosts({
     ...hostLookups(store),
+    reach: { allowed: config.KILIM_ALLOWED_HOSTS ?? null, isTold: false },
     local: {
       isEnabled: config.KILIM_LOCAL_EXECUTION,
       runAs: config.KILIM_LOCAL_USER,

@@ -21,6 +21,7 @@ import { loginUserOf, pathFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { statInfo } from '../file-stat.js';
 import { below, targetOf } from '../file-target.js';
+import { refuseTooMany } from '../host-attempts.js';
 import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { readJson } from '../read-body.js';
@@ -60,6 +61,7 @@ async function openedAt(
       throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
   }
   normalizePath(path);
+  await refuseTooMany(deps, call.caller);
   const { system, fence } = await pathFor(deps.store, call.caller, systemId, path, level);
   if (system.systemType !== 'LINUX') {
     throw new KilimError(

@@ -8,6 +8,7 @@ import type { Host } from '../../hosts/host.js';
 import { visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { decoded } from '../file-target.js';
+import { refuseTooMany } from '../host-attempts.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
@@ -40,6 +41,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
   const { plan } = job;
   const isArchived = isTerminal(job.status) && job.archived;
   const use = isArchived ? plan.archive : plan.exec;
+  await refuseTooMany(deps, call.caller);
   const system = await deps.store.systems.find(job.tenant, use.systemId);
   if (system) await refuseThisMachine(deps, { ...system, host: use.host, port: use.port }, []);
   const host = await deps.hosts.open({ tenant: job.tenant, ...use });
