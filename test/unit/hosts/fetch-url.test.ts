@@ -1,3 +1,5 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+
 import { expect, it } from 'vitest';
 
 import { openUrl } from '../../../hosts/fetch-url.js';
@@ -24,4 +26,28 @@ it.each([
   );
   expect(said).toMatch(/^KilimError: http/);
   expect(said).not.toContain('secret');
+});
+
+it('a closed port and one where no web server listens are told alike', async () => {
+  const answers: ((socket: Socket) => unknown)[] = [
+    (socket) => socket.end('SSH-2.0-OpenSSH_9.2p1\r\n'),
+    (socket) => socket.destroy(),
+  ];
+  const said = new Set<string>();
+  const ask = async (port: number) => {
+    const url = `http://127.0.0.1:${port}/a`;
+    const fetched = openUrl(url, true, new AbortController().signal);
+    const error = await fetched.then(() => 'it was fetched', String);
+    said.add(error.replace(`:${port}/`, ':PORT/'));
+  };
+  await ask(1);
+  for (const answer of answers) {
+    const server = createServer((socket) => void answer(socket.on('error', () => undefined)));
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    await ask((server.address() as AddressInfo).port);
+    server.close();
+  }
+  expect([...said]).toEqual([
+    'KilimError: http://127.0.0.1:PORT/a cannot be fetched: no web server answers there',
+  ]);
 });
