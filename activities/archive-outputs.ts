@@ -42,7 +42,7 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
     throw error;
   }
   if (plan.runtime === 'ZIP' && removesArchive(plan)) {
-    await host.run({ line: `rm -f ${quote(archivePath(plan))}`, parse: () => undefined });
+    await host.run({ line: `rm -f -- ${quote(archivePath(plan))}`, parse: () => undefined });
   }
 }
 

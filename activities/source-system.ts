@@ -1,4 +1,5 @@
 import { KilimError } from '../domain/errors.js';
+import { shownUrl } from '../domain/files/shown-url.js';
 import { tapisUrl } from '../domain/files/tapis-url.js';
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { isDynamic } from '../domain/systems/system.js';
@@ -23,7 +24,7 @@ export async function systemOf(
   if (!system || system.deleted)
     throw new KilimError(
       'TRANSFER_FAILED',
-      `The system ${systemId} of the input ${input.sourceUrl} is not known.`,
+      `The system ${systemId} of the input ${shownUrl(input.sourceUrl)} is not known.`,
     );
   const fence = await fenceFor(deps, plan, { system, path, level: 'READ', grantor: input.srcSharedCtx });
   const asUser = plan.owner;

@@ -1,3 +1,4 @@
+import { shownUrl } from '../domain/files/shown-url.js';
 import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.js';
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
@@ -110,7 +111,7 @@ async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: P
     if (isMissing || error.code === 'REMOTE_COMMAND_FAILED' || error.code === 'TRANSFER_FAILED') {
       throw new KilimError(
         'TRANSFER_FAILED',
-        `The input ${input.name ?? ''} ${input.sourceUrl} could not be staged: ${error.message}`,
+        `The input ${input.name ?? ''} ${shownUrl(input.sourceUrl)} could not be staged: ${error.message}`,
       );
     }
     throw error;

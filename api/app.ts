@@ -6,6 +6,7 @@ import { limitBody, type BodyLimit } from './body-limit.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
 import { download, onceMore } from './download.js';
+import { countFailure } from './host-attempts.js';
 import { parseJson, refuseNul } from './read-body.js';
 import { envelope, fail, text } from './reply.js';
 import { isBytes, isText, type Call, type Route } from './route.js';
@@ -105,6 +106,7 @@ const handler =
       else if (answer.slices) await sendSlices(res, answer, answer.slices);
       else envelope(res, answer.status ?? 200, answer);
     } catch (error) {
+      await countFailure(deps, res.locals['caller'] as Call['caller'], error);
       if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
       fail(res, error, deps.log);
     }

@@ -35,8 +35,12 @@ async function main(): Promise<void> {
     runAs: config.KILIM_LOCAL_USER,
     home: join(config.KILIM_HOME, 'local'),
   };
-  const limits = { waitMs: config.KILIM_TRANSFER_WAIT_SECONDS * 1000 };
-  const hosts = createHosts({ ...hostLookups(store), local, limits });
+  const hosts = createHosts({
+    ...hostLookups(store),
+    local,
+    limits: { waitMs: config.KILIM_TRANSFER_WAIT_SECONDS * 1000 },
+    reach: { allowed: config.KILIM_ALLOWED_HOSTS ?? null, isTold: false },
+  });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
   const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };

@@ -1,8 +1,8 @@
 import { tapisUrl } from '../domain/files/tapis-url.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import type { Store } from '../store/store.js';
 import { pathFor } from './authorize.js';
-import type { Caller } from './deps.js';
+import type { ApiDeps, Caller } from './deps.js';
+import { refuseThisMachine } from './this-machine.js';
 
 /**
  * What a job reads and writes on other systems than its execution system must be its owner's to use; what a shared
@@ -10,7 +10,8 @@ import type { Caller } from './deps.js';
  * run jobs reaches what its login user does.
  * @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED
  */
-export async function checkPlannedPaths(store: Store, owner: Caller, plan: JobPlan): Promise<void> {
+export async function checkPlannedPaths(deps: ApiDeps, owner: Caller, plan: JobPlan): Promise<void> {
+  const { store } = deps;
   const { exec, archive, sharedAppCtx } = plan;
   const someone = (grantor: string | null): Caller =>
     grantor === null ? owner : { tenant: plan.tenant, user: grantor, isAdmin: false };
@@ -18,8 +19,9 @@ export async function checkPlannedPaths(store: Store, owner: Caller, plan: JobPl
   if (plan.runtime === 'ZIP') sources.push({ url: plan.containerImage, by: sharedAppCtx });
   for (const { url, by } of sources) {
     const source = tapisUrl(url);
-    if (source && source.systemId !== exec.systemId)
-      await pathFor(store, someone(by), source.systemId, source.path, 'READ');
+    if (!source || source.systemId === exec.systemId) continue;
+    const { system } = await pathFor(store, someone(by), source.systemId, source.path, 'READ');
+    await refuseThisMachine(deps, system, [owner.user]);
   }
   if (archive.systemId === exec.systemId || plan.archiveMode === 'NEVER') return;
   const isGrantors = plan.sharedAppCtxAttribs.includes('SAC_ARCHIVE_SYSTEM_DIR');

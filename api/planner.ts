@@ -13,7 +13,9 @@ import { schedulers } from '../schedulers/index.js';
 import { now } from '../store/now.js';
 import { appFor, loginUserOf, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { refuseTooMany } from './host-attempts.js';
 import { checkPlannedPaths } from './planned-paths.js';
+import { callerIn, refuseThisMachine } from './this-machine.js';
 
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
@@ -31,6 +33,8 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     choice.archiveSystemId === null ? null : await systemFor(store, owner, choice.archiveSystemId, 'READ');
   const dtn =
     choice.dtnWanted && exec.dtnSystemId ? await systemFor(store, owner, exec.dtnSystemId, 'READ') : null;
+  for (const system of [exec, archive, dtn])
+    if (system) await refuseThisMachine(deps, system, [owner.user, ...callerIn(caller)]);
   const profileName = choice.profileName(exec);
   const profile = profileName ? await store.profiles.find(caller.tenant, profileName) : null;
   if (profileName && !profile)
@@ -45,7 +49,9 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   );
   const hostEvals: Record<string, string | null> = {};
-  for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
+  const asked = hostEvalsNeeded({ request, app, systems });
+  if (asked.length > 0) await refuseTooMany(deps, caller);
+  for (const { systemId, variable } of asked) {
     const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
     const { tenant, host, port } = system;
     const login = { loginUser: loginUsers[system.id] ?? '', asUser: owner.user };
@@ -64,6 +70,7 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     systems,
     loginUsers,
     profile,
+    isProfileOwnerAdmin: profile !== null && (await store.users.isAdmin(caller.tenant, profile.owner)),
     hostEvals,
   };
   const planned = planJob(input);
@@ -76,6 +83,6 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   ];
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
-  await checkPlannedPaths(store, owner, made);
+  await checkPlannedPaths(deps, owner, made);
   return planned;
 }

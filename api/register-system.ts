@@ -2,13 +2,17 @@ import { randomUUID } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
 import { normalizePath } from '../domain/files/path.js';
+import { isTrustedProfile } from '../domain/systems/profile-rules.js';
 import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
+import { addressesOf } from '../hosts/reach.js';
 import { parseBody } from '../schemas/parse.js';
 import { SystemDefinition } from '../schemas/system.js';
 import { now } from '../store/now.js';
 import { systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
+import { countCredential } from './host-attempts.js';
+import { callerIn, refuseThisMachine } from './this-machine.js';
 import { refuseMoreOf } from './user-limits.js';
 
 const RESERVED =
@@ -50,6 +54,7 @@ export async function registerSystem(
     hostKey: null,
   };
   await checkMeaning(system, caller, deps);
+  if (authnCredential) await countCredential(deps, caller);
   if (authnCredential && !skipCheck)
     await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
   await deps.store.systems.add(system);
@@ -87,12 +92,7 @@ export async function replaceSystem(
 async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Promise<void> {
   const { store, config } = deps;
   const faults: string[] = [];
-  if (
-    system.batchSchedulerProfile &&
-    !(await store.profiles.find(system.tenant, system.batchSchedulerProfile))
-  ) {
-    faults.push(`batchSchedulerProfile: "${system.batchSchedulerProfile}" is not known`);
-  }
+  faults.push(...(await faultsOfProfile(system, store)));
   if (system.dtnSystemId) {
     const dtn = await systemFor(store, caller, system.dtnSystemId, 'READ').catch(() => null);
     if (dtn?.rootDir !== system.rootDir)
@@ -100,18 +100,37 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
         `dtnSystemId: "${system.dtnSystemId}" must be a system that you can read, with the same rootDir`,
       );
   }
+  await refuseThisMachine(deps, system, callerIn(caller));
+  faults.push(...(await faultsOfHost(system, config)));
   if (isLocal(system, { isEnabled: config.KILIM_LOCAL_EXECUTION })) {
-    if (!caller.isAdmin && !config.KILIM_LOCAL_USERS.includes(system.owner)) {
-      throw new KilimError(
-        'NOT_AUTHORIZED',
-        `host: systems on this machine are for the users of KILIM_LOCAL_USERS; give a port where an sshd listens there.`,
-      );
-    }
     if (process.getuid?.() !== 0 && reaches(system.rootDir, config.KILIM_HOME)) {
       faults.push(`rootDir: "${system.rootDir}" would show the folder of this service itself`);
     }
   }
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
+}
+
+/** A system gives its profile to the jobs of all who use it. */
+async function faultsOfProfile(system: System, { profiles, users }: ApiDeps['store']): Promise<string[]> {
+  const { tenant, batchSchedulerProfile: name } = system;
+  if (!name) return [];
+  const profile = await profiles.find(tenant, name);
+  if (!profile) return [`batchSchedulerProfile: "${name}" is not known`];
+  return isTrustedProfile(profile, await users.isAdmin(tenant, profile.owner), system)
+    ? []
+    : [
+        `batchSchedulerProfile: "${name}" is a profile of ${profile.owner}; it must be of an administrator or of the owner of the system`,
+      ];
+}
+
+/** A host that no connection will be made to is refused when it is named. */
+async function faultsOfHost(
+  { systemType, host }: System,
+  { KILIM_ALLOWED_HOSTS: allowed }: ApiDeps['config'],
+): Promise<string[]> {
+  if (systemType !== 'LINUX' || !allowed) return [];
+  const fault = await addressesOf(host, host, { allowed, isTold: true }).catch((error: unknown) => error);
+  return fault instanceof KilimError ? [`host: ${fault.message}`] : [];
 }
 
 const reaches = (rootDir: string, home: string): boolean => {

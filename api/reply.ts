@@ -44,6 +44,9 @@ export function fail(res: Response, error: unknown, log: Logger): void {
   if (status === 503) res.setHeader('Retry-After', '5');
   if (status === 408) res.setHeader('Connection', 'close'); // what still comes would be taken for the next request
   const { code, message, detail } = error as KilimError;
+  const { retryAfterSeconds } = detail;
+  if (status === 429 && typeof retryAfterSeconds === 'number')
+    res.setHeader('Retry-After', String(retryAfterSeconds));
   envelope(res, status, {
     says: `${code} ${message}`,
     result: detail['name'] ? { name: detail['name'] } : null,

@@ -1,3 +1,4 @@
+import { cutUrls } from './files/shown-url.js';
 import type { JobCondition } from './jobs/condition.js';
 
 /**
@@ -81,14 +82,17 @@ export const meaningOf = (code: ErrorCode): Meaning => ERRORS[code];
 
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);
 
-/** The one error of the project: a code of the table, a sentence for people, details for the log. */
+/**
+ * The one error of the project: a code of the table, a sentence for people, details for the log. The sentence goes into
+ * answers, records and the histories of the engine: no URL in it keeps a login or a query.
+ */
 export class KilimError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
     readonly detail: Record<string, unknown> = {},
   ) {
-    super(message);
+    super(cutUrls(message));
     this.name = 'KilimError';
   }
 }

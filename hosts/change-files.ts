@@ -141,7 +141,8 @@ export const moveCopy = (host: Host, { operation, from, to }: Relocation): Promi
   });
 
 const isFence = ({ root, path }: Relocation['to']): boolean =>
-  typeof root !== 'string' && root.fences.some((fence) => normalizeFound(fence.path) === normalizeFound(path));
+  typeof root !== 'string' &&
+  root.fences.some((fence) => normalizeFound(fence.path) === normalizeFound(path));
 
 const MOVING = [
   `[ -z "$isFence" ] || { echo "what was granted cannot be replaced by a move" >&2; exit ${LINKED}; }`,

@@ -4,11 +4,15 @@ import { get as getHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 import { KilimError } from '../domain/errors.js';
+import { shownUrl } from '../domain/files/shown-url.js';
 
 const CONNECT_MS = 10_000;
 /** Between two pieces of the answer. */
 const SILENCE_MS = 60_000;
 const MAX_REDIRECTS = 5;
+
+/** A rule of ours, or a web server's certificate; else a job could tell open ports from closed ones, and what listens there. */
+const TOLD = /not allowed|CERT|SIGNATURE|ISSUER|ALTNAME/;
 
 const never = new BlockList(); // metadata services of clouds live there
 never.addSubnet('169.254.0.0', 16, 'ipv4');
@@ -45,7 +49,8 @@ export async function openUrl(
   signal: AbortSignal,
   silenceMs = SILENCE_MS,
 ): Promise<IncomingMessage> {
-  if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${url} is no URL.`);
+  const named = shownUrl(url);
+  if (!URL.canParse(url)) throw new KilimError('TRANSFER_FAILED', `${named} is no URL.`);
   let address = new URL(url);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const reply = await request(address, allowPrivate, signal, silenceMs);
@@ -53,14 +58,14 @@ export async function openUrl(
     if (statusCode >= 200 && statusCode < 300) return reply;
     reply.destroy();
     if (statusCode === 404 || statusCode === 410)
-      throw new KilimError('PATH_NOT_FOUND', `${url} was not found (HTTP ${statusCode}).`);
+      throw new KilimError('PATH_NOT_FOUND', `${named} was not found (HTTP ${statusCode}).`);
     if (statusCode < 300 || statusCode >= 400 || !headers.location)
-      throw new KilimError('TRANSFER_FAILED', `${url} answered HTTP ${statusCode}.`);
+      throw new KilimError('TRANSFER_FAILED', `${named} answered HTTP ${statusCode}.`);
     if (!URL.canParse(headers.location, address.href))
-      throw new KilimError('TRANSFER_FAILED', `${url} redirects to nowhere.`);
+      throw new KilimError('TRANSFER_FAILED', `${named} redirects to nowhere.`);
     address = new URL(headers.location, address);
   }
-  throw new KilimError('TRANSFER_FAILED', `${url} redirects more than ${MAX_REDIRECTS} times.`);
+  throw new KilimError('TRANSFER_FAILED', `${named} redirects more than ${MAX_REDIRECTS} times.`);
 }
 
 const request = (
@@ -71,7 +76,7 @@ const request = (
 ): Promise<IncomingMessage> =>
   new Promise((settle, reject) => {
     const refuse = (why: string): void =>
-      reject(new KilimError('TRANSFER_FAILED', `${address.href} cannot be fetched: ${why}`));
+      reject(new KilimError('TRANSFER_FAILED', `${shownUrl(address.href)} cannot be fetched: ${why}`));
     if (address.protocol !== 'http:' && address.protocol !== 'https:')
       return refuse(`${address.protocol} is not served`);
     const literal = address.hostname.replace(/^\[|\]$/g, '');
@@ -92,9 +97,11 @@ const request = (
       if (body?.readableLength) sent.socket?.setTimeout(silenceMs);
       else sent.destroy(new Error('nothing came for a minute'));
     });
-    sent.on('error', (error) => {
+    sent.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      refuse(error.message);
+      refuse(
+        TOLD.test(`${error.code ?? ''} ${error.message}`) ? error.message : 'no web server answers there',
+      );
     });
     sent.on('response', (reply) => {
       clearTimeout(timer);

@@ -6,6 +6,7 @@ import type { Credential } from '../domain/systems/system.js';
 import { createGate, type Gate } from './gate.js';
 import type { Host, HostAddress } from './host.js';
 import { isLocal, openLocal, type LocalSettings } from './local.js';
+import type { Reach } from './reach.js';
 import { sshHost } from './ssh-host.js';
 import { createPool, LIMITS, type PoolLimits, type SshPool } from './ssh-pool.js';
 import { connectSsh, isDropped, nameOf, type HostKeys, type SshConnection } from './ssh.js';
@@ -16,6 +17,8 @@ export interface HostsOptions {
   hostKeys: HostKeys;
   local: LocalSettings;
   limits?: Partial<PoolLimits>;
+  /** Absent: everywhere, and all is told. */
+  reach?: Reach;
 }
 
 export interface Hosts {
@@ -61,7 +64,7 @@ export function createHosts(options: HostsOptions): Hosts {
       if (gate.inside() > 1) await sleep(Math.random() * JITTER_MS);
       for (let tries = 0; ; tries++) {
         try {
-          const connection = await connectSsh(address, credential, keys);
+          const connection = await connectSsh(address, credential, keys, options.reach);
           letIn.set(where, performance.now());
           return connection;
         } catch (error) {

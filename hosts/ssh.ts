@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
+import { connect as connectSocket } from 'node:net';
 
 import ssh2, { type CipherAlgorithm, type ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
-import { isAllowed } from './fetch-url.js';
 import type { HostAddress } from './host.js';
+import { addressesOf, ANYWHERE, lookupIn, type Reach } from './reach.js';
 
 export interface HostKeys {
   find: (address: HostAddress) => Promise<string | null>;
@@ -36,6 +36,7 @@ export async function connectSsh(
   address: HostAddress,
   credential: Credential | null,
   keys: HostKeys,
+  reach: Reach = ANYWHERE,
 ): Promise<SshConnection> {
   const where = nameOf(address);
   if (!credential)
@@ -43,7 +44,7 @@ export async function connectSsh(
       'HOST_LOGIN_REFUSED',
       `No credential is registered for ${where} (system ${address.systemId}).`,
     );
-  await refuseAddress(address.host, where);
+  const { addresses, isListed } = await addressesOf(address.host, where, reach);
   const pinned = await keys.find(address);
   const client = new ssh2.Client();
   const state = { isOpen: false, isReached: false, offered: '' };
@@ -51,7 +52,9 @@ export async function connectSsh(
     const fail = (error: Error): void => {
       state.isOpen = false;
       client.end();
-      reject(faultOf(error, where, { ...state, pinned }));
+      const attempt = { ...state, pinned };
+      const fault = faultOf(error, where, attempt);
+      reject(reach.isTold || isListed ? fault : withheld(fault, where, attempt));
     };
     client.on('error', fail); // stays: later errors end in `close`
     client.on('close', () => fail(new Error('the connection was closed')));
@@ -61,10 +64,15 @@ export async function connectSsh(
       client.setNoDelay(true); // ssh2 leaves Nagle on: 50 ms a command
       resolve();
     });
+    const sock = connectSocket({
+      host: address.host,
+      port: address.port > 0 ? address.port : 22,
+      lookup: lookupIn(addresses),
+    });
+    sock.setMaxListeners(0); // ssh2 adds one for each channel
     try {
       client.connect({
-        host: address.host,
-        port: address.port > 0 ? address.port : 22,
+        sock,
         username: address.loginUser,
         readyTimeout: READY_TIMEOUT_MS,
         keepaliveInterval: 10_000,
@@ -79,6 +87,7 @@ export async function connectSsh(
       });
     } catch (error) {
       // a key that cannot be parsed is thrown at once
+      sock.on('error', () => undefined).destroy();
       const why = error instanceof Error ? error.message : '';
       reject(new KilimError('HOST_LOGIN_REFUSED', `The credential for ${where} cannot be used: ${why}`));
     }
@@ -94,13 +103,6 @@ export async function connectSsh(
     close: () => client.end(),
     exec: (line) => exec(client, line, where, () => state.isOpen),
   };
-}
-
-/** Nobody has an account at a link-local address: metadata services of clouds live there. */
-async function refuseAddress(host: string, where: string): Promise<void> {
-  const found = await lookup(host, { all: true }).catch(() => []); // an unknown name is told by the connection
-  if (!found.every(({ address }) => isAllowed(address, true)))
-    throw new KilimError('HOST_LOGIN_REFUSED', `${where} has an address that is not allowed.`);
 }
 
 const fingerprintOf = (key: Buffer): string =>
@@ -130,6 +132,24 @@ function faultOf(
   const fault = new KilimError('HOST_UNREACHABLE', `${where} cannot be reached: ${why}`);
   if (isReached && offered === '' && error.level !== 'handshake') dropped.add(fault);
   return fault;
+}
+
+/**
+ * What a stranger said is not told: nobody learns by it which ports are open, and what listens there. A host is none whose key is
+ * the one that was pinned; its name alone is no proof, as it may lead to another address today.
+ */
+function withheld(fault: KilimError, where: string, { pinned, offered }: Attempt): KilimError {
+  if (fault.code === 'HOST_KEY_CHANGED' || (pinned !== null && offered === pinned)) return fault;
+  const same =
+    pinned === null
+      ? new KilimError(
+          'HOST_UNREACHABLE',
+          `${where} could not be logged in to: no SSH server answers there, or it refuses the login. Which of them is told once a login there has succeeded.`,
+          { isFirst: true, said: fault.message },
+        )
+      : new KilimError('HOST_UNREACHABLE', `${where} cannot be reached.`, { said: fault.message });
+  if (dropped.has(fault)) dropped.add(same);
+  return same;
 }
 
 const dropped = new WeakSet<object>();

@@ -1,6 +1,7 @@
 import { pipeline, type Readable } from 'node:stream';
 
 import { KilimError } from '../domain/errors.js';
+import { shownUrl } from '../domain/files/shown-url.js';
 import { writeFile } from './change-files.js';
 import { copyBigFile, counting } from './copy-big-file.js';
 import {
@@ -225,5 +226,5 @@ const brokenBody = (error: unknown, url: string): unknown =>
     ? error
     : new KilimError(
         'TRANSFER_FAILED',
-        `${url} broke off: ${error instanceof Error ? error.message : String(error)}`,
+        `${shownUrl(url)} broke off: ${error instanceof Error ? error.message : String(error)}`,
       );

@@ -4,6 +4,7 @@ import { envFileOf, ledgerDir } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
 import { measuring } from './container-usage.js';
 import { optionFaults, parseOption, phraseOptions, type OptionTable } from './options.js';
+import { referenceFaults } from './image-names.js';
 import { ABSENT, getOnce, plainName, type Image } from './get-once.js';
 import type { Checked, Runtime } from './runtime.js';
 
@@ -25,6 +26,7 @@ const OPTIONS: OptionTable = {
 /** A container of Docker or Podman (specification: jobs §6.3). */
 export const docker: Runtime = {
   faults: (plan, hostKind) => [
+    ...referenceFaults(plan.containerImage),
     ...optionFaults(OPTIONS, plan.containerArgs),
     ...(hostKind === 'local' ? mountFaults(plan) : []),
   ],
@@ -51,7 +53,7 @@ export const docker: Runtime = {
       run: [
         `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
         // what the engine warns of, as of a host without IPv4 forwarding, is no output of the application
-        `said=$(${[...create, quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} 2>&1 > /dev/null) || { printf '%s\\n' "$said" >&2; exit 125; }`,
+        `said=$(${[...create, '--', quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} 2>&1 > /dev/null) || { printf '%s\\n' "$said" >&2; exit 125; }`,
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',
@@ -96,11 +98,11 @@ const imageOf = (plan: JobPlan): Image => {
   return {
     name: plan.containerImage,
     work: `"$HOME/.kilim/images/${plainName(plan.containerImage)}.${plan.containerEngine}"`,
-    isThere: `${engine} image inspect ${image} > /dev/null 2>&1`,
+    isThere: `${engine} image inspect -- ${image} > /dev/null 2>&1`,
     find: [
       `command -v ${plan.containerEngine} > /dev/null || { echo "${plan.containerEngine} is not installed on this host" >&2; return ${ABSENT}; }`,
     ],
-    get: `${engine} pull ${image}`,
+    get: `${engine} pull -- ${image}`,
     clean: ':',
   };
 };

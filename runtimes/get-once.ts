@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { cutUrls } from '../domain/files/shown-url.js';
 import { ledgerDir } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { lastWords } from '../domain/remote-command.js';
@@ -43,7 +44,7 @@ export const getOnce = (plan: JobPlan, image: Image, isAbsentFine = false): Prep
   return {
     line: [...getFunction(plan, image), 'get_image'].join('\n'),
     parse: (reply) => {
-      if (reply.exitCode === BUSY) return `The image ${image.name} is pulled: ${lastWords(reply)}`;
+      if (reply.exitCode === BUSY) return cutUrls(`The image ${image.name} is pulled: ${lastWords(reply)}`);
       return reply.exitCode === ABSENT && isAbsentFine ? null : fails(reply);
     },
   };

@@ -2,9 +2,10 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { envFileOf } from '../domain/jobs/ledger.js';
 import type { RunPhrase } from '../domain/run-phrase.js';
 import { quote } from '../domain/shell.js';
+import { singularityFaults } from './image-names.js';
 import { optionFaults, phraseOptions } from './options.js';
 import type { Runtime } from './runtime.js';
-import { FIND_TOOL, imageFaults, imageLines, imageWord, prepareImage } from './singularity-image.js';
+import { FIND_TOOL, imageLines, imageWord, prepareImage } from './singularity-image.js';
 import { INSTANCE_OPTIONS, RUN_OPTIONS } from './singularity-options.js';
 
 /** The legacy kind: the application is the start script of an instance. */
@@ -16,7 +17,10 @@ const optionsOf = (plan: Pick<JobPlan, 'runtimeOptions'>) =>
 
 /** A container of Singularity or Apptainer: `run` as the user's own process, `instance start` as a service (jobs §6.4–6.6). */
 export const singularity: Runtime = {
-  faults: (plan) => [...imageFaults(plan), ...optionFaults(optionsOf(plan), plan.containerArgs)],
+  faults: (plan) => [
+    ...singularityFaults(plan.containerImage),
+    ...optionFaults(optionsOf(plan), plan.containerArgs),
+  ],
   prepare: prepareImage,
   // the program reads the file with a shell of its own, in which an apostrophe passes between double quotes only
   envFile: (_plan, env) =>
@@ -43,6 +47,7 @@ const command = (plan: JobPlan, verb: string, ...own: string[]): string =>
     ...own,
     // for pulls only; a run of an image that is there warns of it
     ...phraseOptions(optionsOf(plan), plan.containerArgs).filter((option) => option !== '--nohttps'),
+    '--',
     imageWord(plan),
   ]
     .filter(Boolean)

@@ -1,3 +1,4 @@
+import { hasUserInfo, NO_LOGIN, shownUrl } from '../domain/files/shown-url.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { envFileOf, ledgerDir } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
@@ -12,8 +13,9 @@ export const zip: Runtime = {
     ...(isServed(containerImage)
       ? []
       : [
-          `containerImage: "${containerImage}" must be a path on the execution system that begins with /, or begin with tapis://, http:// or https://`,
+          `containerImage: "${shownUrl(containerImage)}" must be a path on the execution system that begins with /, or begin with tapis://, http:// or https://`,
         ]),
+    ...(hasUserInfo(containerImage) ? [`containerImage: "${shownUrl(containerImage)}" ${NO_LOGIN}`] : []),
     ...containerArgs
       .filter(({ arg }) => arg.trim() !== KEEP_ARCHIVE)
       .map(
@@ -97,7 +99,7 @@ const findExecutable = (plan: JobPlan): string[] => [
   '  [ -f "./$program" ] || { echo "tapisjob.manifest names $program, which is not in the archive" >&2; exit 66; }',
   'fi',
   'chmod u+x "./$program" || exit 77',
-  `mkdir -p ${quote(ledgerDir(plan))} && echo "$program" > ${quote(executableFile(plan))}`,
+  `mkdir -p ${quote(ledgerDir(plan))} && printf '%s\\n' "$program" > ${quote(executableFile(plan))}`,
 ];
 
 /** After archiving: an archive that was downloaded goes, unless the user keeps it; one given by path always stays. */

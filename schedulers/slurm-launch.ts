@@ -20,7 +20,7 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
   UNFILTERED,
   OTHERS,
   `ledger=${quote(ledgerDir(plan))}; state=${stateDir(installation)}; mark=${quote(commentOf(installation, plan.uuid))}`,
-  'known() { local id=; for f in "$ledger/slurm" "$ledger/id"; do [ -s "$f" ] && read -r id < "$f" && echo "$id" && return; done; return 1; }',
+  'known() { local id=; for f in "$ledger/slurm" "$ledger/id"; do [ -s "$f" ] && read -r id < "$f" && [[ "$id" =~ ^[0-9]+$ ]] && echo "$id" && return; done; return 1; }',
   'queue() {',
   `  local said id tag; said=$(timeout -k 2 ${SQUEUE_SECONDS} squeue --me --states=all --noheader --format='%A %k' 2>&1) || { echo "$said" >&2; return 1; }`,
   '  while read -r id tag _; do [ "$tag" = "$mark" ] && echo "$id"; done <<< "$said"; return 0',
@@ -38,9 +38,12 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
  */
 const OTHERS = `others() { [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]] || [[ "$said" =~ UserId=[[:graph:]]*\\(([0-9]+)\\) && \${BASH_REMATCH[1]} != "$EUID" ]]; }`;
 
-/** `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted last. */
+/**
+ * `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted last. A file that the job can
+ * write may hold anything: only a number is an id, since another word could be an option of Slurm's programs.
+ */
 export const idLine = (plan: JobPlan, remoteJobId: string, installation: string): string =>
-  `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; for f in "$ledger/id" "$ledger/slurm"; do [ -s "$f" ] && read -r id < "$f"; done`;
+  `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; for f in "$ledger/id" "$ledger/slurm"; do [ -s "$f" ] && read -r word < "$f" && [[ "$word" =~ ^[0-9]+$ ]] && id=$word; done`;
 
 /**
  * Find, adopt, else submit, in one script. The intent is written before sbatch is called: without one nobody ever

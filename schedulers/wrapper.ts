@@ -70,7 +70,7 @@ export const wrapperScript = ({
     'if [ $code -eq 0 ]; then',
     '  set -m # the application gets a process group of its own',
     // in a shell of its own: a slip in the user's arguments must not stop this one from recording it
-    `  bash -c ${quote(phrase.run)} ${[input, redirect].filter(Boolean).join(' ')} &`,
+    `  bash -c -- ${quote(phrase.run)} ${[input, redirect].filter(Boolean).join(' ')} &`,
     '  app=$!',
     '  set +m',
     '  trap \'by=TERM; again=1; kill -TERM -- "-$app" 2>/dev/null\' TERM INT',

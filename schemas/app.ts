@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 import type { App } from '../domain/apps/app.js';
+import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string());
@@ -17,7 +18,8 @@ const url = z
   .regex(
     /^(\$\{|(tapis|tapislocal|https?):\/\/)/i,
     'must start with tapis://, tapislocal://, http:// or https://',
-  );
+  )
+  .refine((text) => !hasUserInfo(text), NO_LOGIN);
 const fileInput = z.strictObject({
   name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
   autoMountLocal: orTrue, envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(url), targetPath: orNull(z.string()),
@@ -77,7 +79,7 @@ const jobAttributes = z.strictObject({
   coresPerNode: orNumber(1, 1),
   memoryMB: orNumber(100, 1),
   maxMinutes: orNumber(10, 1),
-  subscriptions: orEmpty(notes),
+  subscriptions: orEmpty(subscription),
   tags: texts,
 });
 

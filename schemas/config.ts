@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 
 import { z } from 'zod';
@@ -19,6 +20,15 @@ const list = z.string().transform((text) =>
 const id = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,23}$/, 'must start with a letter and be up to 24 of a-z, 0-9 and -');
+
+const HOST_WORD = /^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?)$/;
+
+function isNetwork(word: string): boolean {
+  const [address = '', bits, ...rest] = word.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
+}
 
 /** Every setting of the programs, from the environment. The table in the README is this list. */
 export const Config = z
@@ -83,7 +93,9 @@ export const Config = z
       .describe('account of such jobs when Kilim is root'),
     KILIM_LOCAL_USERS: list
       .default([])
-      .describe('who besides administrators may register such systems, separated by commas'),
+      .describe(
+        'who besides administrators may own, change and run jobs on such systems, separated by commas',
+      ),
     KILIM_TRUSTED_ISSUERS: z
       .string()
       .optional()
@@ -125,6 +137,15 @@ export const Config = z
         "how long an upload, a download or a copy waits for its turn at a host before it is answered 503; a user has half of a host's turns at most",
       ),
     KILIM_ALLOW_PRIVATE_FETCH: flag.default(false).describe('inputs may come from private addresses'),
+    KILIM_ALLOWED_HOSTS: list
+      .refine(
+        (words) => words.every((word) => HOST_WORD.test(word) || isNetwork(word)),
+        'must be host names, *.domain, addresses or CIDR blocks, separated by commas, or *',
+      )
+      .optional()
+      .describe(
+        'hosts that systems may name: names, `*.domain`, addresses and CIDR blocks, separated by commas, or `*`. What a failed connection there says is told at once, else after the first login; unset: all but link-local ones',
+      ),
     KILIM_SKIP_CREDENTIAL_CHECK: flag.default(false).describe('store credentials without a log-in'),
     KILIM_WORKFLOW_BUNDLE: z
       .string()

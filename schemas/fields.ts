@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { hasUserInfo } from '../domain/files/shown-url.js';
 import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
 
 /** `null` for an optional member means absent (specification: platform §8.6). */
@@ -34,6 +35,16 @@ export const isSmall = (free: unknown): boolean =>
   Buffer.byteLength(JSON.stringify(free ?? null)) <= MOST_NOTES_BYTES;
 export const TOO_LARGE = 'may have at most 64 KiB as JSON';
 export const notes = z.record(z.string(), z.unknown()).refine(isSmall, TOO_LARGE);
+/** Where news of a job goes; what its addresses may be is for their delivery to say, but no login stands in them. */
+export const subscription = notes.refine(
+  (given) => !holdsLogin(given),
+  'may not hold a URL with a user name or password',
+);
+
+const holdsLogin = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? hasUserInfo(value)
+    : typeof value === 'object' && value !== null && Object.values(value).some(holdsLogin);
 const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
 /** -1, null and absent: no limit. */
 export const limit = z

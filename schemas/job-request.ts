@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, notes, plain } from './fields.js';
+import { int, jobArgs, notes, plain, subscription } from './fields.js';
 
 const dir = plain(4096).nullish();
 
@@ -85,7 +85,7 @@ export const JobRequest = z.strictObject({
     })
     .nullish(),
   execSystemConstraints: z.array(z.string()).nullish(),
-  subscriptions: z.array(notes).nullish(),
+  subscriptions: z.array(subscription).nullish(),
   tags: z.array(z.string().min(1).max(126)).nullish(),
   isMpi: z.boolean().nullish(),
   mpiCmd: plain(126).nullish(),

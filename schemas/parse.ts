@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 
 import { KilimError } from '../domain/errors.js';
+import { shownUrl } from '../domain/files/shown-url.js';
 
 const SECRET = /password|privateKey|secret|token|value/i;
 const LONGEST_VALUE = 80;
@@ -20,7 +21,7 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
 const shown = (field: string, value: unknown): string =>
   SECRET.test(field) || value === undefined || typeof value === 'object'
     ? ''
-    : ` ${JSON.stringify(value).slice(0, LONGEST_VALUE)}`;
+    : ` ${JSON.stringify(typeof value === 'string' ? shownUrl(value) : value).slice(0, LONGEST_VALUE)}`;
 
 /** What the field must be, in words for the person who wrote the request. */
 function ruleOf(issue: z.core.$ZodIssue): string {

@@ -2,9 +2,12 @@ import { z } from 'zod';
 
 import { normalizePath } from '../domain/files/path.js';
 import { parseHostEval } from '../domain/macros.js';
+import {
+  MODULE_COMMAND, MODULE_COMMAND_RULE, MODULE_NAME, MODULE_NAME_RULE,
+} from '../domain/systems/profile-rules.js'; // prettier-ignore
 import type { System } from '../domain/systems/system.js';
 import {
-  argSpecs, echoes, envVariables, int, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
@@ -60,6 +63,13 @@ const kilim = z.strictObject({
   containerEngineArgs: z.array(plain(200)).optional(),
 });
 
+/** -1, null and absent: unset. */
+const port = z
+  .int()
+  .refine((n) => n === -1 || (n >= 1 && n <= 65535), 'must be from 1 to 65535, or -1 for none')
+  .nullish()
+  .transform((n) => n ?? -1);
+
 /** A rootDir goes into commands, and one with HOST_EVAL is asked for on the host. */
 function faultOfDir(dir: string): string | null {
   try {
@@ -111,14 +121,10 @@ export const SystemDefinition = z
       })
       .nullish()
       .transform((dir) => dir ?? ''),
-    port: int
-      .min(-1)
-      .max(65535)
-      .nullish()
-      .transform((n) => (n && n > 0 ? n : -1)),
+    port,
     useProxy: orFalse,
     proxyHost: orNull(plain(256)),
-    proxyPort: orNumber(-1),
+    proxyPort: port,
     dtnSystemId: orNull(resourceId),
     canExec: z.boolean(),
     canRunBatch: orFalse,
@@ -215,7 +221,12 @@ export const Profile = z.strictObject({
   name: resourceId,
   description: orNull(z.string().max(2048)),
   owner: plain(60).nullish(),
-  moduleLoads: orEmpty(z.strictObject({ moduleLoadCommand: plain(256), modulesToLoad: orEmpty(plain(256)) })),
+  moduleLoads: orEmpty(
+    z.strictObject({
+      moduleLoadCommand: plain(256).regex(MODULE_COMMAND, MODULE_COMMAND_RULE),
+      modulesToLoad: orEmpty(plain(256).regex(MODULE_NAME, MODULE_NAME_RULE)),
+    }),
+  ),
   hiddenOptions: orEmpty(z.enum(['MEM', 'PARTITION'])),
 });
 

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 
 import { KilimError } from '../domain/errors.js';
-import type { EnvVariable, JobPlan } from '../domain/jobs/job-plan.js';
+import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import type { Database, Db } from './database.js';
 import { lock } from './dialects.js';
@@ -12,6 +12,7 @@ import { addEvent, toEvent, toJob } from './job-rows.js';
 import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
+import { envOf, isCut, joinUrls, splitUrls, type Sealed } from './sealed-urls.js';
 import type { JobStore } from './store.js';
 import { clip } from './texts.js';
 
@@ -35,7 +36,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
     return job;
   };
   const getPlan: JobStore['getPlan'] = async (uuid) => {
-    const plan = plans.get(uuid) ?? (await get(uuid)).plan;
+    const plan = plans.get(uuid) ?? (await wholePlan(uuid));
     plans.delete(uuid);
     plans.set(uuid, plan); // the one used last goes last
     if (plans.size > PLANS_KEPT) plans.delete(plans.keys().next().value ?? '');
@@ -45,6 +46,11 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
     const row = await db.selectFrom('jobs').select(column).where('uuid', '=', uuid).executeTakeFirst();
     if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
     return seal.open(row[column] ?? '');
+  };
+  const getSealed = async (uuid: string): Promise<Sealed> => JSON.parse(await sealed(uuid, 'env')) as Sealed;
+  const wholePlan = async (uuid: string): Promise<JobPlan> => {
+    const { plan } = await get(uuid);
+    return isCut(plan) ? joinUrls(plan, await getSealed(uuid)) : plan;
   };
   const findByKey = async (
     on: Kysely<Database>,
@@ -69,6 +75,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
     get,
     async add({ plan, env }, rawRequest, once) {
       const created = now();
+      const { shown, sealed: besides } = splitUrls(plan, env);
       const uuid = await db.transaction().execute(async (trx) => {
         if (once) {
           await lock(trx, [`once ${plan.tenant} ${once.caller} ${once.key}`]);
@@ -83,7 +90,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
           uuid: plan.uuid, tenant: plan.tenant, owner: plan.owner, name: plan.name, app_id: plan.appId, app_version: plan.appVersion,
           exec_system_id: plan.exec.systemId, archive_system_id: plan.archive.systemId,
           watch_key: watchKey(plan.tenant, host, port, loginUser), keeper: plan.keeper,
-          plan: JSON.stringify(plan), env: seal.close(JSON.stringify(env)), request: seal.close(rawRequest),
+          plan: JSON.stringify(shown), env: seal.close(JSON.stringify(besides)), request: seal.close(rawRequest),
           status: 'PENDING', last_message: 'Job created', rev: 0, created, last_updated: created, visible: 1, blocked_count: 0,
           remote_checks_success: 0, remote_checks_failed: 0, archived: 0, paused_ms: 0, cancel_requested: 0,
         }).execute(); // prettier-ignore
@@ -101,7 +108,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
       return uuid ? get(uuid) : null;
     },
     getPlan,
-    getEnv: async (uuid) => JSON.parse(await sealed(uuid, 'env')) as EnvVariable[],
+    getEnv: async (uuid) => envOf(await getSealed(uuid)),
     getRawRequest: (uuid) => sealed(uuid, 'request'),
     ...createJobLists(db, reader),
     record: (record) => recordStatus(db, record),

@@ -95,6 +95,7 @@ function worldOf(
 ): Omit<Deps, 'engine' | 'log' | 'installation'> {
   const hosts = createHosts({
     ...hostLookups(store),
+    reach: { allowed: config.KILIM_ALLOWED_HOSTS ?? null, isTold: false },
     local: {
       isEnabled: config.KILIM_LOCAL_EXECUTION,
       runAs: config.KILIM_LOCAL_USER,
@@ -113,7 +114,10 @@ function worldOf(
         subject === 'host' ? config.KILIM_HOST_DOWN_LIMIT_MINUTES : config.KILIM_BLOCKED_LIMIT_MINUTES;
       return minutes === undefined ? Infinity : minutes * 60_000;
     },
-    openHost: hostOpener(store, hosts),
+    openHost: hostOpener(store, hosts, {
+      isEnabled: config.KILIM_LOCAL_EXECUTION,
+      users: config.KILIM_LOCAL_USERS,
+    }),
     probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),
     metrics: metrics.hooks,
   };

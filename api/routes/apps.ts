@@ -171,6 +171,10 @@ const changeAll = (
     },
   });
 
+/** A right is the word of the owner who gave it. */
+const forgetRights = ({ caller, params }: Call, { store }: ApiDeps): Promise<void> =>
+  dropGrants(store, caller.tenant, `app:${params['id'] ?? ''}`);
+
 const changeVersion = (action: string, wanted: Partial<App>): Route =>
   route({
     method: 'post',
@@ -203,14 +207,9 @@ export const appRoutes: readonly Route[] = [
   isEnabled,
   changeAll('enable', appFor, () => ({ enabled: true })),
   changeAll('disable', appFor, () => ({ enabled: false })),
-  changeAll(
-    'delete',
-    deletedAppFor,
-    () => ({ deleted: true }),
-    ({ caller, params }, { store }) => dropGrants(store, caller.tenant, `app:${params['id'] ?? ''}`),
-  ),
+  changeAll('delete', deletedAppFor, () => ({ deleted: true }), forgetRights),
   changeAll('undelete', deletedAppFor, () => ({ deleted: false })),
-  changeAll('changeOwner/:user', appFor, (call) => ({ owner: userOf(call) })),
+  changeAll('changeOwner/:user', appFor, (call) => ({ owner: userOf(call) }), forgetRights),
   changeVersion('enable', { versionEnabled: true }),
   changeVersion('disable', { versionEnabled: false }),
   changeVersion('lock', { locked: true }),

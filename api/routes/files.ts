@@ -17,10 +17,12 @@ import { loginUserOf, pathFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { statInfo } from '../file-stat.js';
 import { below, targetOf } from '../file-target.js';
+import { refuseTooMany } from '../host-attempts.js';
 import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { readJson } from '../read-body.js';
 import { route, type Bytes, type Call, type Route } from '../route.js';
+import { refuseThisMachine } from '../this-machine.js';
 import type { Kind } from '../transfer-turns.js';
 import { upload } from '../upload.js';
 import { zipOf } from '../zip.js';
@@ -29,7 +31,10 @@ import { filePermissionRoutes, moveGrants } from './file-permissions.js';
 const PAGE_BYTES = 1024;
 
 /** A dynamic system is opened as the user himself, never as its owner (specification: platform §5.8). */
-export const openAs = async ({ store, hosts }: ApiDeps, system: System, user: string): Promise<Host> => {
+const openAs = async (deps: ApiDeps, system: System, user: string): Promise<Host> => {
+  const { store, hosts } = deps;
+  // whoever was granted a path of this machine by a user who may use it needs no more than that
+  await refuseThisMachine(deps, system, []);
   const loginUser = await loginUserOf(store, system, user);
   const { tenant, id: systemId, host, port } = system;
   return hosts.open({ tenant, systemId, host, port, loginUser, asUser: user });
@@ -55,6 +60,7 @@ async function openedAt(
       throw new KilimError('NOT_AUTHORIZED', `${name} is for services only.`);
   }
   normalizeFound(path);
+  await refuseTooMany(deps, call.caller);
   const { system, fence } = await pathFor(deps.store, call.caller, systemId, path, level);
   if (system.systemType !== 'LINUX') {
     throw new KilimError(

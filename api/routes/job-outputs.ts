@@ -10,9 +10,11 @@ import type { Fence, Root } from '../../hosts/rooted.js';
 import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { asRoute, decoded } from '../file-target.js';
+import { refuseTooMany } from '../host-attempts.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
+import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
@@ -46,7 +48,9 @@ async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> 
     throw new KilimError('INVALID_REQUEST', `outputPath: "${asked}" may not contain ..`);
   const use = isArchived ? plan.archive : plan.exec;
   const base = normalizePath(isArchived ? plan.archiveSystemDir : plan.execSystemOutputDir);
+  await refuseTooMany(deps, call.caller);
   const { system, fence } = await outputsFor(deps.store, call.caller, job, { isArchived, base });
+  await refuseThisMachine(deps, system, []);
   // as the worker does: where the system is now
   const { host, port } = system;
   return {

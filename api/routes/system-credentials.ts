@@ -4,6 +4,7 @@ import { parseBody } from '../../schemas/parse.js';
 import { Credential } from '../../schemas/system.js';
 import { systemFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { countCredential } from '../host-attempts.js';
 import { flag } from '../paging.js';
 import { checkCredential, setCredential } from '../register-system.js';
 import { route, type Call, type Route } from '../route.js';
@@ -36,6 +37,7 @@ const add = route({
   handle: async (call, deps) => {
     const secret = parseBody(Credential, call.body);
     const { system, user } = await target(call, deps);
+    await countCredential(deps, call.caller);
     await setCredential(
       deps,
       system,
@@ -52,6 +54,7 @@ const check = route({
   path: `${PATH}/check`,
   handle: async (call, deps) => {
     const { system, user, kind } = await target(call, deps);
+    await countCredential(deps, call.caller);
     const secret = await deps.store.systems.getCredential(system.tenant, system.id, kind, user);
     if (!secret)
       throw new KilimError(

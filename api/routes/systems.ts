@@ -14,6 +14,7 @@ import { registerSystem, replaceSystem } from '../register-system.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 import { searchOf, searchRoutes } from '../search.js';
 import { sliced } from '../slices.js';
+import { callerIn, refuseThisMachine } from '../this-machine.js';
 import { systemRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 import { profileRoutes } from './scheduler-profiles.js';
@@ -160,12 +161,18 @@ const putSystem = route({
   },
 });
 
+interface Besides {
+  /** With the system as it will be. */
+  before?: (call: Call, deps: ApiDeps, system: System) => Promise<void>;
+  after?: (call: Call, deps: ApiDeps, system: System) => Promise<void>;
+}
+
 /** A change of one member by the owner; `changes` says whether anything did change. */
 const change = (
   action: string,
   find: typeof systemFor,
   to: (system: System, call: Call) => Partial<System>,
-  after?: (call: Call, deps: ApiDeps, system: System) => Promise<void>,
+  { before, after }: Besides = {},
 ): Route =>
   route({
     method: 'post',
@@ -175,6 +182,7 @@ const change = (
       const wanted = to(system, call);
       const isNew = Object.entries(wanted).some(([name, value]) => system[name as keyof System] !== value);
       if (isNew) {
+        await before?.(call, deps, { ...system, ...wanted });
         await deps.store.systems.replace({ ...system, ...wanted, updated: now() });
         await after?.(call, deps, system);
       }
@@ -182,9 +190,15 @@ const change = (
     },
   });
 
-const forget = async ({ caller }: Call, { store }: ApiDeps, system: System): Promise<void> => {
+/** A right is the word of the owner who gave it: the next owner gives others, or the same again. */
+const forgetRights = async ({ caller }: Call, { store }: ApiDeps, system: System): Promise<void> => {
   await dropGrants(store, caller.tenant, `system:${system.id}`);
   await store.grants.removeResource(caller.tenant, `files:${system.id}:`);
+};
+
+const forget = async (call: Call, deps: ApiDeps, system: System): Promise<void> => {
+  const [{ caller }, { store }] = [call, deps];
+  await forgetRights(call, deps, system);
   if (!isDynamic(system))
     await store.systems.removeCredential(caller.tenant, system.id, 'static', system.effectiveUserId);
 };
@@ -222,9 +236,12 @@ export const systemRoutes: readonly Route[] = [
   isEnabled,
   change('enable', systemFor, () => ({ enabled: true })),
   change('disable', systemFor, () => ({ enabled: false })),
-  change('delete', deletedSystemFor, () => ({ deleted: true }), forget),
+  change('delete', deletedSystemFor, () => ({ deleted: true }), { after: forget }),
   change('undelete', deletedSystemFor, () => ({ deleted: false })),
-  change('changeOwner/:user', systemFor, (_system, call) => ({ owner: userOf(call) })),
+  change('changeOwner/:user', systemFor, (_system, call) => ({ owner: userOf(call) }), {
+    before: (call, deps, system) => refuseThisMachine(deps, system, callerIn(call.caller)),
+    after: forgetRights,
+  }),
   acceptHostKey,
   getSystem,
   patchSystem,

@@ -1,9 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { docker as dockerRuntime } from '../../runtimes/docker.js';
+import { aPlan } from '../support/a-plan.js';
 import { aKilim, killSessions, processesOf, type Kilim } from '../support/kilim.js';
 import { podman } from '../support/podman.js';
 import { part } from '../support/testbed.js';
@@ -106,6 +109,43 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     expect(peakMemoryMB).toBeGreaterThan(45);
     expect(peakMemoryMB).toBeLessThan(200);
   }, 120_000);
+
+  it('cannot be asked for by an image that the engine would take for an option', async () => {
+    const app = { id: 'option', version: '1', runtime: 'DOCKER', containerImage: '-hfX' };
+    const { status, message } = await kilim.call('POST', '/v3/apps', app);
+    expect([status, message]).toEqual([
+      400,
+      expect.stringContaining('containerImage: "-hfX" must be the name'),
+    ]);
+    // a job that was planned before that was refused
+    const folder = mkdtempSync(join(vm?.home ?? '', 'option-'));
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'tapisjob.env'), '');
+    const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: folder };
+    const appArgs = ['--privileged', '--volume=/:/x', 'kilim/busybox:test', 'true'];
+    const plan = aPlan({ uuid: randomUUID(), runtime: 'DOCKER', containerImage: '-hfX', paths, containerEngine: system === 'podman' ? 'podman' : 'docker',
+      appArgs: appArgs.map((arg) => ({ arg, name: null, description: null, include: null, notes: null })) }); // prettier-ignore
+    const create =
+      dockerRuntime
+        .phrase(plan)
+        .run.split('\n')
+        .find((line) => line.includes(' create ')) ?? '';
+    const env = [
+      `HOME=${vm?.home ?? ''}`,
+      `PATH=${process.env['PATH'] ?? ''}`,
+      `DOCKER_HOST=${socket ?? ''}`,
+    ];
+    const asLogin = ['-u', vm?.user ?? '', '--', 'env', '-i', ...env];
+    const script = `KILIM_JOB=test; ${create}; echo made`;
+    const said = spawnSync('runuser', [...asLogin, 'bash', '-c', script], { encoding: 'utf8', cwd: '/' });
+    for (const id of leftOf(plan.uuid)) engine('rm', '-f', id);
+    rmSync(folder, { recursive: true });
+    expect(said).toMatchObject({
+      status: 125,
+      stdout: '',
+      stderr: expect.stringContaining('invalid reference format'),
+    });
+  });
 
   if (engine !== podman) return;
 

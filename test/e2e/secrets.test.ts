@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -16,11 +18,14 @@ const secrets = {
   'of a job that failed': secretOf('failed'),
   password: secretOf('password'),
   'credential of a system': secretOf('credential'),
+  'signature of a URL': secretOf('signature'),
+  'password in a URL': secretOf('userinfo'),
 };
 
 let kilim: Kilim;
 const answers: string[] = [];
 let token = '';
+let server: Server;
 
 const post = async (path: string, body: unknown, headers: Record<string, string> = {}): Promise<unknown> => {
   const reply = await fetch(`${kilim.url}${path}`, {
@@ -33,14 +38,25 @@ const post = async (path: string, body: unknown, headers: Record<string, string>
 };
 
 beforeAll(async () => {
-  kilim = await aKilim({ env: { LOG_LEVEL: 'debug' } });
+  kilim = await aKilim({ env: { LOG_LEVEL: 'debug', KILIM_ALLOW_PRIVATE_FETCH: 'true' } });
+  server = createServer((request, response) => {
+    const [path = '', query = ''] = (request.url ?? '').split('?');
+    if (path === '/moved') response.writeHead(302, { location: `/none?${query}` }).end();
+    else
+      response
+        .writeHead(path === '/data' && query.includes(secrets['signature of a URL']) ? 200 : 404)
+        .end('data');
+  }).listen(0, '127.0.0.1');
   const login = (password: string): Promise<unknown> =>
     post('/v3/oauth2/tokens', { username: 'alice', password, grant_type: 'password' });
   answers.push(JSON.stringify(await login(secrets.password)));
   const { result } = (await login('alice')) as { result: { access_token: { access_token: string } } };
   token = result.access_token.access_token;
 });
-afterAll(() => kilim.stop());
+afterAll(async () => {
+  server.close();
+  await kilim.stop();
+});
 
 const submit = (execSystemId: string, script: string, secret: string): Promise<string> =>
   kilim.submit({
@@ -79,6 +95,28 @@ it('is found in no history, row, log, answer or process list', async () => {
     uuids.push(uuid);
     await kilim.until(await submit(system, 'exit 3', secrets['of a job that failed']), 'FAILED', 60);
   }
+  const { port } = server.address() as AddressInfo;
+  const fetching = (path: string, login = '') => ({
+    name: 'url', appId: 'zip-app', appVersion: '1', execSystemId: 'here', parameterSet: { appArgs: [{ arg: 'true' }] },
+    fileInputs: [{ sourceUrl: `http://${login}127.0.0.1:${port}${path}?sig=${secrets['signature of a URL']}`, targetPath: 'data' }],
+  }); // prettier-ignore
+  for (const [path, end] of [
+    ['/data', 'FINISHED'],
+    ['/moved', 'FAILED'],
+  ] as const) {
+    const uuid = await kilim.submit(fetching(path));
+    const job = await kilim.until(uuid, end, 60);
+    if (end === 'FAILED') expect(job.lastMessage).toContain(`http://127.0.0.1:${port}/moved?…`);
+    for (const part of ['', '/history', '/explain', '/status'])
+      answers.push(JSON.stringify(await kilim.call('GET', `/v3/jobs/${uuid}${part}`)));
+  }
+  const login = await kilim.call(
+    'POST',
+    '/v3/jobs/submit',
+    fetching('/data', `bob:${secrets['password in a URL']}@`),
+  );
+  expect([login.status, login.message]).toEqual([400, expect.stringContaining('tapis://system/path')]);
+  answers.push(login.message);
   const stored = await kilim.call('POST', '/v3/systems/credential/here/user/alice', {
     password: secrets['credential of a system'],
   });

@@ -4,13 +4,18 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { singularity } from '../../runtimes/singularity.js';
+import { aPlan } from '../support/a-plan.js';
+import { aLoginNode } from '../support/cluster-host.js';
 import { aKilim, processesOf, type Kilim } from '../support/kilim.js';
 import { aRegistry, type Registry } from '../support/registry.js';
-import { cluster } from '../support/testbed.js';
+import { cluster, type Cluster } from '../support/testbed.js';
 
 /* What only Singularity has: named images, its environment, its instances. What every runtime must do is in contract.test.ts. */
 
 const bed = cluster('hpc-slurm');
+
+const anArg = (arg: string) => ({ arg, name: null, description: null, include: null, notes: null });
 
 const until = (holds: () => boolean | Promise<boolean>): Promise<void> =>
   vi.waitFor(async () => expect(await holds()).toBe(true), { timeout: 90_000, interval: 100 });
@@ -90,6 +95,35 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
     const job = await kilim.until(uuid, 'CANCELLED', 110);
     expect(job.lastMessage).not.toContain('Warning');
     expect(processesOf(uuid)).toEqual([]);
+  }, 120_000);
+
+  it('is told no option by the name of an image, and runs one whose name looks like an option', async () => {
+    const app = { id: 'option', version: '1', runtime: 'SINGULARITY', containerImage: '-x.sif' };
+    const { status, message } = await kilim.call('POST', '/v3/apps', app);
+    expect([status, message]).toEqual([
+      400,
+      expect.stringContaining('must be a path that does not begin with -'),
+    ]);
+    // a job that was planned before that was refused
+    const { host, hosts } = await aLoginNode(bed as Cluster);
+    try {
+      const plan = aPlan({
+        runtime: 'SINGULARITY',
+        containerImage: '-x.sif',
+        appArgs: [anArg('echo -n --y')],
+      });
+      const { before, run: line } = singularity.phrase(plan);
+      const script = [
+        'folder=$(mktemp -d) && cd "$folder" && cp /opt/images/busybox.sif ./-x.sif && touch tapisjob.env',
+        ...before,
+        line.replace('/srv/job/tapisjob.env', 'tapisjob.env'),
+        'code=$?; cd / && rm -rf -- "$folder"; exit $code',
+      ].join('\n');
+      const said = await host.run({ line: script, parse: (reply) => reply });
+      expect(said).toMatchObject({ exitCode: 0, stdout: '--y' });
+    } finally {
+      hosts.close();
+    }
   }, 120_000);
 
   it('binds what it is told, and refuses what is set by Kilim itself', async () => {

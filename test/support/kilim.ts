@@ -105,7 +105,7 @@ export async function aKilim({
   const child = spawn(
     process.execPath,
     [join(ROOT, 'bin/kilim'), 'up', '--home', home, '--port', String(await anyPort()), '--seed', seed],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { ...process.env, KILIM_LOCAL_USERS: 'alice,bob', ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const url = await readyLine(child);
   return {

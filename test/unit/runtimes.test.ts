@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { PlannedArg } from '../../domain/jobs/job-plan.js';
 import { docker } from '../../runtimes/docker.js';
 import { singularity } from '../../runtimes/singularity.js';
+import { zip } from '../../runtimes/zip.js';
 import { aPlan } from '../support/a-plan.js';
 
 const args = (...texts: string[]): PlannedArg[] =>
@@ -27,7 +28,12 @@ describe('a container on this machine itself', () => {
   });
 
   it('may be told everything else', () => {
-    expect(docker.faults(aPlan({ containerArgs: args('--cpus 2', '-w /tmp') }), 'local')).toEqual([]);
+    expect(
+      docker.faults(
+        aPlan({ containerImage: 'busybox', containerArgs: args('--cpus 2', '-w /tmp') }),
+        'local',
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -41,7 +47,7 @@ describe('the options of Singularity', () => {
     const { run } = singularity.phrase(
       aPlan({ containerImage: '/x.sif', containerArgs: args('-B /a:/b', '--pwd=/c d', '-e') }),
     );
-    expect(run).toContain("--bind /a:/b --pwd '/c d' --cleanenv /x.sif");
+    expect(run).toContain("--bind=/a:/b '--pwd=/c d' --cleanenv -- /x.sif");
   });
 
   it.each([
@@ -94,4 +100,84 @@ it('waits on for a container whose daemon was restarted, and no longer than the 
   };
   expect(ends('echo running')).toBe(7);
   expect(ends('echo "Error: No such container: x" >&2; return 1')).toBe(125);
+});
+
+describe('the name of an image', () => {
+  const HOSTILE = [
+    '-hfX',
+    '--privileged',
+    '--volume=/:/x',
+    '-x.sif',
+    '',
+    ' busybox',
+    'a b',
+    'a\nb',
+    'a;b',
+    '$(id)',
+  ];
+  const RULES = {
+    docker: HOSTILE,
+    singularity: ['-x.sif', '--bind=/:/x', '', 'docker://-x', 'docker://a b'],
+    zip: HOSTILE,
+  };
+  it.each(Object.entries(RULES).flatMap(([name, images]) => images.map((image) => [name, image] as const)))(
+    'is refused where it could be an option or more than a name: %s %j',
+    (name, containerImage) => {
+      const plan = aPlan({ containerImage, runtimeOptions: ['SINGULARITY_RUN'] });
+      const [fault] = { docker, singularity, zip }[name as keyof typeof RULES].faults(plan, 'ssh');
+      expect(fault).toMatch(/^containerImage: /);
+    },
+  );
+
+  it.each([
+    [docker, 'busybox'],
+    [docker, 'kilim/busybox:test'],
+    [docker, 'ghcr.io:443/Owner/img-classify_2:0.0.1'],
+    [docker, 'localhost:5000/a/b/c'],
+    [docker, '[::1]:5000/a'],
+    [docker, `tapis/img@sha256:${'0123456789abcdef'.repeat(4)}`],
+    [docker, `sha256:${'0123456789abcdef'.repeat(4)}`],
+    [singularity, '/opt/images/busybox.sif'],
+    [singularity, 'images/a b.sif'],
+    [singularity, 'docker://tapis/img-classify:0.0.1'],
+    [singularity, 'library://sylabsed/examples/lolcow:latest'],
+    [singularity, 'oras://ghcr.io/a/b@sha256:0123'],
+    [singularity, 'https://example.org/a.sif?x=1&y=%20'],
+  ])('may be all that engines know: %#', (runtime, containerImage) => {
+    expect(runtime.faults(aPlan({ containerImage, runtimeOptions: ['SINGULARITY_RUN'] }), 'ssh')).toEqual([]);
+  });
+
+  // a job that was planned before there was a rule
+  const words = (text: string): string[] => {
+    const engine = `docker() { printf '%s\\n' "$@" >&2; }; podman() { docker "$@"; }; tool=docker`;
+    return spawnSync('bash', ['-c', `${engine}\n${text}`], { encoding: 'utf8' }).stderr.split('\n');
+  };
+  const old = { containerImage: '-hfX', appArgs: args('--privileged', '--volume=/:/x', 'busybox') };
+  const afterwards = (all: string[]): string[] => all.slice(all.indexOf('--'), all.indexOf('busybox') + 1);
+
+  it.each(['docker', 'podman'] as const)('is never an option of %s', (containerEngine) => {
+    const { run } = docker.phrase(aPlan({ ...old, containerEngine, containerArgs: args('--workdir --rm') }));
+    const create = run.split('\n').find((line) => line.includes(' create ')) ?? '';
+    const said = words(create.replace(/^said=\$\(/, '').replace(/ 2>&1 > .*$/, ''));
+    expect(afterwards(said)).toEqual(['--', '-hfX', '--privileged', '--volume=/:/x', 'busybox']);
+    expect(said).toContain('--workdir=--rm');
+  });
+
+  it.each(['SINGULARITY_RUN', 'SINGULARITY_START'] as const)(
+    'is never an option of Singularity: %s',
+    (kind) => {
+      const { run } = singularity.phrase(
+        aPlan({ ...old, runtimeOptions: [kind], containerArgs: args('--bind --writable') }),
+      );
+      const said = words(run.split(' || exit')[0] ?? '');
+      expect(said.slice(said.indexOf('--'), said.indexOf('--') + 2)).toEqual(['--', './-hfX']);
+      expect(said).toContain('--bind=--writable');
+    },
+  );
+
+  it('is never an option of the programs that look for it and get it', () => {
+    const preparation = docker.prepare(aPlan(old)).line;
+    expect(preparation).toContain('docker image inspect -- -hfX');
+    expect(preparation).toContain('docker pull -- -hfX');
+  });
 });

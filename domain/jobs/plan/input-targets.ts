@@ -1,4 +1,5 @@
 import { normalizePath } from '../../files/path.js';
+import { hasUserInfo, NO_LOGIN, shownUrl } from '../../files/shown-url.js';
 import { resolveMacros } from '../../macros.js';
 import type { System } from '../../systems/system.js';
 import type { EnvVariable, PlannedInput } from '../job-plan.js';
@@ -42,12 +43,12 @@ export function settleInputs(
       (input) => LOCAL.test(input.sourceUrl) === isLocal,
     )) {
       if (targets.has(targetPath))
-        faults.add('fileInputs', sourceUrl, `has the target ${targetPath}, as another input has`);
+        faults.add('fileInputs', shownUrl(sourceUrl), `has the target ${targetPath}, as another input has`);
       targets.add(targetPath);
       if (!isLocal && isLaunchFile(targetPath, settings.values))
         faults.add(
           'fileInputs',
-          sourceUrl,
+          shownUrl(sourceUrl),
           `has the target ${targetPath}, where the job keeps its own files`,
         );
     }
@@ -66,7 +67,7 @@ function isLaunchFile(target: string, { macros }: Values): boolean {
 
 function settleOne(faults: Faults, input: RawInput, settings: InputSettings): SettledInputs {
   const [url = ''] = input.sourceUrls;
-  const source = faults.try('fileInputs.sourceUrl', url, null, () => sourceOf(url, settings));
+  const source = faults.try('fileInputs.sourceUrl', shownUrl(url), null, () => sourceOf(url, settings));
   if (source === null) return { inputs: [], env: [] };
   const target = faults.try('fileInputs.targetPath', input.target, null, () =>
     isUnset(input.target)
@@ -81,7 +82,7 @@ function settleOne(faults: Faults, input: RawInput, settings: InputSettings): Se
         input.target,
         'names the input directory itself; name a place in it',
       );
-    else if (!input.optional) faults.add('fileInputs', url, 'ends in / and needs a targetPath');
+    else if (!input.optional) faults.add('fileInputs', shownUrl(url), 'ends in / and needs a targetPath');
     return { inputs: [], env: [] };
   }
   const planned: PlannedInput = {
@@ -106,11 +107,12 @@ function settleArray(faults: Faults, array: RawInput, settings: InputSettings, i
   const inputs = array.sourceUrls.flatMap((url, j): PlannedInput[] => {
     const field = 'fileInputArrays.sourceUrls';
     if (LOCAL.test(url)) faults.add(field, url, 'may not be tapislocal');
-    const source = faults.try(field, url, null, () => sourceOf(url, settings));
+    const source = faults.try(field, shownUrl(url), null, () => sourceOf(url, settings));
     if (source === null) return [];
     const last = lastSegment(source);
     if (last === '') {
-      if (!array.optional) faults.add(field, url, 'ends in /, so that it names no file or directory');
+      if (!array.optional)
+        faults.add(field, shownUrl(url), 'ends in /, so that it names no file or directory');
       return [];
     }
     return [{
@@ -140,6 +142,7 @@ function sourceOf(url: string, { exec, values }: InputSettings): string {
   if (hasControl(source)) throw new Error('contains a control character');
   if (!URL_SHAPE.test(source))
     throw new Error('must start with tapis://, tapislocal://, http:// or https:// and a host or system');
+  if (hasUserInfo(source)) throw new Error(NO_LOGIN);
   if (/^http/i.test(source) && !URL.canParse(source)) throw new Error('is not a URL that can be fetched');
   return source.replace(/^[a-z]+/i, (scheme) => scheme.toLowerCase());
 }

@@ -1,4 +1,5 @@
 import type { App, AppFileInput, AppFileInputArray } from '../../apps/app.js';
+import { shownUrl } from '../../files/shown-url.js';
 import type { JobFileInput, JobFileInputArray, JobRequest } from '../request.js';
 import type { Faults } from './faults.js';
 import { addDuplicates, joinText, sameNotes } from './plan-input.js';
@@ -57,7 +58,7 @@ function mergeByName(faults: Faults, { field, specs, asked, isStrict }: Lists): 
     for (const item of extras)
       faults.add(
         field,
-        item.name ?? urlsOf(item),
+        item.name ?? urlsOf(item).map(shownUrl),
         'is not an input of the application, which allows no others (strictFileInputs)',
       );
   }

@@ -1,5 +1,6 @@
 import { validateFilter } from '../../glob.js';
 import { replaceMacros, resolveMacros, type MacroValues } from '../../macros.js';
+import { isTrustedProfile, loadFaults } from '../../systems/profile-rules.js';
 import type { ArgSpec, LogicalQueue, SchedulerProfile } from '../../systems/system.js';
 import type { JobPlan, PlannedArg } from '../job-plan.js';
 import { mergeArgs } from './args.js';
@@ -9,6 +10,8 @@ import type { Named, PlanInput } from './plan-input.js';
 
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
 const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
+/** The name of the option that stands for the profile of the execution system. */
+const OF_SYSTEM = 'synthetic_tapis_profile';
 const ZIP_SAVE = '--tapis-zip-save';
 const DEFAULT_LOG = 'tapisjob.out';
 
@@ -37,7 +40,7 @@ export function settleArguments(
   for (const { arg } of containerArgs) refuseDangerousName(faults, 'parameterSet.containerArgs', arg);
   for (const { arg } of schedulerOptions) refuseDangerousName(faults, 'parameterSet.schedulerOptions', arg);
   checkZipSave(faults, input, containerArgs);
-  const profile = settleProfile(faults, schedulerOptions, input.profile);
+  const profile = settleProfile(faults, schedulerOptions, input);
   return {
     appArgs,
     containerArgs,
@@ -67,7 +70,7 @@ function mergeSchedulerOptions(
   const { batchSchedulerProfile: ofSystem } = systems.exec;
   if (!ofSystem || merged.some(({ arg }) => PROFILE_ANY.test(arg.trim()))) return merged;
   const arg = `--tapis-profile ${ofSystem}`;
-  return [...merged, { name: 'synthetic_tapis_profile', description: null, include: null, arg, notes: null }];
+  return [...merged, { name: OF_SYSTEM, description: null, include: null, arg, notes: null }];
 }
 
 /** The scheduler profile that a job will use: of its options, else of the execution system. */
@@ -81,17 +84,39 @@ export function profileNameOf(faults: Faults, named: Named, queue: LogicalQueue 
 function settleProfile(
   faults: Faults,
   options: readonly PlannedArg[],
-  profile: SchedulerProfile | null,
+  input: PlanInput,
 ): SchedulerProfile | null {
+  const { profile } = input;
   const field = 'parameterSet.schedulerOptions';
-  const asked = options.map(({ arg }) => arg.trim()).filter((arg) => PROFILE_ANY.test(arg));
-  if (asked.length > 1) faults.add(field, asked[1], 'is a second --tapis-profile');
-  const [option] = asked;
-  if (option === undefined) return null;
+  const asked = options.filter(({ arg }) => PROFILE_ANY.test(arg.trim()));
+  if (asked.length > 1) faults.add(field, asked[1]?.arg.trim(), 'is a second --tapis-profile');
+  const [first] = asked;
+  if (first === undefined) return null;
+  const option = first.arg.trim();
   const name = PROFILE_OPTION.exec(option)?.[1];
   if (!name) faults.add(field, option, 'must read --tapis-profile NAME');
   else if (profile?.name !== name) faults.add(field, option, 'names a scheduler profile that was not found');
+  else checkProfile(faults, input, profile, first.name === OF_SYSTEM);
   return profile;
+}
+
+/** A profile is text in the script of a job: it comes from people whom the job has reason to trust, and is plain words. */
+function checkProfile(
+  faults: Faults,
+  { request, caller, systems: { exec }, isProfileOwnerAdmin = false }: PlanInput,
+  profile: SchedulerProfile,
+  isOfSystem: boolean,
+): void {
+  const field = isOfSystem ? `${exec.id}.batchSchedulerProfile` : 'parameterSet.schedulerOptions';
+  const isOwn = !isOfSystem && profile.owner === (request.owner ?? caller.user);
+  if (!isOwn && !isTrustedProfile(profile, isProfileOwnerAdmin, exec))
+    faults.add(
+      field,
+      profile.name,
+      `is a scheduler profile of ${profile.owner}; it must be of an administrator or of the owner of the system${isOfSystem ? '' : ', or your own'}`,
+    );
+  for (const fault of profile.moduleLoads.flatMap(loadFaults))
+    faults.add(field, profile.name, `is a scheduler profile whose ${fault}`);
 }
 
 function checkZipSave(faults: Faults, { app }: Named, containerArgs: readonly PlannedArg[]): void {

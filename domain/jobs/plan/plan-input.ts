@@ -22,6 +22,8 @@ export interface PlanInput {
   loginUsers: Readonly<Record<string, string>>;
   /** What `choiceOfSystems(…).profileName` names. */
   profile: SchedulerProfile | null;
+  /** Whether the owner of that profile administers the tenant. */
+  isProfileOwnerAdmin?: boolean;
   /** `<systemId>:<VAR>` → what the host says; see `hostEvalsNeeded`. */
   hostEvals: Readonly<Record<string, string | null>>;
 }

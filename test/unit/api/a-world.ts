@@ -58,6 +58,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
   }
   const hosts = createHosts({
     ...hostLookups(store),
+    reach: { allowed: config.KILIM_ALLOWED_HOSTS ?? null, isTold: false },
     local: {
       isEnabled: config.KILIM_LOCAL_EXECUTION,
       runAs: config.KILIM_LOCAL_USER,

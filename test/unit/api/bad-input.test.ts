@@ -110,6 +110,56 @@ it('never repeats a secret', async () => {
   expect(broken.text).not.toContain('hunter2');
 });
 
+describe('a URL with a user name and a password is refused, and not repeated', () => {
+  const url = (scheme: string) => `${scheme}://bob:hunter2@example.org/a.zip`;
+  const webhook = { deliveryTargets: [{ deliveryMethod: 'WEBHOOK', deliveryAddress: url('https') }] };
+  const anApp = (more: object) => ({
+    id: 'login',
+    version: '1',
+    runtime: 'ZIP',
+    containerImage: '/a.zip',
+    ...more,
+  });
+  it.each<[string, string, object]>([
+    [
+      '/v3/jobs/submit',
+      'fileInputs.sourceUrl',
+      { ...job, fileInputs: [{ sourceUrl: url('http'), targetPath: 'a' }] },
+    ],
+    ['/v3/jobs/submit', 'fileInputs.sourceUrl', { ...job, fileInputs: [{ sourceUrl: url('tapis') }] }],
+    [
+      '/v3/jobs/submit',
+      'fileInputs.sourceUrl',
+      { ...job, fileInputs: [{ sourceUrl: 'http:///bob:hunter2@h/a' }] },
+    ],
+    [
+      '/v3/jobs/submit',
+      'fileInputArrays.sourceUrls',
+      { ...job, fileInputArrays: [{ sourceUrls: [url('https')] }] },
+    ],
+    ['/v3/jobs/submit', 'subscriptions', { ...job, subscriptions: [webhook] }],
+    ['/v3/apps', 'containerImage', anApp({ containerImage: url('https') })],
+    ['/v3/apps', 'containerImage', anApp({ containerImage: url('tapis') })],
+    ['/v3/apps', 'containerImage', anApp({ containerImage: url('docker'), runtime: 'SINGULARITY' })],
+    ['/v3/apps', 'containerImage', anApp({ containerImage: url('docker'), runtime: 'DOCKER' })],
+    [
+      '/v3/apps',
+      'sourceUrl',
+      anApp({ jobAttributes: { fileInputs: [{ name: 'a', sourceUrl: url('http') }] } }),
+    ],
+    [
+      '/v3/apps',
+      'sourceUrls',
+      anApp({ jobAttributes: { fileInputArrays: [{ name: 'a', sourceUrls: [url('http')] }] } }),
+    ],
+    ['/v3/apps', 'subscriptions', anApp({ jobAttributes: { subscriptions: [webhook] } })],
+  ])('%s %s', async (path, field, body) => {
+    const said = await world.ask('POST', path, { as: 'alice', body });
+    expect([said.status, said.json.message]).toEqual([400, expect.stringContaining(field)]);
+    expect(said.text).not.toMatch(/hunter2/);
+  });
+});
+
 it.each([
   ['unknown application', { appId: 'nothing' }, 404],
   ['unknown version', { appVersion: '9' }, 404],

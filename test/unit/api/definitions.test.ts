@@ -41,6 +41,8 @@ describe('an application that no job could use is refused', () => {
     ['containerImage', { containerImage: 'https://[' }, {}],
     ['containerImage', { containerImage: 'tapis://vm' }, {}],
     ['containerImage', { runtime: 'SINGULARITY', containerImage: 'ftp://x/a.sif' }, {}],
+    ['containerImage', { runtime: 'SINGULARITY', containerImage: '-x.sif' }, {}],
+    ['containerImage', { runtime: 'DOCKER', containerImage: '-hfX' }, {}],
   ])('by its %s: %j %j', async (field, more, attributes) => {
     const { status, json } = await post('/v3/apps', anApp('hopeless', more, attributes));
     expect([status, json.message]).toEqual([400, expect.stringContaining(field)]);

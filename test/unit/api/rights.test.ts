@@ -6,7 +6,7 @@ import { aTutorial, aWorld, type World } from './a-world.js';
 
 let world: World;
 beforeAll(async () => {
-  world = await aWorld();
+  world = await aWorld({ KILIM_LOCAL_USERS: 'alice,train301' });
   await aTutorial(world);
   mkdirSync(join(world.data, 'shared', 'deep'), { recursive: true });
   writeFileSync(join(world.data, 'shared', 'deep', 'a.json'), '{"a":1}');

@@ -17,7 +17,7 @@ import {
 } from './a-plan-input.js';
 
 const aProfile = (name: string): SchedulerProfile => ({
-  tenant: 'dev', name, uuid: 'p', description: null, owner: 'o', moduleLoads: [{ moduleLoadCommand: 'module load', modulesToLoad: ['x'] }],
+  tenant: 'dev', name, uuid: 'p', description: null, owner: 'olga', moduleLoads: [{ moduleLoadCommand: 'module load', modulesToLoad: ['x'] }],
   hiddenOptions: ['MEM'], created: NOW, updated: NOW,
 }); // prettier-ignore
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { ledgerDir } from '../../../domain/jobs/ledger.js';
 import { commentOf } from '../../../schedulers/slurm-directives.js';
+import { slurm } from '../../../schedulers/slurm.js';
 import { launchSlurm } from '../../../schedulers/slurm-launch.js';
 import { aPlan } from '../../support/a-plan.js';
 
@@ -100,3 +101,19 @@ it('keeps the number of what was forgotten until another takes its place', () =>
   );
   expect(readFileSync(join(ledger, 'id'), 'utf8')).toBe('7\n');
 }, 30_000);
+
+it('takes no word of a file that the job can write for an option of Slurm', () => {
+  program('scancel', 'echo "$@" >> "$HOME/asked"');
+  program('scontrol', 'echo "$@" >> "$HOME/asked"; echo "Invalid job id specified" >&2; exit 1');
+  const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: `${folder}/output` };
+  const plan = aPlan({ jobType: 'BATCH', keeper: 'slurm', paths });
+  mkdirSync(ledgerDir(plan), { recursive: true });
+  for (const name of ['id', 'slurm']) writeFileSync(join(ledgerDir(plan), name), '--user=alice\n');
+  for (const { line } of [slurm.cancel(plan, '7', 'inst'), slurm.hold(plan, '7', 'inst')])
+    spawnSync('bash', ['--noprofile', '--norc', '-c', line], {
+      env: { ...process.env, HOME: folder, PATH: `${folder}/bin:${process.env['PATH'] ?? ''}` },
+    });
+  const asked = readFileSync(join(folder, 'asked'), 'utf8');
+  expect(asked).toMatch(/^7$/m);
+  expect(asked).not.toContain('--user');
+});

@@ -43,6 +43,30 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
       await expect(ask('nobody')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
   });
 
+  it('keeps the query of a URL sealed, and gives it to those who fetch', async () => {
+    const input = { name: 'i', description: null, envKey: null, autoMountLocal: true, targetPath: 'x', optional: false, srcSharedCtx: null, notes: null }; // prettier-ignore
+    const urls = ['tapis://vm/a?b', 'https://host/x?sig=s3cr3t-query', 'https://host/y'];
+    const inputs = urls.map((sourceUrl) => ({ ...input, sourceUrl }));
+    const env = [{ key: 'A', value: 'b', description: null, include: null, notes: null }];
+    const planned = aPlanned({ inputs, containerImage: 'https://host/app.zip?sig=s3cr3t-query' }, env);
+    const { uuid, plan } = await store.jobs.add(planned, '{}');
+
+    expect(plan.inputs.map(({ sourceUrl }) => sourceUrl)).toEqual(['tapis://vm/a?b', 'https://host/x?…', 'https://host/y']); // prettier-ignore
+    expect(plan.containerImage).toBe('https://host/app.zip?…');
+    expect(await store.jobs.getEnv(uuid)).toEqual(env);
+    expect(JSON.stringify(await place.sql(`select * from jobs where uuid = '${uuid}'`))).not.toContain('s3cr3t'); // prettier-ignore
+    const again = await place.open({ keys: [place.key] }); // it has no plan in its memory
+    expect(await again.jobs.getPlan(uuid)).toEqual(planned.plan);
+    await again.close();
+  });
+
+  it('reads a plan of an older release, whose queries stand in it', async () => {
+    const planned = aPlanned({ containerImage: 'https://host/app.zip?sig=1' });
+    const { uuid } = await store.jobs.add(aPlanned({ uuid: planned.plan.uuid }), '{}');
+    await place.sql(`update jobs set plan = '${JSON.stringify(planned.plan)}' where uuid = '${uuid}'`);
+    expect(await store.jobs.getPlan(uuid)).toEqual(planned.plan);
+  });
+
   it('keeps environment and request readable to nobody without the key', async () => {
     const env = [{ key: 'TOKEN', value: 's3cr3t-value', description: null, include: null, notes: null }];
     const { uuid } = await store.jobs.add(aPlanned({}, env), '{"of":"s3cr3t-request"}');

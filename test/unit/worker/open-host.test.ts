@@ -18,7 +18,7 @@ it.each([{ enabled: false }, { enabled: true, deleted: true }])(
       jobs: { get: () => Promise.resolve({ tenant: 'dev', plan, remoteJobId: '7' }) },
     } as unknown as Store;
     const hosts = { open: () => Promise.resolve({ name: 'h', run }) } as unknown as Hosts;
-    const openHost = hostOpener(store, hosts);
+    const openHost = hostOpener(store, hosts, { isEnabled: false, users: [] });
     const deps = {
       store,
       openHost,
@@ -30,3 +30,27 @@ it.each([{ enabled: false }, { enabled: true, deleted: true }])(
     await expect(openHost('dev', plan.exec)).rejects.toMatchObject({ code: 'SYSTEM_NOT_AVAILABLE' });
   },
 );
+
+it('opens this machine only for jobs of users who may use it, and ends what runs for all', async () => {
+  const system = aSystem({ host: 'localhost', port: -1, owner: 'alice' });
+  const store = {
+    systems: { find: () => Promise.resolve(system) },
+    users: { isAdmin: (_tenant: string, user: string) => Promise.resolve(user === 'admin') },
+  } as unknown as Store;
+  const hosts = { open: () => Promise.resolve('opened') } as unknown as Hosts;
+  const open = (users: string[], asUser: string, evenDisabled = false) =>
+    hostOpener(store, hosts, { isEnabled: true, users })(
+      'dev',
+      { ...aPlan().exec, asUser },
+      { evenDisabled },
+    );
+  await expect(open(['alice', 'bob'], 'bob')).resolves.toBe('opened');
+  await expect(open(['alice'], 'admin')).resolves.toBe('opened');
+  for (const [users, asUser] of [
+    [['alice'], 'bob'],
+    [['bob'], 'bob'],
+    [[], 'alice'],
+  ] as const)
+    await expect(open([...users], asUser)).rejects.toMatchObject({ code: 'SYSTEM_NOT_AVAILABLE' });
+  await expect(open([], 'bob', true)).resolves.toBe('opened');
+});

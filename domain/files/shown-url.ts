@@ -1,0 +1,34 @@
+const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
+const HTTP = /^https?:/i;
+/** Stands for the query or fragment that was left out. */
+export const CUT = '?…';
+
+/** What to do instead of a login in a URL. */
+export const NO_LOGIN =
+  'may not carry a user name or password, which would stand in records: name the file as tapis://system/path of a system that it lies on, or by a URL that is signed for the download, whose query is kept sealed';
+
+/** A URL that carries a user name or a password, as `http://user:secret@host/`. */
+export const hasUserInfo = (url: string): boolean => {
+  if (USER_INFO.test(url)) return true;
+  if (!HTTP.test(url) || !URL.canParse(url)) return false;
+  // the parser of http URLs takes spellings that the pattern does not, as http:\\user@host
+  const { username, password } = new URL(url);
+  return username !== '' || password !== '';
+};
+
+/** A URL as it may stand in a message: a login is left out, and so is a query, which may hold a signature. */
+export function shownUrl(url: string): string {
+  if (!HTTP.test(url)) return url.replace(USER_INFO, '$1');
+  const bare = url.replace(/[?#].*$/s, '');
+  const cut = bare === url ? '' : CUT;
+  if (!hasUserInfo(url)) return bare + cut;
+  if (!URL.canParse(url)) return `${url.slice(0, url.indexOf(':'))}://…`;
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}${cut}`;
+}
+
+/** URLs in a text, up to what ends them in a sentence. */
+const IN_TEXT = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"<>]+/gi;
+
+/** A text, as what a program on a host says, with its URLs as they may be shown. */
+export const cutUrls = (text: string): string => text.replace(IN_TEXT, shownUrl);
