@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { pino } from 'pino';
+import type { Express } from 'express';
 
+import { KilimError } from '../domain/errors.js';
+import { startFault } from '../domain/start-fault.js';
 import { createHosts } from '../hosts/hosts.js';
+import { programLog } from '../ops/program-log.js';
 import { startWatchdog } from '../ops/watchdog.js';
-import { masterKeys, parseConfig } from '../schemas/config.js';
+import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createApp } from './app.js';
@@ -24,11 +28,13 @@ async function main(): Promise<void> {
     allowPositionals: true, // behind `kilim api`
   });
   const config = parseConfig(process.env);
-  const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
+  const { log, dropped } = programLog('api', config.LOG_LEVEL);
   const store = await openStore({
     url: config.DATABASE_URL,
     keys: masterKeys(config),
+    keysFrom: keysFrom(config),
     mayMigrate: words.migrate ?? false,
+    isChecked: true,
   });
   const local = {
     isEnabled: config.KILIM_LOCAL_EXECUTION,
@@ -38,12 +44,12 @@ async function main(): Promise<void> {
   const hosts = createHosts({ ...hostLookups(store), local });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
-  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
+  const tokens = await createTokens(store, config);
+  const deps = { config, store, hosts, engine, log, droppedLines: dropped, installation, tokens };
   for (const file of words.seed ?? []) await applySeed(file, deps);
 
-  const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
-    log.info({ port: config.KILIM_PORT }, 'the API listens'),
-  );
+  const server = await listening(createApp(deps), config);
+  log.info({ port: config.KILIM_PORT }, 'the API listens');
   server.keepAliveTimeout = 65_000;
   startWatchdog(); // what comes before, as bringing a large store up to date, may take long
   const stop = (): void => {
@@ -56,7 +62,18 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
 }
 
+/** @throws KilimError CANNOT_START where the address cannot be had */
+function listening(app: Express, { KILIM_HOST: host, KILIM_PORT: port }: Config): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(port, host, (error?: Error) => {
+      if (!error) return resolve(server);
+      const sentence = `The port ${port} of ${host} (KILIM_PORT, KILIM_HOST) cannot be had: ${error.message}.`;
+      reject(new KilimError('CANNOT_START', sentence));
+    });
+  });
+}
+
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${startFault(error)}\n`);
   process.exit(1);
 });

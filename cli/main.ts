@@ -1,8 +1,22 @@
+import { writeSync } from 'node:fs';
+
 import { Command, InvalidArgumentError } from 'commander';
 
 import { up } from '../launcher/up.js';
 
-const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
+/** Lines that the standard error did not take: its disk is full, or its reader is gone. That ends nothing. */
+let dropped = 0;
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+function say(text: string): void {
+  const before = dropped > 0 ? `[kilim] ${dropped} lines before this one could not be written.\n` : '';
+  try {
+    writeSync(2, `${before}[kilim] ${text}\n`);
+    dropped = 0;
+  } catch {
+    dropped++;
+  }
+}
 
 const port = (text: string): number => {
   const number = Number(text);

@@ -42,6 +42,8 @@ export const ERRORS = {
   TOO_MANY_RECORDS: { http: 409 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
+  /** A program meets what another start of it would meet again: a person must do something. */
+  CANNOT_START: { http: 503 },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },
   NOT_SUPPORTED: { http: 400, condition: 'JOB_INVALID_DEFINITION' },
 

@@ -16,7 +16,7 @@ const STEPS: readonly Step[] = [tables, orderAndIndexes, usage, turns, byStatus,
 
 /**
  * Brings the schema to this program's version, under a lock; or, without `mayChange`, checks that it is there already.
- * @throws KilimError STORE_UNAVAILABLE where the schema is older or newer than the program
+ * @throws KilimError CANNOT_START where the schema is older or newer than the program
  */
 export async function migrate(db: Db, mayChange: boolean): Promise<void> {
   await db.transaction().execute(async (trx) => {
@@ -27,7 +27,7 @@ export async function migrate(db: Db, mayChange: boolean): Promise<void> {
     if (at === STEPS.length) return;
     if (at > STEPS.length || !mayChange) {
       throw new KilimError(
-        'STORE_UNAVAILABLE',
+        'CANNOT_START',
         `The store has schema ${at}, this program needs ${STEPS.length}: ${at > STEPS.length ? 'use a newer Kilim' : 'run "kilim migrate"'}.`,
       );
     }
