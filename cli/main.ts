@@ -87,6 +87,45 @@ program
   .requiredOption('--days <number>', 'what was deleted later than that stays')
   .action(() => load('./maintenance.js'));
 
+const HOME = '--home <dir>';
+const HOME_IS = 'the folder of the installation (default: KILIM_HOME, then ~/.kilim)';
+
+program
+  .command('backup')
+  .argument('<file>')
+  .description(
+    'writes database and keys into one file while everything runs, sealed by a passphrase from the standard input',
+  )
+  .option(HOME, HOME_IS)
+  .option('--without-keys', 'the database alone, not sealed: the keys are kept apart')
+  .option('--force', 'writes over a file that is there')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('restore')
+  .argument('<file>')
+  .description('puts a backup into an empty home; its passphrase comes from the standard input')
+  .option(HOME, HOME_IS)
+  .option('--keys <file>', 'the keys, for a backup that was made without them')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('restored')
+  .description("after PostgreSQL's own restore: workers report what runs on hosts and has no job")
+  .option(HOME, HOME_IS)
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('orphans')
+  .argument('<deed>', 'list, adopt or end')
+  .argument('[job]', 'the uuid of a job')
+  .description(
+    'what runs on hosts and has no job in the store, as after a restore: shows it, leaves it alone, ends it',
+  )
+  .option(HOME, HOME_IS)
+  .option('--all', 'instead of one job: all about which nothing was decided')
+  .action(() => load('./maintenance.js'));
+
 /** The programs read their own command line and environment. */
 const load = async (file: string): Promise<void> => void (await import(new URL(file, import.meta.url).href));
 

@@ -5,6 +5,7 @@ import { openReader } from './reader.js';
 import { createGrantStore } from './grants.js';
 import { createJobStore } from './jobs.js';
 import { migrate } from './migrate.js';
+import { createOrphanStore } from './orphans.js';
 import { rotateSeals } from './rotate-seals.js';
 import { refuseWrongKeys } from './wrong-keys.js';
 import { createSeal } from './seal.js';
@@ -53,6 +54,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     grants: createGrantStore(db),
     users: createUserStore(db),
     settings: createSettingStore(db, seal),
+    orphans: createOrphanStore(db),
     ping: async () => void (await db.selectFrom('schema_version').select('version').execute()),
     purge: (days) => purge(db, days),
     rotateSeals: () => rotateSeals(db, seal),
