@@ -45,7 +45,7 @@ module.exports = {
     room('launcher', ['domain', 'schemas']),
     // it measures from outside, over HTTP
     room('bench', []),
-    room('cli', ['launcher'], '^cli/maintenance\\.ts$'),
+    room('cli', ['launcher'], '^cli/(maintenance|backup|orphans)\\.ts$'),
     {
       name: 'only-hosts-speak-ssh',
       severity: 'error',

@@ -3,6 +3,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   {
     ignores: [
+      'bin/',
       'dist/',
       'node_modules/',
       'examples/',

@@ -14,6 +14,8 @@ export interface ApiDeps {
   engine: Engine;
   tokens: Tokens;
   log: Logger;
+  /** Of the log, so far: a full disk takes none. */
+  droppedLines: () => number;
   installation: string;
 }
 

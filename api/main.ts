@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { pino } from 'pino';
-
+import { KilimError } from '../domain/errors.js';
+import { startFault } from '../domain/start-fault.js';
 import { createHosts } from '../hosts/hosts.js';
+import { programLog } from '../ops/program-log.js';
 import { startWatchdog } from '../ops/watchdog.js';
-import { masterKeys, parseConfig } from '../schemas/config.js';
+import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
@@ -24,11 +26,13 @@ async function main(): Promise<void> {
     allowPositionals: true, // behind `kilim api`
   });
   const config = parseConfig(process.env);
-  const log = pino({ level: config.LOG_LEVEL, base: { program: 'api' } }, pino.destination(2));
+  const { log, dropped } = programLog('api', config.LOG_LEVEL);
   const store = await openStore({
     url: config.DATABASE_URL,
     keys: masterKeys(config),
+    keysFrom: keysFrom(config),
     mayMigrate: words.migrate ?? false,
+    isChecked: true,
   });
   const local = {
     isEnabled: config.KILIM_LOCAL_EXECUTION,
@@ -43,12 +47,12 @@ async function main(): Promise<void> {
   });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
-  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
+  const tokens = await createTokens(store, config);
+  const deps = { config, store, hosts, engine, log, droppedLines: dropped, installation, tokens };
   for (const file of words.seed ?? []) await applySeed(file, deps);
 
-  const server = serve(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>
-    log.info({ port: config.KILIM_PORT }, 'the API listens'),
-  );
+  const server = await listening(serve(deps), config);
+  log.info({ port: config.KILIM_PORT }, 'the API listens');
   startWatchdog(); // what comes before, as bringing a large store up to date, may take long
   const stop = (): void => {
     log.info('the API drains');
@@ -60,7 +64,18 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
 }
 
+/** @throws KilimError CANNOT_START where the address cannot be had */
+function listening(server: Server, { KILIM_HOST: host, KILIM_PORT: port }: Config): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const sentence = `The port ${port} of ${host} (KILIM_PORT, KILIM_HOST) cannot be had: ${error.message}.`;
+      reject(new KilimError('CANNOT_START', sentence));
+    });
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${startFault(error)}\n`);
   process.exit(1);
 });

@@ -1,8 +1,22 @@
+import { writeSync } from 'node:fs';
+
 import { Command, InvalidArgumentError } from 'commander';
 
 import { up } from '../launcher/up.js';
 
-const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
+/** Lines that the standard error did not take: its disk is full, or its reader is gone. That ends nothing. */
+let dropped = 0;
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+function say(text: string): void {
+  const before = dropped > 0 ? `[kilim] ${dropped} lines before this one could not be written.\n` : '';
+  try {
+    writeSync(2, `${before}[kilim] ${text}\n`);
+    dropped = 0;
+  } catch {
+    dropped++;
+  }
+}
 
 const port = (text: string): number => {
   const number = Number(text);
@@ -71,6 +85,45 @@ program
     'removes for good what was deleted, or hidden in the case of ended jobs, at least so many days ago',
   )
   .requiredOption('--days <number>', 'what was deleted later than that stays')
+  .action(() => load('./maintenance.js'));
+
+const HOME = '--home <dir>';
+const HOME_IS = 'the folder of the installation (default: KILIM_HOME, then ~/.kilim)';
+
+program
+  .command('backup')
+  .argument('<file>')
+  .description(
+    'writes database and keys into one file while everything runs, sealed by a passphrase from the standard input',
+  )
+  .option(HOME, HOME_IS)
+  .option('--without-keys', 'the database alone, not sealed: the keys are kept apart')
+  .option('--force', 'writes over a file that is there')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('restore')
+  .argument('<file>')
+  .description('puts a backup into an empty home; its passphrase comes from the standard input')
+  .option(HOME, HOME_IS)
+  .option('--keys <file>', 'the keys, for a backup that was made without them')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('restored')
+  .description("after PostgreSQL's own restore: workers report what runs on hosts and has no job")
+  .option(HOME, HOME_IS)
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('orphans')
+  .argument('<deed>', 'list, adopt or end')
+  .argument('[job]', 'the uuid of a job')
+  .description(
+    'what runs on hosts and has no job in the store, as after a restore: shows it, leaves it alone, ends it',
+  )
+  .option(HOME, HOME_IS)
+  .option('--all', 'instead of one job: all about which nothing was decided')
   .action(() => load('./maintenance.js'));
 
 /** The programs read their own command line and environment. */

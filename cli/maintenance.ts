@@ -5,19 +5,33 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 
 import { hashPassword, whyWeak } from '../api/identity/passwords.js';
 import { SEARCH_ATTRIBUTES } from '../domain/jobs/labels.js';
-import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
+import { homeFolder } from '../launcher/home.js';
+import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
+import type { Store } from '../store/store.js';
+import { backup, restore } from './backup.js';
+import { orphans } from './orphans.js';
 
 // A program of its own, as api/main.ts and worker/main.ts are: the upkeep of an installation, without a server.
 
 /** Temporal's IndexedValueType, which its packages do not export by name. */
 const KEYWORD = 2;
 
-/** Safe to repeat, and beside running programs. */
+/** Safe beside running programs; all but `restore` can be repeated. */
 const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<void>> = {
+  backup: async (config, ...words) => say(await backup(config, words)),
+  restore: async (config, ...words) => say(await restore(config, words)),
+  async restored(config) {
+    await withStore(config, (store) => store.orphans.markRestored());
+    say('For a week, workers look at all hosts that ever had a job: see "kilim orphans list".');
+  },
+  async orphans(config, ...words) {
+    const said = await withStore(config, (store) => orphans(store.orphans, words));
+    if (words[0] === 'list') process.stdout.write(`${said}\n`);
+    else say(said);
+  },
   async migrate(config) {
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
-    await store.close();
+    await withStore(config, () => Promise.resolve(), true);
     say('The store has the schema of this version.');
     const added = await registerSearchAttributes(config);
     say(
@@ -27,18 +41,15 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     );
   },
   async 'rotate-keys'(config) {
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    const count = await store.rotateSeals();
-    await store.close();
+    const count = await withStore(config, (store) => store.rotateSeals());
     say(`${count} values were sealed anew with the first key; the others can be removed.`);
   },
-  async purge(config, word = '') {
+  async purge(config, ...words) {
+    const word = words.flatMap(optionValue)[0] ?? '';
     const days = Number(word);
     if (word === '' || !Number.isInteger(days) || days < 1)
       throw new Error(`--days: "${word}" must be a whole number of days, at least 1.`);
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    const { systems, applications, jobs } = await store.purge(days);
-    await store.close();
+    const { systems, applications, jobs } = await withStore(config, (store) => store.purge(days));
     say(`Removed: ${systems} systems, ${applications} versions of applications, ${jobs} jobs.`);
   },
   async 'set-password'(config, username = '') {
@@ -46,17 +57,28 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     const password = (await text(process.stdin)).replace(/\r?\n$/, '');
     const weak = whyWeak(password, username);
     if (weak) throw new Error(`The password is weak: ${weak}. It is read from the standard input.`);
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    try {
-      const user = await store.users.find(config.KILIM_TENANT, username);
+    await withStore(config, async ({ users }) => {
+      const user = await users.find(config.KILIM_TENANT, username);
       if (!user) throw new Error(`There is no user ${username} in the tenant ${config.KILIM_TENANT}.`);
-      await store.users.put({ ...user, passwordHash: await hashPassword(password) });
-    } finally {
-      await store.close();
-    }
+      await users.put({ ...user, passwordHash: await hashPassword(password) });
+    });
     say(`${username} has the new password. Tokens of before stay until they expire.`);
   },
 };
+
+async function withStore<T>(
+  config: Config,
+  work: (store: Store) => Promise<T>,
+  mayMigrate = false,
+): Promise<T> {
+  const [keys, from] = [masterKeys(config), keysFrom(config)];
+  const store = await openStore({ url: config.DATABASE_URL, keys, keysFrom: from, mayMigrate });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
 
 async function registerSearchAttributes(config: Config): Promise<string[]> {
   const namespace = config.TEMPORAL_NAMESPACE;
@@ -89,7 +111,13 @@ const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n
 try {
   const command = COMMANDS[process.argv[2] ?? ''];
   if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
-  await command(parseConfig(process.env), ...process.argv.slice(3).flatMap(optionValue));
+  const words = process.argv
+    .slice(3)
+    .flatMap((word) => (word.startsWith('--home=') ? ['--home', word.slice('--home='.length)] : [word]));
+  const at = words.indexOf('--home');
+  // the folder of `kilim up`, where none is named
+  const KILIM_HOME = homeFolder(at < 0 ? undefined : words.splice(at, 2)[1]);
+  await command(parseConfig({ ...process.env, KILIM_HOME }), ...words);
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

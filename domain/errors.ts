@@ -46,6 +46,8 @@ export const ERRORS = {
   HOST_BUSY: { http: 503 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
+  /** A program meets what another start of it would meet again: a person must do something. */
+  CANNOT_START: { http: 503 },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },
   NOT_SUPPORTED: { http: 400, condition: 'JOB_INVALID_DEFINITION' },
 

@@ -38,8 +38,13 @@ export async function lockHome(dir: string): Promise<HomeLock> {
   return {
     addChild(pid) {
       mine.children = [...mine.children.filter(isSame), { pid, started: startOf(pid) }];
-      writeFileSync(`${file}.new`, JSON.stringify(mine), { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      try {
+        writeFileSync(`${file}.new`, JSON.stringify(mine), { mode: 0o600 });
+        renameSync(`${file}.new`, file);
+      } catch {
+        // a full disk must not end what runs: the guards end the children of an `up` that is gone, and the next start
+        // of a child writes all of them again
+      }
     },
     release: () => rmSync(file, { force: true }),
   };
@@ -50,8 +55,9 @@ function create(file: string, holder: Holder): boolean {
     writeFileSync(file, JSON.stringify(holder), { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    rmSync(file, { force: true }); // a full disk leaves an empty one
+    throw error;
   }
 }
 

@@ -1,6 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -28,18 +36,42 @@ export const localUser = (): string => process.env['KILIM_LOCAL_USER'] ?? 'nobod
  * @throws Error where another `up` uses it, or a port that was asked for is taken
  */
 export async function openHome(wanted: string | undefined, port: number | undefined): Promise<Home> {
-  const dir = resolve(wanted ?? process.env['KILIM_HOME'] ?? join(homedir(), '.kilim'));
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  chmodSync(dir, isRoot() ? 0o711 : 0o700);
-  const lock = await lockHome(dir);
+  const dir = homeFolder(wanted);
+  let lock: HomeLock | undefined;
   try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    chmodSync(dir, isRoot() ? 0o711 : 0o700);
+    lock = await lockHome(dir);
     closeToOthers(dir);
     makeKey(dir);
     return { dir, ...(await ports(dir, port)), lock };
   } catch (error) {
-    lock.release();
-    throw error;
+    lock?.release();
+    throw inSentence(dir, error);
   }
+}
+
+/** Absolute. */
+export const homeFolder = (wanted?: string): string =>
+  resolve(wanted ?? process.env['KILIM_HOME'] ?? join(homedir(), '.kilim'));
+
+/** What the system's calls say of a home that cannot be used. */
+const FAULTS: Record<string, string> = {
+  EACCES: 'this account may not write there',
+  EPERM: 'this account may not write there, or does not own it',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'no space is left there',
+  EDQUOT: 'the disk quota of this account is used up',
+  ENOTDIR: 'a part of its path is no folder',
+  EEXIST: 'it is no folder',
+};
+
+function inSentence(dir: string, error: unknown): unknown {
+  const { code, path } = error as { code?: string; path?: string };
+  const fault = code === undefined ? undefined : FAULTS[code];
+  if (fault === undefined) return error;
+  const where = path !== undefined && path !== dir ? ` (${path})` : '';
+  return new Error(`The home ${dir} cannot be used: ${fault}${where}. Give another one with --home.`);
 }
 
 /** Only `apps` and `data` are for the account that runs jobs. */
@@ -53,10 +85,23 @@ function closeToOthers(dir: string): void {
   chmodSync(join(dir, 'data'), isRoot() ? 0o1777 : 0o700);
 }
 
+/**
+ * Only for a home without a database: what is sealed can be read with the key of before alone, and a new one in its place
+ * would hide that it is lost. Keys that are given otherwise are read by the programs.
+ */
 function makeKey(dir: string): void {
+  const { KILIM_MASTER_KEY: key, KILIM_MASTER_KEY_FILE: given, DATABASE_URL: url } = process.env;
+  if (key || given) return;
   const file = join(dir, 'keys', 'master.key');
-  if (!existsSync(file))
+  const database = url ? url.replace(/^sqlite:/, '') : join(dir, 'kilim.db');
+  if (!existsSync(file)) {
+    if (existsSync(database) && statSync(database).size > 0)
+      throw new Error(
+        `The master key ${file} is missing, and the database ${database} holds values that only it opens. ` +
+          'Put it back, for example from a backup; nothing was changed.',
+      );
     writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+  }
   chmodSync(file, 0o600);
 }
 
@@ -68,11 +113,7 @@ async function ports(
   port: number | undefined,
 ): Promise<Pick<Home, 'apiPort' | 'temporalPort' | 'uiPort' | 'metricsPort'>> {
   const file = join(dir, 'ports.json');
-  const kept = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<
-        Record<'api' | 'temporal' | 'ui' | 'metrics', number>
-      >)
-    : {};
+  const kept = keptPorts(file);
   const apiPort = port === undefined ? await freePort(kept.api ?? FIRST_PORT) : await exactPort(port);
   const temporalPort = await freePort(kept.temporal);
   const uiPort = await freePort(kept.ui, [temporalPort]);
@@ -80,6 +121,15 @@ async function ports(
   const now = { api: apiPort, temporal: temporalPort, ui: uiPort, metrics: metricsPort };
   writeFileSync(file, JSON.stringify(now), { mode: 0o600 });
   return { apiPort, temporalPort, uiPort, metricsPort };
+}
+
+/** A file that was cut off, as by a full disk, is no reason not to start. */
+function keptPorts(file: string): Partial<Record<'api' | 'temporal' | 'ui' | 'metrics', number>> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ReturnType<typeof keptPorts>;
+  } catch {
+    return {};
+  }
 }
 
 /** The wanted port of loopback where it is free, else any that the kernel does not give to connections meanwhile. */

@@ -6,6 +6,7 @@ import {
   fstatSync,
   openSync,
   readSync,
+  rmSync,
   statSync,
   truncateSync,
 } from 'node:fs';
@@ -41,8 +42,10 @@ export interface Watching {
 const HEALTHY_MS = 30_000;
 const LONGEST_WAIT_MS = 10_000;
 const STARTS_TO_FAIL = 3;
-/** So begins the last word of a program that another start would not help: its settings are wrong. */
+/** So begins the last word of a program that another start would not help (domain/start-fault.ts). */
 const REFUSAL = 'Kilim cannot start';
+/** A start that lasts, as the check of a large database does, is still a start. */
+const START_MS = 60_000;
 const MAX_LOG_BYTES = 20_000_000;
 const LOG_LOOK_MS = 60_000;
 const CHECK_MS = 10_000;
@@ -88,22 +91,26 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
 
   const start = (): void => {
     const began = performance.now();
-    const log = openSync(program.logFile, 'a', 0o600);
+    const log = openLog(program.logFile);
     const next = spawn('bash', ['-c', GUARD, program.name, program.command, ...program.args], {
       env: program.env,
-      stdio: ['ignore', log, log, 'pipe'],
+      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore', 'pipe'],
       detached: true, // a Ctrl-C is the supervisor's to hand on
     });
-    closeSync(log);
+    if (log !== null) closeSync(log);
     child = next;
     if (next.pid !== undefined) onStart?.(next.pid);
-    next.on('error', (error) => giveUp(new Error(`${program.name} cannot be started: ${error.message}`)));
+    next.on('error', (error) => {
+      if (isStopping) return;
+      giveUp(new Error(`${program.name} cannot be started: ${error.message}`));
+      timer = setTimeout(start, LONGEST_WAIT_MS); // the machine may have no process to give now
+    });
     next.on('exit', (code, signal) => {
       endGroup(next.pid); // a guard that was killed leaves its program to us
       if (isStopping) return;
       failures = performance.now() - began > HEALTHY_MS ? 0 : failures + 1;
       const word = lastWord(program.logFile);
-      if (performance.now() - supervisedAt < HEALTHY_MS && word.startsWith(REFUSAL))
+      if (performance.now() - supervisedAt < START_MS && word.startsWith(REFUSAL))
         return giveUp(new Error(word));
       if (failures >= STARTS_TO_FAIL) giveUp(new Error(`${program.name} does not start: ${word}`));
       const wait = Math.min(100 * 2 ** failures, LONGEST_WAIT_MS);
@@ -128,7 +135,7 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
       clearTimeout(timer);
       clearInterval(turning);
       checking.stop();
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
       const ending = child;
       const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
       ending.kill('SIGTERM');
@@ -172,6 +179,24 @@ export function turnOver(logFile: string, maxBytes = MAX_LOG_BYTES): void {
     truncateSync(logFile);
   } catch {
     // a full disk or a folder that is gone: the program goes on, and so does its log
+    removeQuietly(`${logFile}.1`); // half a copy, and its room may be needed more
+  }
+}
+
+function removeQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // it stays
+  }
+}
+
+/** A program runs without a log rather than not at all; null where the file cannot be made, as on a full disk. */
+function openLog(file: string): number | null {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch {
+    return null;
   }
 }
 

@@ -18,33 +18,64 @@ export interface Tag {
   uuid: string;
 }
 
+/** A tag that was found, and what carries it there, in words for an operator. */
+export interface Tagged extends Tag {
+  what: string;
+}
+
 /** One look at a login user's host: the tags of all that runs there, whoever started it. */
-export const listTags = (engine: Engine): RemoteCommand<Tag[]> => ({
+export const listTags = (engine: Engine): RemoteCommand<Tagged[]> => ({
   line: [
     UNFILTERED,
     '{',
-    "  grep -hasz '^KILIM_JOB=' /proc/[0-9]*/environ | tr '\\0' '\\n' | cut -d= -f2-",
+    "  grep -Hasz '^KILIM_JOB=' /proc/[0-9]*/environ | tr '\\0' '\\n' | sed -n 's|^/proc/\\([0-9]*\\)/environ:KILIM_JOB=|process \\1 |p'",
     ...whereThere(
       engine.containerEngine,
       `timeout 20 ${engineOf(engine)} ps -aq --filter label=kilim.job | ` +
-        `xargs -r timeout 20 ${engineOf(engine)} inspect --type container --format '{{index .Config.Labels "kilim.job"}}'`,
+        `xargs -r timeout 20 ${engineOf(engine)} inspect --type container --format 'container {{.Id}} {{index .Config.Labels "kilim.job"}}'`,
     ),
     ...whereThere(
       'squeue',
-      `timeout 20 squeue --me --noheader --format=%k | sed -n 's/^${COMMENT_PREFIX}//p'`,
+      `timeout 20 squeue --me --noheader --format='%A %k' | sed -n 's/^\\([0-9]*\\) ${COMMENT_PREFIX}/slurm \\1 /p'`,
     ),
     '} 2>/dev/null | sort -u',
     'exit 0',
   ].join('\n'),
   maxReplyBytes: LOOK_BYTES,
-  parse: ({ stdout }) => linesOf(stdout).flatMap(parseTag),
+  parse: ({ stdout }) => {
+    const found = new Map<string, { tag: Tag; ids: Map<string, string[]> }>();
+    for (const line of linesOf(stdout)) {
+      const { tag, kind, id } = parseTag(line) ?? {};
+      if (!tag || !kind || !id) continue;
+      const key = tagOf(tag.installation, tag.uuid);
+      const one = found.get(key) ?? { tag, ids: new Map<string, string[]>() };
+      found.set(key, one);
+      const ids = one.ids.get(kind) ?? [];
+      one.ids.set(kind, ids);
+      ids.push(kind === 'container' ? id.slice(0, 12) : id);
+    }
+    return [...found.values()].map(({ tag, ids }) => ({ ...tag, what: inWords(ids) }));
+  },
 });
 
+const NAMES: Record<string, string> = { process: 'process', container: 'container', slurm: 'Slurm job' };
+const SHOWN_IDS = 5;
+
+const inWords = (ids: Map<string, string[]>): string =>
+  [...ids]
+    .map(([kind, all]) => {
+      const more = all.length > SHOWN_IDS ? ` and ${all.length - SHOWN_IDS} more` : '';
+      return `${NAMES[kind] ?? kind} ${all.slice(0, SHOWN_IDS).join(', ')}${more}`;
+    })
+    .join('; ');
+
 /** A tag is only what Kilim itself would have written; after a blank follows the user's part of a Slurm comment. */
-const parseTag = (line: string): Tag[] => {
-  const [, installation, uuid] = /^([A-Za-z0-9]+):([0-9a-f-]{36}-007)(?: .*)?$/.exec(line) ?? [];
-  return installation && uuid ? [{ installation, uuid }] : [];
-};
+function parseTag(line: string): { tag: Tag; kind: string; id: string } | null {
+  const [, kind, id, installation, uuid] =
+    /^(process|container|slurm) ([0-9a-f]{1,64}) ([A-Za-z0-9]+):([0-9a-f-]{36}-007)(?: .*)?$/.exec(line) ??
+    [];
+  return kind && id && installation && uuid ? { kind, id, tag: { installation, uuid } } : null;
+}
 
 /**
  * Ends all that carries the tag, without a plan, and lists what is left of it: the Slurm job first, as it would start

@@ -5,11 +5,11 @@ import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import '../bin/node-version.js';
 import { runStep, say } from './run.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
-const OLDEST_NODE = [20, 20];
 const TOOLS = ['git', 'python3', 'npm', 'bash'];
 export const ROOMS = [
   ...['domain', 'ops', 'schemas', 'runtimes', 'schedulers', 'hosts', 'store', 'activities', 'workflows'],
@@ -38,10 +38,7 @@ export async function prepare({ withEngine = true } = {}) {
 }
 
 function refuseWithoutTools() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
   const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status !== 0);
-  if (isOld) missing.unshift(`Node ${OLDEST_NODE.join('.')} or newer (this is ${process.versions.node})`);
   if (missing.length > 0)
     giveUp(`Needed and missing: ${missing.join(', ')}. Install that, then try again; nothing was changed.`);
 }

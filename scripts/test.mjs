@@ -22,9 +22,15 @@ const isComplete = process.env.CI === 'true';
 const isChosen = process.argv.length > 2;
 
 /** They use no host that others use. */
-const APART = ['e2e/demo', 'e2e/fuzz', 'e2e/outage', 'e2e/production', 'e2e/up', 'integration/image'].map(
-  (name) => `test/${name}.test.ts`,
-);
+const APART = [
+  'e2e/demo',
+  'e2e/fuzz',
+  'e2e/operations',
+  'e2e/outage',
+  'e2e/production',
+  'e2e/up',
+  'integration/image',
+].map((name) => `test/${name}.test.ts`);
 const without = APART.map((file) => `--exclude=${file}`);
 /** Tests wait more than they work, so they run beside each other; `test/support/order.ts` keeps apart what shares a host. */
 const LANES = [

@@ -33,6 +33,17 @@ export interface Database {
   users: { tenant: string; username: string; password_hash: string; is_admin: number };
   revoked_tokens: { jti: string; expires: string };
   settings: { name: string; sealed: string };
+  marks: { name: string; at: string };
+  orphans: {
+    watch_key: string;
+    system_id: string;
+    uuid: string;
+    host: string;
+    what: string;
+    first_seen: string;
+    last_seen: string;
+    decision: string | null;
+  };
   schema_version: { version: number };
 }
 

@@ -11,12 +11,19 @@ import {
 } from 'kysely';
 import pg from 'pg';
 
+import { KilimError } from '../domain/errors.js';
 import type { Database, Db } from './database.js';
 import { Sqlite } from './sqlite.js';
+import { checkFile, sqliteFile, whyNotOpened } from './sqlite-file.js';
 
-/** @param url `sqlite:/path/to/file` or `postgres://…` */
-export const openDatabase = (url: string): Db =>
-  /^postgres(ql)?:/.test(url) ? openPostgres(url) : openSqlite(url.replace(/^sqlite:/, ''));
+/**
+ * @param url `sqlite:/path/to/file` or `postgres://…`
+ * @param isChecked reads a whole SQLite file and refuses a damaged one
+ */
+export function openDatabase(url: string, isChecked = false): Db {
+  const file = sqliteFile(url);
+  return file === null ? openPostgres(url) : openSqlite(file, isChecked);
+}
 
 export const isPostgres = (db: Kysely<Database>): boolean =>
   db.getExecutor().adapter instanceof PostgresAdapter;
@@ -68,8 +75,20 @@ function giveUpSilent(client: pg.PoolClient): void {
 
 /** Two programs write: a transaction takes the write lock at its begin, or waits there. */
 class ImmediateDriver extends SqliteDriver {
+  constructor(
+    config: ConstructorParameters<typeof SqliteDriver>[0],
+    private readonly isInTransaction: () => boolean,
+  ) {
+    super(config);
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  /** A full disk, or one that fails, has rolled it back already; to do so again would hide why. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.isInTransaction()) await super.rollbackTransaction(connection);
   }
 }
 
@@ -87,21 +106,29 @@ function prepared(database: SqliteDatabase.Database): (text: string) => SqliteDa
 const MAX_KEPT = 500;
 const MAX_KEPT_TEXT = 4_000;
 
-function openSqlite(file: string): Db {
-  const database = new Sqlite(file, { timeout: 10_000 });
+function openFile(file: string, isChecked: boolean): SqliteDatabase.Database {
+  let database: SqliteDatabase.Database | undefined;
   try {
+    database = new Sqlite(file, { timeout: 10_000 });
     database.pragma('journal_mode = wal');
     database.pragma('synchronous = full'); // a committed row is a promise
     database.pragma('foreign_keys = on');
+    if (isChecked) checkFile(database, file);
+    return database;
   } catch (error) {
-    database.close();
-    throw error;
+    database?.close();
+    throw error instanceof KilimError ? error : (whyNotOpened(file, error) ?? error);
   }
+}
+
+function openSqlite(file: string, isChecked: boolean): Db {
+  const database = openFile(file, isChecked);
   class ImmediateDialect extends SqliteDialect {
     override createDriver(): ImmediateDriver {
-      return new ImmediateDriver({
-        database: { prepare: prepared(database), close: () => database.close() },
-      });
+      return new ImmediateDriver(
+        { database: { prepare: prepared(database), close: () => database.close() } },
+        () => database.inTransaction,
+      );
     }
   }
   return new Kysely<Database>({ dialect: new ImmediateDialect({ database }) });

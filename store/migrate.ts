@@ -9,14 +9,15 @@ import { usage } from './migrations/0003-usage.js';
 import { turns } from './migrations/0004-turns.js';
 import { byStatus } from './migrations/0005-by-status.js';
 import { heads } from './migrations/0006-heads.js';
+import { orphans } from './migrations/0012-orphans.js';
 import type { Step } from './migrations/step.js';
 
 /** Every step once, in order. A new one is a file and a line here. */
-const STEPS: readonly Step[] = [tables, orderAndIndexes, usage, turns, byStatus, heads];
+const STEPS: readonly Step[] = [tables, orderAndIndexes, usage, turns, byStatus, heads, orphans];
 
 /**
  * Brings the schema to this program's version, under a lock; or, without `mayChange`, checks that it is there already.
- * @throws KilimError STORE_UNAVAILABLE where the schema is older or newer than the program
+ * @throws KilimError CANNOT_START where the schema is older or newer than the program
  */
 export async function migrate(db: Db, mayChange: boolean): Promise<void> {
   await db.transaction().execute(async (trx) => {
@@ -27,7 +28,7 @@ export async function migrate(db: Db, mayChange: boolean): Promise<void> {
     if (at === STEPS.length) return;
     if (at > STEPS.length || !mayChange) {
       throw new KilimError(
-        'STORE_UNAVAILABLE',
+        'CANNOT_START',
         `The store has schema ${at}, this program needs ${STEPS.length}: ${at > STEPS.length ? 'use a newer Kilim' : 'run "kilim migrate"'}.`,
       );
     }

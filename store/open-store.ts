@@ -5,7 +5,9 @@ import { openReader } from './reader.js';
 import { createGrantStore } from './grants.js';
 import { createJobStore } from './jobs.js';
 import { migrate } from './migrate.js';
+import { createOrphanStore } from './orphans.js';
 import { rotateSeals } from './rotate-seals.js';
+import { refuseWrongKeys } from './wrong-keys.js';
 import { createSeal } from './seal.js';
 import type { Store } from './store.js';
 import { purge } from './purge.js';
@@ -19,16 +21,25 @@ export interface StoreOptions {
   url: string;
   /** 32 bytes each; the first seals, the others still open. */
   keys: Buffer[];
+  /** Where the keys were read, for the sentence that refuses wrong ones. */
+  keysFrom?: string;
   /** Brings the schema up to date; else a wrong version refuses. */
   mayMigrate: boolean;
+  /** Reads a whole SQLite file first, and refuses a damaged one: for programs at their start. */
+  isChecked?: boolean;
 }
 
-/** @throws KilimError STORE_UNAVAILABLE where the database is away or has the schema of another version */
-export async function openStore({ url, keys, mayMigrate }: StoreOptions): Promise<Store> {
+/**
+ * @throws KilimError STORE_UNAVAILABLE where the database is away; CANNOT_START where it is damaged, has the schema of
+ * another version, refuses this login, or holds what none of the keys opens
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { url, keys, keysFrom = 'the master key', mayMigrate, isChecked } = options;
   const seal = createSeal(keys);
-  const db: Db = await orUnavailable(async () => Promise.resolve(openDatabase(url)));
+  const db: Db = await orUnavailable(async () => Promise.resolve(openDatabase(url, isChecked)));
   try {
     await orUnavailable(() => migrate(db, mayMigrate));
+    await orUnavailable(() => refuseWrongKeys(db, seal, keysFrom));
   } catch (error) {
     await db.destroy(); // a refused program must be able to end
     throw error;
@@ -43,6 +54,7 @@ export async function openStore({ url, keys, mayMigrate }: StoreOptions): Promis
     grants: createGrantStore(db),
     users: createUserStore(db),
     settings: createSettingStore(db, seal),
+    orphans: createOrphanStore(db),
     ping: async () => void (await db.selectFrom('schema_version').select('version').execute()),
     purge: (days) => purge(db, days),
     rotateSeals: () => rotateSeals(db, seal),

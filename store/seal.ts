@@ -8,6 +8,8 @@ export interface Seal {
   open: (sealed: string) => string;
   /** How everything starts that the first key seals. */
   prefix: string;
+  /** The ids of all keys that open. */
+  keyIds: string[];
 }
 
 const keyId = (key: Buffer): string => createHash('sha256').update(key).digest('hex').slice(0, 8);
@@ -21,6 +23,7 @@ export function createSeal(keys: readonly Buffer[]): Seal {
   const prefix = `v1.${keyId(first)}.`;
   return {
     prefix,
+    keyIds: [...byId.keys()],
     close(text) {
       const iv = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', first, iv);

@@ -70,6 +70,8 @@ export const createSettingStore = (db: Db, seal: Seal): SettingStore => {
   return {
     get,
     async init(name, value) {
+      const there = await get(name); // a start needs no room on the disk
+      if (there !== null) return there;
       await db
         .insertInto('settings')
         .values({ name, sealed: seal.close(value) })

@@ -1,18 +1,20 @@
-import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
-import { pino } from 'pino';
 
 import { createHints } from '../activities/hints.js';
 import type { Deps } from '../activities/deps.js';
 import { KilimError } from '../domain/errors.js';
+import { startFault } from '../domain/start-fault.js';
 import { createHosts } from '../hosts/hosts.js';
+import { programLog } from '../ops/program-log.js';
 import { startWatchdog } from '../ops/watchdog.js';
 import { runtimes } from '../runtimes/index.js';
-import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
+import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { schedulers } from '../schedulers/index.js';
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
@@ -25,26 +27,27 @@ import { createSweeper } from './sweep.js';
 import { installTelemetry } from './telemetry.js';
 
 const RECONCILE_MS = 5_000;
+/** From then on an end is a crash, and another start may help. */
+let hasStarted = false;
 
 /** The worker program, configured by the environment alone. SIGTERM drains. */
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
-  const log = pino({ level: config.LOG_LEVEL, base: { program: 'worker' } }, pino.destination(2));
+  const { log, dropped } = programLog('worker', config.LOG_LEVEL);
   const metrics = createMetrics(log);
+  metrics.countDropped(dropped);
   const sdkAddress = await freeAddress();
   installTelemetry(log, config.KILIM_METRICS_PORT === undefined ? null : sdkAddress);
   const store = metrics.measured(
-    await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false }),
+    await openStore({
+      url: config.DATABASE_URL,
+      keys: masterKeys(config),
+      keysFrom: keysFrom(config),
+      mayMigrate: false,
+      isChecked: true,
+    }),
   );
-  const { connectionOptions } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect({
-    ...connectionOptions,
-    address: config.TEMPORAL_ADDRESS,
-  });
-  const client = new Client({
-    connection: await Connection.connect({ ...connectionOptions, address: config.TEMPORAL_ADDRESS }),
-    namespace: config.TEMPORAL_NAMESPACE,
-  });
+  const { connection, client } = await connect(config);
   const engine = createEngine(client, config.KILIM_TASK_QUEUE, log);
   const deps: Deps = {
     ...worldOf(config, store, metrics),
@@ -56,11 +59,9 @@ async function main(): Promise<void> {
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: config.KILIM_TASK_QUEUE,
-    workflowBundle: {
-      codePath: config.KILIM_WORKFLOW_BUNDLE ?? new URL('../workflow-bundle.js', import.meta.url).pathname,
-    },
+    workflowBundle: { codePath: bundleOf(config) },
     deps,
-  });
+  }).catch(engineIsAway(config));
   const port = config.KILIM_METRICS_PORT;
   const server =
     port === undefined
@@ -80,6 +81,7 @@ async function main(): Promise<void> {
   const sweeping = setInterval(() => void sweep(), config.KILIM_SWEEP_MINUTES * 60_000);
   startWatchdog();
   log.info({ taskQueue: config.KILIM_TASK_QUEUE }, 'the worker runs');
+  hasStarted = true;
   await worker.run(); // ends by SIGTERM or SIGINT, after the drain
   clearInterval(mending);
   clearInterval(sweeping);
@@ -123,11 +125,39 @@ function worldOf(
   };
 }
 
+/** @throws KilimError ENGINE_UNAVAILABLE: Temporal may not be up yet */
+async function connect(config: Config): Promise<{ connection: NativeConnection; client: Client }> {
+  const { connectionOptions } = loadClientConnectConfig();
+  const options = { ...connectionOptions, address: config.TEMPORAL_ADDRESS };
+  const connection = await NativeConnection.connect(options).catch(engineIsAway(config));
+  const client = new Client({
+    connection: await Connection.connect(options).catch(engineIsAway(config)),
+    namespace: config.TEMPORAL_NAMESPACE,
+  });
+  return { connection, client };
+}
+
+const engineIsAway =
+  ({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace }: Config) =>
+  (error: unknown): never => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new KilimError(
+      'ENGINE_UNAVAILABLE',
+      `Temporal at ${address} (TEMPORAL_ADDRESS), namespace ${namespace}, does not serve this worker: ${why}`,
+    );
+  };
+
+function bundleOf(config: Config): string {
+  const file = config.KILIM_WORKFLOW_BUNDLE ?? new URL('../workflow-bundle.js', import.meta.url).pathname;
+  if (existsSync(file)) return file;
+  throw new KilimError(
+    'CANNOT_START',
+    `The workflows' code ${file} (KILIM_WORKFLOW_BUNDLE) is not there: run "npm run build".`,
+  );
+}
+
 main().catch((error: unknown) => {
-  const said = error instanceof Error ? error.message : String(error);
-  // a refusal is a sentence for people; anything else is a fault, with its place
-  const isRefusal =
-    said.startsWith('Kilim cannot start') || error instanceof KilimError || !(error instanceof Error);
-  process.stderr.write(`${isRefusal ? said : (error.stack ?? said)}\n`);
+  const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${hasStarted ? fault : startFault(error)}\n`);
   process.exit(1);
 });

@@ -12,6 +12,8 @@ export interface WorkerMetrics {
   registry: Registry;
   /** The same store; every job that ends through it tells how long its phases took. */
   measured: (store: Store) => Store;
+  /** Lines of the log that could not be written. */
+  countDropped: (lines: () => number) => void;
   countHosts: (hosts: { sessions: () => number; commands: () => number }) => void;
 }
 
@@ -76,6 +78,17 @@ export function createMetrics(log: Deps['log']): WorkerMetrics {
         },
       },
     }),
+    countDropped(lines) {
+      new Counter({
+        name: 'kilim_log_lines_dropped_total',
+        help: 'Lines of the log that could not be written, as to a full disk',
+        registers,
+        collect() {
+          this.reset();
+          this.inc(lines());
+        },
+      });
+    },
     countHosts({ sessions, commands }) {
       new Counter({
         name: 'kilim_remote_commands_total',

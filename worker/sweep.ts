@@ -3,32 +3,38 @@ import type { Job } from '../domain/jobs/job.js';
 import { tagOf } from '../domain/jobs/ledger.js';
 import { watchKey } from '../domain/jobs/remote.js';
 import { isTerminal } from '../domain/jobs/status.js';
-import { endTagged, listTags, type Tag } from '../schedulers/orphans.js';
+import type { Host } from '../hosts/host.js';
+import { endTagged, listTags, type Tag, type Tagged } from '../schedulers/orphans.js';
 
-/** Hosts without a job for longer are not asked any more. */
+/** Hosts without a job for longer are not asked any more; after a restore for as long all are that ever had a job. */
 const HOSTS_MS = 7 * 24 * 3_600_000;
+const EVER_MS = 100 * 365 * 24 * 3_600_000;
+/** A look counts this many jobs that the store does not know: tags can be made up. */
+const MOST_UNKNOWN = 200;
 
 type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
 
 /** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
 interface Memory {
-  /** When an orphan was seen first, by host, system and job: another system may have another container engine. */
+  /** When something of a job that is over was seen first, by host, system and job: another system may have another container engine. */
   firstSeen: Map<string, number>;
   /** Tags of other installations that were told of. */
   told: Set<string>;
 }
 
 /**
- * Ends what runs on hosts with our tag though its job is over, or unknown: after a lost database, a clean-up that was
- * given up, an application that left something behind. Nothing is ended at its first look, nor before `patienceMs`; a
- * live row protects, whatever Temporal says, since its workflow is started again. What other installations run is told once.
+ * Ends what runs on hosts with our tag though its job is over: after a clean-up that was given up, an application that left
+ * something behind. Nothing is ended at its first look, nor before `patienceMs`; a live row protects, whatever Temporal
+ * says, since its workflow is started again. What other installations run is told once.
+ * A job without a row was submitted after the backup that was restored, and may be at its best work: it is written down and
+ * reported, and ended only when an operator says so (`kilim orphans`), whether or not a restore is known of.
  * Several workers do no harm: each looks by itself, and ending is repeatable.
  */
 export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promise<void> {
   const memory: Memory = { firstSeen: new Map(), told: new Set() };
   let isSweeping = false;
   const sweep = async (): Promise<void> => {
-    for (const job of await deps.store.watch.newestJobs(HOSTS_MS)) {
+    for (const job of await deps.store.watch.newestJobs(await reach(deps.store))) {
       const host = hostKeyOf(job);
       await sweepHost(deps, memory, job, patienceMs).catch((error: unknown) =>
         deps.log.warn({ host, err: error }, 'a host could not be swept'),
@@ -44,6 +50,11 @@ export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promis
   };
 }
 
+async function reach({ orphans }: Deps['store']): Promise<number> {
+  const restored = await orphans.restoredAt();
+  return restored !== null && Date.now() - Date.parse(restored) < HOSTS_MS ? EVER_MS : HOSTS_MS;
+}
+
 const hostKeyOf = ({ tenant, plan: { exec } }: Job): string =>
   watchKey(tenant, exec.host, exec.port, exec.loginUser);
 
@@ -55,33 +66,52 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
   const tags = await host.run(listTags(sample.plan));
   const place = `${key} ${sample.plan.exec.systemId} `;
   const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
-  const orphans = new Set<string>();
+  const over = new Set<string>();
+  const unknown: Tagged[] = [];
   for (const tag of tags) {
     if (tag.installation !== installation) tellOnce(deps, memory, host.name, tag);
-    else if (!live.has(tag.uuid) && (await isOver(store, tag.uuid))) orphans.add(tag.uuid);
+    else if (!live.has(tag.uuid)) {
+      const job = await store.jobs.find(tag.uuid);
+      if (job === null) unknown.push(tag);
+      else if (isTerminal(job.status)) over.add(tag.uuid); // a job of another system on the same machine is live, too
+    }
   }
+  await keepUnknown(deps, host, sample, unknown.slice(0, MOST_UNKNOWN));
   for (const seen of memory.firstSeen.keys())
-    if (seen.startsWith(place) && !orphans.has(seen.slice(place.length))) memory.firstSeen.delete(seen);
-  for (const uuid of orphans) {
+    if (seen.startsWith(place) && !over.has(seen.slice(place.length))) memory.firstSeen.delete(seen);
+  for (const uuid of over) {
     const first = memory.firstSeen.get(place + uuid);
     if (first === undefined) memory.firstSeen.set(place + uuid, performance.now());
     else if (performance.now() - first >= patienceMs) {
       const { left } = await host.run(endTagged(sample.plan, { installation, uuid }));
       const rest = left.length === 0 ? '' : `; still there: ${left.join(', ')}`;
       log.warn({ uuid, host: host.name, left }, 'something of a job that is over still ran, and was ended');
-      if ((await store.jobs.find(uuid)) !== null)
-        await store.jobs.addEvent(uuid, 'JOB_ERROR_MESSAGE', 'ORPHAN_ENDED', {
-          message: `After the end of the job something of it still ran on ${host.name} and was ended${rest}`,
-        });
+      await store.jobs.addEvent(uuid, 'JOB_ERROR_MESSAGE', 'ORPHAN_ENDED', {
+        message: `After the end of the job something of it still ran on ${host.name} and was ended${rest}`,
+      });
     }
   }
 }
 
-/** A job of another system on the same machine is live, too. */
-const isOver = async (store: Deps['store'], uuid: string): Promise<boolean> => {
-  const job = await store.jobs.find(uuid);
-  return job === null || isTerminal(job.status);
-};
+/** What has our tag and no row: reported at its first look, ended where an operator decided that. */
+async function keepUnknown(deps: SweepDeps, host: Host, sample: Job, unknown: Tagged[]): Promise<void> {
+  const { store, log, installation } = deps;
+  const place = { watchKey: hostKeyOf(sample), systemId: sample.plan.exec.systemId, host: host.name };
+  const { fresh, toEnd } = await store.orphans.saveSeen(place, unknown);
+  for (const { uuid, what } of unknown.filter((one) => fresh.includes(one.uuid)))
+    log.warn(
+      { jobUuid: uuid, host: host.name, what },
+      'a job that the store does not know runs here; it is left alone until "kilim orphans adopt" or "kilim orphans end"',
+    );
+  for (const uuid of toEnd) {
+    const { left } = await host.run(endTagged(sample.plan, { installation, uuid }));
+    if (left.length === 0) await store.orphans.remove(place, uuid);
+    log.warn(
+      { jobUuid: uuid, host: host.name, left },
+      'a job that the store does not know was ended, as decided',
+    );
+  }
+}
 
 function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {
   const tag = tagOf(installation, uuid);

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 import { STATUSES } from '../../domain/jobs/status.js';
 import type { ApiDeps } from '../deps.js';
@@ -40,6 +40,15 @@ function registryOf(deps: ApiDeps): Registry {
       this.reset(); // a host without jobs is no longer looked at
       for (const { key, ageMs } of await deps.store.watch.snapshotAges())
         this.set({ host: key.replace(/^watch:/, '') }, ageMs / 1000);
+    },
+  });
+  new Counter({
+    name: 'kilim_log_lines_dropped_total',
+    help: 'Lines of the log that could not be written, as to a full disk',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(deps.droppedLines());
     },
   });
   return registry;

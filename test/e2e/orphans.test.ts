@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
@@ -34,6 +35,13 @@ describe('orphans', () => {
   }, 60_000);
   afterAll(() => kilim.stop());
 
+  const orphans = (...words: string[]): string => {
+    const bin = new URL('../../bin/kilim', import.meta.url).pathname;
+    const { stdout, stderr } = spawnSync(process.execPath, [bin, 'orphans', ...words, '--home', kilim.home], {
+      encoding: 'utf8',
+    });
+    return `${stdout}${stderr}`;
+  };
   const events = async (uuid: string): Promise<string> =>
     JSON.stringify((await kilim.call('GET', `/v3/jobs/${uuid}/history`)).result);
 
@@ -67,6 +75,64 @@ describe('orphans', () => {
         for (const environ of foreign) process.kill(Number(environ.split('/')[2]), 'SIGKILL');
         await kilim.call('POST', `/v3/jobs/${live}/cancel`);
         await kilim.until(live, 'CANCELLED', 60);
+      }
+    }, 180_000);
+
+  if (vm)
+    it('reports over SSH what has no job in the store, and ends it by order alone', async () => {
+      const [left, ended] = [randomUUID(), randomUUID()].map((id) => `${id}-007`);
+      const uuid = await kilim.submit({
+        appId: 'zip-app',
+        execSystemId: 'vm',
+        parameterSet: parameterSet(
+          [left, ended]
+            .map((id) => `KILIM_JOB=\${KILIM_JOB%%:*}:${id} setsid sleep 600 > /dev/null 2>&1 < /dev/null &`)
+            .join(' '),
+        ),
+      });
+      await kilim.until(uuid, 'FINISHED', 60);
+      try {
+        await vi.waitFor(() => expect(orphans('list')).toContain(ended), { timeout: 60_000, interval: 500 });
+        for (const id of [left, ended])
+          expect(orphans('list')).toMatch(new RegExp(`${id}  vm .* process \\d+ .* reported`));
+        expect(orphans('adopt', left ?? '')).toContain('1 job is left alone');
+        await new Promise((resolve) => setTimeout(resolve, 10_000)); // twice the sweeper's patience
+        expect(processesOf(ended ?? '')).toHaveLength(1);
+        expect(orphans('end', ended ?? '')).toContain('1 job is ended');
+        await vi.waitFor(() => expect(processesOf(ended ?? '')).toEqual([]), {
+          timeout: 60_000,
+          interval: 500,
+        });
+        expect(processesOf(left ?? '')).toHaveLength(1);
+      } finally {
+        for (const environ of [left, ended].flatMap((id) => processesOf(id ?? '')))
+          process.kill(Number(environ.split('/')[2]), 'SIGKILL');
+      }
+    }, 180_000);
+
+  for (const { system, engine } of engines)
+    it(`leaves a container that has no job in the store, of ${system}, until it is told to end it`, async () => {
+      const uuid = await kilim.submit({
+        appId: 'zip-app',
+        execSystemId: system,
+        parameterSet: parameterSet('echo "$KILIM_JOB"'),
+      });
+      await kilim.until(uuid, 'FINISHED', 60);
+      const unknown = `${randomUUID()}-007`;
+      const tag = `${(await kilim.output(uuid)).trim().split(':')[0] ?? ''}:${unknown}`;
+      const id = engine('run', '-d', '--label', `kilim.job=${tag}`, 'kilim/busybox:test', 'sleep', '600');
+      try {
+        const row = new RegExp(`${unknown}  ${system} .* container ${id.slice(0, 12)} `);
+        await vi.waitFor(() => expect(orphans('list')).toMatch(row), { timeout: 60_000, interval: 500 });
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+        expect(engine('ps', '-q', '--no-trunc')).toContain(id);
+        expect(orphans('end', unknown)).toContain('1 job is ended');
+        await vi.waitFor(() => expect(engine('ps', '-aq', '--no-trunc')).not.toContain(id), {
+          timeout: 60_000,
+          interval: 500,
+        });
+      } finally {
+        if (engine('ps', '-aq', '--no-trunc').includes(id)) engine('rm', '-f', id);
       }
     }, 180_000);
 

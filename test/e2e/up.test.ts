@@ -123,11 +123,113 @@ it.each([
   rmSync(dir, { recursive: true });
 });
 
+it('is tried once where another start would meet the same, and says what that is', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'kilim-up-'));
+  const files = { database: join(dir, 'kilim.db'), key: join(dir, 'keys/master.key') };
+  const refusal = (env: Record<string, string | undefined> = {}, ...args: string[]): Promise<string> =>
+    up({ KILIM_HOME: dir, KILIM_PORT: undefined, ...env }, '--port', `${port}`, ...args).then(
+      () => 'it is ready',
+      (error: Error) => error.message,
+    );
+  const port = await anyPort();
+  const first = await up({ KILIM_HOME: dir }, '--port', `${port}`);
+  const ended = new Promise((resolve) => first.child.once('exit', resolve));
+  first.child.kill('SIGTERM');
+  await ended;
+  const [database, key] = [readFileSync(files.database), readFileSync(files.key)];
+  const said: string[] = [];
+
+  rmSync(files.key);
+  said.push(await refusal());
+  expect(said[0]).toContain(`The master key ${files.key} is missing`);
+  writeFileSync(files.key, `${Buffer.alloc(32, 1).toString('base64')}\n`);
+  said.push(await refusal());
+  expect(said[1]).toMatch(
+    /Kilim cannot start: The store holds values that are sealed with the key [0-9a-f]{8}/,
+  );
+  expect(said[1]).toContain(`not in ${files.key}`);
+  writeFileSync(files.key, key);
+
+  writeFileSync(files.database, 'no database at all '.repeat(300));
+  said.push(await refusal());
+  expect(said[2]).toContain(`Kilim cannot start: ${files.database} is not an SQLite database`);
+  // as a copy that was made while it changed: some pages are of another moment
+  writeFileSync(
+    files.database,
+    Buffer.concat([database.subarray(0, 40_960), Buffer.alloc(database.length - 40_960, 7)]),
+  );
+  said.push(await refusal());
+  expect(said[3]).toContain(`Kilim cannot start: The database ${files.database} is damaged`);
+  writeFileSync(files.database, database);
+
+  writeFileSync(join(dir, 'seed.json'), '{"tenant": "dev", "colour": 1}');
+  said.push(await refusal({}, '--seed', join(dir, 'seed.json')));
+  expect(said[4]).toMatch(/Kilim cannot start: .*seed\.json: .*colour/);
+  said.push(await refusal({ KILIM_ACCESS_TOKEN_SECONDS: 'long' }));
+  expect(said[5]).toContain(
+    'Kilim cannot start: KILIM_ACCESS_TOKEN_SECONDS ("long") must be a number of seconds',
+  );
+  said.push(await refusal({ KILIM_WORKFLOW_BUNDLE: join(dir, 'nothing.js') }));
+  expect(said[6]).toContain(`Kilim cannot start: The workflows' code ${join(dir, 'nothing.js')}`);
+  for (const words of said) expect(words).not.toContain('it starts again');
+
+  const again = await up({ KILIM_HOME: dir }, '--port', `${port}`);
+  expect(again.url).toBe(first.url);
+  // an API of its own at the port that is taken
+  const { stderr, status } = spawnSync(process.execPath, [join(ROOT, 'bin/kilim'), 'api'], {
+    env: { ...process.env, KILIM_HOME: dir, KILIM_PORT: `${port}` },
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr.trim().split('\n').at(-1)).toMatch(
+    new RegExp(`^Kilim cannot start: The port ${port} of 127.0.0.1 .* cannot be had: .*EADDRINUSE`),
+  );
+  again.child.kill('SIGKILL');
+  await gone(dir);
+  rmSync(dir, { recursive: true });
+}, 200_000);
+
+it.each([
+  ['kilim', [join(ROOT, 'bin/kilim'), 'up']],
+  ['npm run demo', ['-r', join(ROOT, 'bin/node-version.js'), join(ROOT, 'scripts/demo.mjs')]],
+  ['npm test', ['-r', join(ROOT, 'bin/node-version.js'), join(ROOT, 'scripts/test.mjs')]],
+])('%s says in one sentence that Node is too old, before anything else', (_name, words) => {
+  const dir = mkdtempSync(join(tmpdir(), 'kilim-old-node-'));
+  const old = join(dir, 'old.cjs');
+  writeFileSync(old, `Object.defineProperty(process.versions, 'node', { value: '18.19.1' });`);
+  const { stderr, stdout, status } = spawnSync(process.execPath, ['-r', old, ...words], { encoding: 'utf8' });
+  rmSync(dir, { recursive: true });
+  expect([status, stdout, stderr]).toEqual([
+    1,
+    '',
+    'kilim: Node 20.20 or newer is needed, and this is 18.19.1.\n',
+  ]);
+});
+
+it('has scripts that look at the version of Node first', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const line of Object.values(scripts).filter((words) => words.includes('node ')))
+    expect(line).toMatch(/^node -r \.\/bin\/node-version\.js /);
+});
+
 it('explains itself', () => {
   const { stdout, status } = spawnSync(process.execPath, [join(ROOT, 'bin/kilim'), '--help'], {
     encoding: 'utf8',
   });
   expect(status).toBe(0);
-  for (const command of ['up', 'api', 'worker', 'migrate', 'rotate-keys', 'set-password'])
+  for (const command of [
+    'up',
+    'api',
+    'worker',
+    'migrate',
+    'rotate-keys',
+    'set-password',
+    'backup',
+    'restore',
+    'restored',
+    'orphans',
+  ])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
 });

@@ -82,6 +82,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     hosts,
     engine,
     log,
+    droppedLines: () => 0,
     installation: 'test',
     tokens: await createTokens(store, config),
   };

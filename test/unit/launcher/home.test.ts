@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { startOf } from '../../../launcher/home-lock.js';
 import { openHome } from '../../../launcher/home.js';
@@ -13,7 +13,10 @@ let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'kilim-home-'));
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const modeOf = (...path: string[]): string => (statSync(join(dir, ...path)).mode & 0o7777).toString(8);
 const isRoot = process.getuid?.() === 0;
@@ -26,6 +29,39 @@ it('makes a key of 32 bytes once, for its owner only', async () => {
   first.lock.release();
   (await openHome(dir, undefined)).lock.release();
   expect(readFileSync(join(dir, 'keys', 'master.key'), 'utf8')).toBe(key);
+});
+
+it('makes no key beside a database, and says which one is missing', async () => {
+  (await openHome(dir, undefined)).lock.release();
+  rmSync(join(dir, 'keys', 'master.key'));
+  writeFileSync(join(dir, 'kilim.db'), 'rows');
+  await expect(openHome(dir, undefined)).rejects.toThrow(
+    `The master key ${join(dir, 'keys', 'master.key')} is missing, and the database ${join(dir, 'kilim.db')} holds`,
+  );
+  expect(existsSync(join(dir, 'keys', 'master.key'))).toBe(false);
+  expect(existsSync(join(dir, 'up.lock'))).toBe(false);
+
+  const elsewhere = join(dir, 'elsewhere.db');
+  renameSync(join(dir, 'kilim.db'), elsewhere);
+  vi.stubEnv('DATABASE_URL', `sqlite:${elsewhere}`);
+  await expect(openHome(dir, undefined)).rejects.toThrow(`the database ${elsewhere} holds`);
+  vi.stubEnv('KILIM_MASTER_KEY_FILE', join(dir, 'given.key')); // its reader will say whether it is there
+  (await openHome(dir, undefined)).lock.release();
+  expect(existsSync(join(dir, 'keys', 'master.key'))).toBe(false);
+});
+
+it('says in a sentence why it cannot be used', async () => {
+  writeFileSync(join(dir, 'file'), '');
+  const below = openHome(join(dir, 'file', 'home'), undefined);
+  await expect(below).rejects.toThrow(
+    `The home ${join(dir, 'file', 'home')} cannot be used: a part of its path is no folder`,
+  );
+  await expect(openHome(join(dir, 'file'), undefined)).rejects.toThrow('cannot be used: it is no folder');
+});
+
+it('starts with remembered ports that were cut off', async () => {
+  writeFileSync(join(dir, 'ports.json'), '{"api": 80');
+  (await openHome(dir, undefined)).lock.release();
 });
 
 it('is open to others only as far as jobs of another account need it', async () => {

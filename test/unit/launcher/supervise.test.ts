@@ -129,6 +129,23 @@ describe('a supervised program', () => {
     expect(pids()).toHaveLength(1);
   });
 
+  it('runs without a log where none can be made', async () => {
+    const child = supervise(
+      { ...stub(FOREVER), logFile: join(dir, 'nowhere', 'stub.log') },
+      { say: () => undefined },
+    );
+    running.push(child);
+    await until(() => spawnSync('test', ['-s', join(dir, 'pids')]).status === 0);
+    expect(pids().map(isAlive)).toEqual([true]);
+  });
+
+  it('says that it cannot be run at all, and can be stopped yet', async () => {
+    const child = supervise({ ...stub(FOREVER), env: { PATH: '/nowhere' } }, { say: () => undefined });
+    running.push(child);
+    await expect(child.failsToStart).rejects.toThrow('stub cannot be started: ');
+    await child.stop(100);
+  });
+
   it('ends with a supervisor that was killed', async () => {
     const { command, args, logFile } = stub(FOREVER);
     const module = new URL('../../../launcher/supervise.ts', import.meta.url).pathname;

@@ -1,0 +1,142 @@
+import {
+  chmodSync,
+  existsSync,
+  fsyncSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { decodeKeys, keysFrom, masterKeys, type Config } from '../schemas/config.js';
+import { openStore } from '../store/open-store.js';
+import { copyDatabase, sqliteFile } from '../store/sqlite-file.js';
+import { headOfBackup, readBackup, writeBackup } from './backup-file.js';
+import { readPassphrase } from './passphrase.js';
+
+const NOT_HERE =
+  'The store is in PostgreSQL, which has its own tools: pg_dump and pg_restore, then "kilim restored" (README, "Backups").';
+/** A new file system has it. */
+const NO_CONTENT = ['lost+found'];
+
+/**
+ * `backup FILE [--without-keys] [--force]`: database and keys in one file, while everything runs. The database's copy
+ * is checked first, so that a damaged one does not take the place of a good backup.
+ * @returns what was done, in a sentence
+ */
+export async function backup(config: Config, words: string[]): Promise<string> {
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: { 'without-keys': { type: 'boolean' }, force: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const file = resolve(positionals[0] ?? '');
+  const database = sqliteFile(config.DATABASE_URL);
+  if (database === null) throw new Error(NOT_HERE);
+  if (!existsSync(database))
+    throw new Error(`The database ${database} does not exist: there is nothing to back up.`);
+  if (existsSync(file) && !values.force) throw new Error(`${file} exists; --force writes over it.`);
+  const keys = masterKeys(config);
+  const passphrase = values['without-keys'] ? null : await readPassphrase('new');
+  const scratch = mkdtempSync(join(dirname(file), '.kilim-backup-'));
+  try {
+    const copy = join(scratch, 'kilim.db');
+    await copyDatabase(database, copy);
+    await (await openStore({ url: `sqlite:${copy}`, keys, keysFrom: keysFrom(config), mayMigrate: false, isChecked: true })).close(); // prettier-ignore
+    const lines = passphrase === null ? null : keys.map((key) => `${key.toString('base64')}\n`).join('');
+    await writeBackup(join(scratch, 'backup'), { database: copy, keys: lines }, passphrase);
+    renameSync(join(scratch, 'backup'), file);
+    sync(dirname(file));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return passphrase === null
+    ? `${file} holds the database without the keys. Keep ${keysFrom(config)} apart: nothing sealed can be read without it.`
+    : `${file} holds the database and the keys, sealed by the passphrase.`;
+}
+
+/**
+ * `restore FILE [--keys FILE]`: into an empty home. All of it is checked before anything is put into its place; the key is
+ * put there last, so that a restore that was interrupted is a home that refuses to start.
+ */
+export async function restore(config: Config, words: string[]): Promise<string> {
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: { keys: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const file = resolve(positionals[0] ?? '');
+  const database = sqliteFile(config.DATABASE_URL);
+  if (database === null) throw new Error(NOT_HERE);
+  const { head } = headOfBackup(file);
+  refuseContent(config, database);
+  const passphrase = head.sealed ? await readPassphrase('known') : null;
+  mkdirSync(config.KILIM_HOME, { recursive: true, mode: 0o700 });
+  const scratch = mkdtempSync(join(config.KILIM_HOME, '.restore-'));
+  try {
+    const found = await readBackup(file, scratch, passphrase);
+    const lines = found.keys ?? givenKeys(config, values.keys);
+    const from = found.keys === null ? (values.keys ?? 'KILIM_MASTER_KEY') : file;
+    const store = await openStore({
+      url: `sqlite:${found.database}`,
+      keys: decodeKeys(lines.split('\n'), from),
+      keysFrom: from,
+      mayMigrate: true,
+      isChecked: true,
+    });
+    await store.orphans.markRestored();
+    await store.close();
+    if (existsSync(`${found.database}-wal`))
+      throw new Error(
+        `The database could not be completed in ${config.KILIM_HOME}: is there room on its disk?`,
+      );
+    mkdirSync(dirname(config.KILIM_MASTER_KEY_FILE), { recursive: true, mode: 0o700 });
+    const key = join(scratch, 'master.key');
+    writeFileSync(key, lines, { mode: 0o600, flush: true });
+    chmodSync(found.database, 0o600);
+    sync(found.database);
+    renameSync(found.database, database);
+    renameSync(key, config.KILIM_MASTER_KEY_FILE);
+    for (const folder of [dirname(database), dirname(config.KILIM_MASTER_KEY_FILE)]) sync(folder);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return (
+    `The backup of ${head.created} is restored into ${config.KILIM_HOME}. Never run it beside the installation that it was ` +
+    'made of. Jobs go on from their rows when it runs; see "kilim orphans list" for jobs that were submitted after the backup.'
+  );
+}
+
+function refuseContent({ KILIM_HOME: home, KILIM_MASTER_KEY_FILE: key }: Config, database: string): void {
+  const inHome = existsSync(home) ? readdirSync(home).filter((name) => !NO_CONTENT.includes(name)) : [];
+  const there = [...inHome, ...[database, key].filter((path) => existsSync(path) && dirname(path) !== home)];
+  if (there.length > 0)
+    throw new Error(
+      `A backup is restored into an empty home, and ${home} is not empty: ${there.slice(0, 8).join(', ')}. ` +
+        'Move that away, or name another folder with --home.',
+    );
+}
+
+/** Of a backup without keys. */
+function givenKeys({ KILIM_MASTER_KEY: inEnvironment }: Config, file: string | undefined): string {
+  if (file !== undefined) return readFileSync(file, 'utf8');
+  if (inEnvironment) return `${inEnvironment.replaceAll(',', '\n')}\n`;
+  throw new Error('This backup was made without the keys: name the file that holds them with --keys FILE.');
+}
+
+/** A file or folder as the disk has it: a backup that only the memory has is none. */
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
