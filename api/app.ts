@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { auditRequest, type Outcome } from './audit.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
 import { parseJson, refuseNul } from './read-body.js';
@@ -75,6 +76,7 @@ const authenticated =
       next();
     } catch (error) {
       req.resume();
+      auditRequest(deps, { route: one, req, user: null }, { error });
       fail(res, error, deps.log);
     }
   };
@@ -90,19 +92,25 @@ const handled = (one: Route, call: Call, deps: ApiDeps): ReturnType<Route['handl
 const handler =
   (one: Route, deps: ApiDeps) =>
   async (req: Request, res: Response): Promise<void> => {
+    const caller = res.locals['caller'] as Call['caller'];
+    const notes: Call['audit'] = {};
+    const audit = (outcome: Outcome): void =>
+      auditRequest(deps, { route: one, req, user: caller.user || null, ...notes }, outcome);
     try {
-      const answer = await handled(one, toCall(one, req, res.locals['caller'] as Call['caller'], deps), deps);
+      const answer = await handled(one, toCall(one, req, { caller, audit: notes }, deps), deps);
+      audit({ answer });
       if (isBytes(answer)) await download(res, answer);
       else if (isText(answer)) text(res, answer);
       else if (answer.slices) await sendSlices(res, answer, answer.slices);
       else envelope(res, answer.status ?? 200, answer);
     } catch (error) {
+      audit({ error });
       if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
       fail(res, error, deps.log);
     }
   };
 
-function toCall(one: Route, req: Request, caller: Call['caller'], { config }: ApiDeps): Call {
+function toCall(one: Route, req: Request, known: Pick<Call, 'caller' | 'audit'>, { config }: ApiDeps): Call {
   const bodyText = Buffer.isBuffer(req.body) ? req.body.toString('utf8') : '';
   const params = Object.fromEntries(
     Object.entries(req.params as Record<string, string | undefined>).map(([name, value]) => [
@@ -113,7 +121,7 @@ function toCall(one: Route, req: Request, caller: Call['caller'], { config }: Ap
   refuseNul(params);
   return {
     base: config.PUBLIC_URL ?? `${req.protocol}://${req.host || 'localhost'}`,
-    caller,
+    ...known,
     params,
     query: flatQuery(req.query),
     body: one.raw ? null : parseJson(bodyText, req.headers['content-type']),

@@ -11,6 +11,7 @@ import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createApp } from './app.js';
 import { createEngine } from './engine.js';
+import { createGuesses } from './identity/guesses.js';
 import { createTokens } from './identity/tokens.js';
 import { applySeed } from './seed.js';
 
@@ -38,7 +39,8 @@ async function main(): Promise<void> {
   const hosts = createHosts({ ...hostLookups(store), local });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
-  const deps = { config, store, hosts, engine, log, installation, tokens: await createTokens(store, config) };
+  const identity = { tokens: await createTokens(store, config), guesses: createGuesses() };
+  const deps = { config, store, hosts, engine, log, installation, ...identity };
   for (const file of words.seed ?? []) await applySeed(file, deps);
 
   const server = createApp(deps).listen(config.KILIM_PORT, config.KILIM_HOST, () =>

@@ -18,6 +18,8 @@ export interface Call {
   /** Where the client is, as a trusted proxy says. */
   address: string;
   request: IncomingMessage;
+  /** What the audit line says instead of the caller and the path, where a handler knows it better. */
+  audit: { user?: string | undefined; resource?: string };
 }
 
 export interface Answer {
@@ -52,6 +54,8 @@ export interface Route {
   open?: true;
   /** The handler reads the request's stream itself. */
   raw?: true;
+  /** It only reads, although its method is not GET; every other such route has an audit line. */
+  reads?: true;
   handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes | Text>;
 }
 

@@ -1,12 +1,21 @@
+import { appendFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
+import { pino } from 'pino';
+
+import { writeAudit, type AuditLine } from '../api/audit.js';
 import { hashPassword, whyWeak } from '../api/identity/passwords.js';
+import { rotateSigningKey } from '../api/identity/signing-keys.js';
 import { SEARCH_ATTRIBUTES } from '../domain/jobs/labels.js';
 import { masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
+import type { Store } from '../store/store.js';
+import type { User, UserStore } from '../store/user-store.js';
 
 // A program of its own, as api/main.ts and worker/main.ts are: the upkeep of an installation, without a server.
 
@@ -16,8 +25,7 @@ const KEYWORD = 2;
 /** Safe to repeat, and beside running programs. */
 const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<void>> = {
   async migrate(config) {
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: true });
-    await store.close();
+    await withStore(config, (store) => store.ping(), true);
     say('The store has the schema of this version.');
     const added = await registerSearchAttributes(config);
     say(
@@ -27,18 +35,14 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     );
   },
   async 'rotate-keys'(config) {
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    const count = await store.rotateSeals();
-    await store.close();
+    const count = await withStore(config, (store) => store.rotateSeals());
     say(`${count} values were sealed anew with the first key; the others can be removed.`);
   },
   async purge(config, word = '') {
     const days = Number(word);
     if (word === '' || !Number.isInteger(days) || days < 1)
       throw new Error(`--days: "${word}" must be a whole number of days, at least 1.`);
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    const { systems, applications, jobs } = await store.purge(days);
-    await store.close();
+    const { systems, applications, jobs } = await withStore(config, (store) => store.purge(days));
     say(`Removed: ${systems} systems, ${applications} versions of applications, ${jobs} jobs.`);
   },
   async 'set-password'(config, username = '') {
@@ -46,17 +50,66 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     const password = (await text(process.stdin)).replace(/\r?\n$/, '');
     const weak = whyWeak(password, username);
     if (weak) throw new Error(`The password is weak: ${weak}. It is read from the standard input.`);
-    const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate: false });
-    try {
-      const user = await store.users.find(config.KILIM_TENANT, username);
+    await withUsers(config, username, async (users, user) => {
       if (!user) throw new Error(`There is no user ${username} in the tenant ${config.KILIM_TENANT}.`);
-      await store.users.put({ ...user, passwordHash: await hashPassword(password) });
-    } finally {
-      await store.close();
-    }
-    say(`${username} has the new password. Tokens of before stay until they expire.`);
+      await users.put({ ...user, passwordHash: await hashPassword(password) });
+    });
+    say(`${username} has the new password, and all tokens of before have ended.`);
+  },
+  async 'disable-user'(config, username = '') {
+    const isThere = await withUsers(config, username, async (users, user) => {
+      await users.disable(config.KILIM_TENANT, username);
+      return user !== null;
+    });
+    say(
+      isThere
+        ? `${username} is disabled: no log-in and no token counts, running jobs go on.`
+        : `The store has no user ${username}: from now on no token of a trusted issuer counts for this name.`,
+    );
+  },
+  async 'enable-user'(config, username = '') {
+    await withUsers(config, username, (users) => users.enable(config.KILIM_TENANT, username));
+    say(`${username} may log in again; tokens of before stay without effect.`);
+  },
+  async 'revoke-tokens'(config, username = '') {
+    await withUsers(config, username, (users) => users.endSessions(config.KILIM_TENANT, username));
+    say(`All tokens of ${username} have ended; a new log-in gives others.`);
+  },
+  async 'rotate-signing-key'(config, ...words) {
+    const isNow = words.includes('--now');
+    const lifetimeSeconds = Math.max(config.KILIM_ACCESS_TOKEN_SECONDS, config.KILIM_REFRESH_TOKEN_SECONDS);
+    const kid = await withStore(config, ({ settings }) =>
+      rotateSigningKey(settings, config.KILIM_TENANT, { lifetimeSeconds, isNow }),
+    );
+    say(
+      `New tokens are signed with the key ${kid}. ${isNow ? 'All tokens of before have ended.' : 'Those of before count until they expire.'}`,
+    );
   },
 };
+
+async function withStore<T>(
+  config: Config,
+  work: (store: Store) => Promise<T>,
+  mayMigrate = false,
+): Promise<T> {
+  const store = await openStore({ url: config.DATABASE_URL, keys: masterKeys(config), mayMigrate });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The user of the store, or null: a user of a trusted issuer has a name alone. */
+const withUsers = <T>(
+  config: Config,
+  username: string,
+  work: (users: UserStore, user: User | null) => Promise<T>,
+): Promise<T> =>
+  withStore(config, async ({ users }) => {
+    if (username === '') throw new Error('The name of the user is empty.');
+    return work(users, await users.find(config.KILIM_TENANT, username));
+  });
 
 async function registerSearchAttributes(config: Config): Promise<string[]> {
   const namespace = config.TEMPORAL_NAMESPACE;
@@ -86,10 +139,49 @@ const optionValue = (word: string): string[] => (word === '--days' ? [] : [word.
 
 const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
 
+/**
+ * The line goes to the standard error, as those of the programs do, and to audit.log of the home, because what a command
+ * prints is kept by nobody.
+ */
+function audit(config: Config, [operation = '', ...words]: string[], outcome: AuditLine['outcome']): void {
+  if (operation === 'migrate') return; // every start does it, and it changes nobody's rights
+  const write = (line: string): void => {
+    process.stderr.write(line);
+    try {
+      appendFileSync(join(config.KILIM_HOME, 'audit.log'), line, { mode: 0o600 });
+    } catch (error) {
+      say(`The audit line could not be kept: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const who = { tenant: config.KILIM_TENANT, user: null, account: accountName(), from: 'this machine' };
+  writeAudit(pino({ level: 'info', base: { program: 'cli' } }, { write }), {
+    ...who,
+    operation,
+    resource: words.join(' '),
+    outcome,
+  });
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.()); // an account without a name, as containers have
+  }
+}
+
 try {
-  const command = COMMANDS[process.argv[2] ?? ''];
+  const words = process.argv.slice(2).filter((word) => word !== '--'); // a user's name may begin with a dash
+  const command = COMMANDS[words[0] ?? ''];
   if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
-  await command(parseConfig(process.env), ...process.argv.slice(3).flatMap(optionValue));
+  const config = parseConfig(process.env);
+  try {
+    await command(config, ...words.slice(1).flatMap(optionValue));
+    audit(config, words, 'ok');
+  } catch (error) {
+    audit(config, words, 'failed');
+    throw error;
+  }
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

@@ -8,6 +8,7 @@ import type { Condition } from '../domain/search/condition.js';
 import type { Order } from '../domain/search/order.js';
 import type { Purged } from './purge.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
+import type { SettingStore, UserStore } from './user-store.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
 export interface Store {
@@ -267,27 +268,4 @@ export interface GrantStore {
   removeResource: (tenant: string, prefix: string) => Promise<void>;
   /** How many permissions a user has given. */
   countGiven: (tenant: string, grantor: string) => Promise<number>;
-}
-
-export interface User {
-  tenant: string;
-  username: string;
-  passwordHash: string;
-  isAdmin: boolean;
-}
-
-export interface UserStore {
-  put: (user: User) => Promise<void>;
-  find: (tenant: string, username: string) => Promise<User | null>;
-  isAdmin: (tenant: string, username: string) => Promise<boolean>;
-  list: (tenant: string) => Promise<User[]>;
-  revokeToken: (jti: string, expires: string) => Promise<void>;
-  isRevoked: (jti: string) => Promise<boolean>;
-}
-
-/** Small facts of the installation: its id, signing keys (sealed), the default tenant. */
-export interface SettingStore {
-  get: (name: string) => Promise<string | null>;
-  /** Sets only where absent, sealed, and returns what stands now: two programs that start at once agree. */
-  init: (name: string, value: string) => Promise<string>;
 }

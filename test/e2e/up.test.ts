@@ -128,6 +128,17 @@ it('explains itself', () => {
     encoding: 'utf8',
   });
   expect(status).toBe(0);
-  for (const command of ['up', 'api', 'worker', 'migrate', 'rotate-keys', 'set-password'])
+  for (const command of [
+    'up',
+    'api',
+    'worker',
+    'migrate',
+    'rotate-keys',
+    'set-password',
+    'disable-user',
+    'enable-user',
+    'revoke-tokens',
+    'rotate-signing-key',
+  ])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
 });

@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { createApp } from '../../../api/app.js';
 import type { ApiDeps } from '../../../api/deps.js';
 import type { Engine } from '../../../api/engine.js';
+import { createGuesses } from '../../../api/identity/guesses.js';
 import { hashPassword } from '../../../api/identity/passwords.js';
 import { createTokens } from '../../../api/identity/tokens.js';
 import { createHosts } from '../../../hosts/hosts.js';
@@ -33,6 +34,8 @@ export interface World {
   data: string;
   engineCalls: string[];
   isEngineUp: boolean;
+  /** The audit lines of the log, as they come. */
+  audit: Record<string, unknown>[];
   ask: (
     method: string,
     path: string,
@@ -75,7 +78,8 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     ping: () => Promise.resolve(world.isEngineUp),
     close: () => Promise.resolve(),
   };
-  const log = pino({ level: 'silent' });
+  const audit: Record<string, unknown>[] = [];
+  const log = pino({ level: 'error' }, { write: (line) => void takeAudit(line, audit) });
   const deps: ApiDeps = {
     config,
     store,
@@ -84,6 +88,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     log,
     installation: 'test',
     tokens: await createTokens(store, config),
+    guesses: createGuesses(),
   };
   const server: Server = createServer(createApp(deps)).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -124,7 +129,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     return made;
   };
   return Object.assign(world, {
-    url, deps, data, ask, token,
+    url, audit, deps, data, ask, token,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -133,6 +138,11 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
       rmSync(home, { recursive: true, force: true });
     },
   }); // prettier-ignore
+}
+
+function takeAudit(line: string, audit: Record<string, unknown>[]): void {
+  const said = JSON.parse(line) as Record<string, unknown>;
+  if (said['audit'] === true) audit.push(said);
 }
 
 /** Alice's local system and application, as in the tutorial. */
