@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { auditRequest, type Outcome } from './audit.js';
 import { limitBody, type BodyLimit } from './body-limit.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
@@ -91,6 +92,7 @@ const authenticated =
       next();
     } catch (error) {
       req.resume();
+      auditRequest(deps, { route: one, req, user: null }, { error });
       fail(res, error, deps.log);
     }
   };
@@ -98,15 +100,21 @@ const authenticated =
 const handler =
   (one: Route, deps: ApiDeps, turns: TransferTurns) =>
   async (req: Request, res: Response): Promise<void> => {
+    const caller = res.locals['caller'] as Call['caller'];
+    const notes: Call['audit'] = {};
+    const audit = (outcome: Outcome): void =>
+      auditRequest(deps, { route: one, req, user: caller.user || null, ...notes }, outcome);
     try {
-      const call = toCall(one, req, { res, deps, turns });
+      const call = toCall(one, req, { res, deps, turns, audit: notes });
       const answer = await onceMore(call, () => one.handle(call, deps));
+      audit({ answer });
       if (isBytes(answer)) await download(call, res, answer, deps.config.KILIM_TRANSFER_IDLE_SECONDS * 1000);
       else if (isText(answer)) text(res, answer);
       else if (answer.slices) await sendSlices(res, answer, answer.slices);
       else envelope(res, answer.status ?? 200, answer);
     } catch (error) {
-      await countFailure(deps, res.locals['caller'] as Call['caller'], error);
+      await countFailure(deps, caller, error);
+      audit({ error });
       if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
       fail(res, error, deps.log);
     }
@@ -124,9 +132,10 @@ interface Served {
   res: Response;
   deps: ApiDeps;
   turns: TransferTurns;
+  audit: Call['audit'];
 }
 
-function toCall(one: Route, req: Request, { res, deps: { config }, turns }: Served): Call {
+function toCall(one: Route, req: Request, { res, deps: { config }, turns, audit }: Served): Call {
   const caller = res.locals['caller'] as Call['caller'];
   const signal = whileServed(res);
   const bodyText = Buffer.isBuffer(req.body) ? req.body.toString('utf8') : '';
@@ -140,6 +149,7 @@ function toCall(one: Route, req: Request, { res, deps: { config }, turns }: Serv
   return {
     base: config.PUBLIC_URL ?? `${req.protocol}://${req.host || 'localhost'}`,
     caller,
+    audit,
     params,
     query: flatQuery(req.query),
     body: one.raw ? null : parseJson(bodyText, req.headers['content-type']),

@@ -3,7 +3,7 @@ import type { NextFunction, Request, Response } from 'express';
 const METHODS = 'GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD';
 const HEADERS =
   'Content-Type, Authorization, X-Tapis-Token, X-Tapis-Tenant, X-Tapis-User, X-Tapis-Tracking-ID, Idempotency-Key, Range, more';
-const EXPOSED = 'Content-Disposition, Content-Length, Content-Range';
+const EXPOSED = 'Content-Disposition, Content-Length, Content-Range, Retry-After';
 
 /** Lets pages of the configured origins in (specification: platform §8.8); answers every preflight by itself. */
 export const cors =

@@ -4,6 +4,7 @@ import type { Hosts } from '../hosts/hosts.js';
 import type { Store } from '../store/store.js';
 import type { Config } from '../schemas/config.js';
 import type { Engine } from './engine.js';
+import type { Guesses } from './identity/guesses.js';
 import type { Tokens } from './identity/tokens.js';
 
 /** What handlers need of the world. */
@@ -13,6 +14,7 @@ export interface ApiDeps {
   hosts: Hosts;
   engine: Engine;
   tokens: Tokens;
+  guesses: Guesses;
   log: Logger;
   /** Of the log, so far: a full disk takes none. */
   droppedLines: () => number;

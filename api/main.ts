@@ -12,6 +12,7 @@ import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/confi
 import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
+import { createGuesses } from './identity/guesses.js';
 import { createTokens } from './identity/tokens.js';
 import { applySeed } from './seed.js';
 import { serve } from './serve.js';
@@ -47,8 +48,8 @@ async function main(): Promise<void> {
   });
   const installation = await store.settings.init('installation', randomBytes(4).toString('hex'));
   const engine = createEngine(config, log);
-  const tokens = await createTokens(store, config);
-  const deps = { config, store, hosts, engine, log, droppedLines: dropped, installation, tokens };
+  const identity = { tokens: await createTokens(store, config), guesses: createGuesses() };
+  const deps = { config, store, hosts, engine, log, droppedLines: dropped, installation, ...identity };
   for (const file of words.seed ?? []) await applySeed(file, deps);
 
   const server = await listening(serve(deps), config);

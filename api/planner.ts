@@ -24,6 +24,8 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     request.owner && caller.isAdmin
       ? { ...caller, user: request.owner, isAdmin: await store.users.isAdmin(caller.tenant, request.owner) }
       : caller;
+  if (owner !== caller && (await store.users.lockout(caller.tenant, owner.user)).isDisabled)
+    throw new KilimError('INVALID_REQUEST', `owner: the user ${owner.user} is disabled`);
   const app = await appFor(store, owner, request.appId, request.appVersion, 'EXECUTE');
   if (!app.enabled || !app.versionEnabled)
     throw new KilimError('INVALID_REQUEST', `appId: ${app.id} ${app.version} is not enabled`);

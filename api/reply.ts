@@ -41,12 +41,10 @@ export function fail(res: Response, error: unknown, log: Logger): void {
   }
   if (status === 500)
     return envelope(res, 500, { says: `INTERNAL The service met an error; its log has it under ${id}.` });
-  if (status === 503) res.setHeader('Retry-After', '5');
   if (status === 408) res.setHeader('Connection', 'close'); // what still comes would be taken for the next request
   const { code, message, detail } = error as KilimError;
-  const { retryAfterSeconds } = detail;
-  if (status === 429 && typeof retryAfterSeconds === 'number')
-    res.setHeader('Retry-After', String(retryAfterSeconds));
+  const retryAfter = detail['retryAfterSeconds'] ?? (status === 503 ? 5 : undefined);
+  if (typeof retryAfter === 'number') res.setHeader('Retry-After', String(retryAfter));
   envelope(res, status, {
     says: `${code} ${message}`,
     result: detail['name'] ? { name: detail['name'] } : null,

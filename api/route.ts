@@ -26,6 +26,8 @@ export interface Call {
   signal: AbortSignal;
   /** Resolves with the way out when it is the caller's turn at a host. @throws KilimError HOST_BUSY */
   turn: (kind: Kind, host: Host) => Promise<() => void>;
+  /** What the audit line says instead of the caller and the path, where a handler knows it better. */
+  audit: { user?: string | undefined; resource?: string };
 }
 
 export interface Answer {
@@ -62,6 +64,8 @@ export interface Route {
   open?: true;
   /** The handler reads the request's stream itself. */
   raw?: true;
+  /** It only reads, although its method is not GET; every other such route has an audit line. */
+  reads?: true;
   handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes | Text>;
 }
 

@@ -22,6 +22,7 @@ export const searchRoutes = (path: string, rules: PairRules, list: Listing): Rou
   route({
     method: 'post',
     path,
+    reads: true,
     handle: (call, deps) =>
       list(call, deps, parseSqlText(parseBody(SearchBody, call.body).search, rules.table)),
   }),

@@ -6,6 +6,7 @@ import { isLoopback } from '../schemas/config.js';
 import { Seed } from '../schemas/identity.js';
 import { parseBody } from '../schemas/parse.js';
 import { Credential } from '../schemas/system.js';
+import { writeAudit } from './audit.js';
 import type { ApiDeps } from './deps.js';
 import { hashPassword, whyWeak } from './identity/passwords.js';
 import { registerApp } from './register-app.js';
@@ -19,6 +20,15 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
   const { tenant } = seed;
   if (tenant !== config.KILIM_TENANT)
     throw new KilimError('INVALID_REQUEST', `${file}: the tenant ${tenant} is not ${config.KILIM_TENANT}`);
+  const note = (resource: string): void =>
+    writeAudit(deps.log, {
+      tenant,
+      user: null,
+      operation: 'seed',
+      resource,
+      from: 'this machine',
+      outcome: 'ok',
+    });
   for (const { username, password, admin } of seed.users) {
     const weak = isLoopback(config.KILIM_HOST) ? null : whyWeak(password, username);
     if (weak)
@@ -27,21 +37,24 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
         `${file}: the password of ${username} is weak; beyond loopback (KILIM_HOST is ${config.KILIM_HOST}) ${weak}`,
       );
     if (await store.users.find(tenant, username)) continue;
-    await store.users.put({
-      tenant,
-      username,
-      passwordHash: await hashPassword(password),
-      isAdmin: admin ?? false,
-    });
+    const passwordHash = await hashPassword(password);
+    // another program may have added the user meanwhile, and an operator have changed the password
+    if (await store.users.add({ tenant, username, passwordHash, isAdmin: admin ?? false }))
+      note(`user ${username}`);
   }
   const as = (user: string) => ({ tenant, user, isAdmin: true });
-  const quietly = async (work: () => Promise<unknown>): Promise<void> => {
-    await work().catch((error: unknown) => {
+  const unlessThere = async (resource: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+      note(resource);
+    } catch (error) {
       if (!(error instanceof KilimError && error.code === 'CONFLICT')) throw error;
-    });
+    }
   };
-  for (const body of seed.profiles) await quietly(() => registerProfile(body, as(body.owner), deps));
-  for (const body of seed.systems) await quietly(() => registerSystem(body, as(body.owner), deps, true));
+  for (const body of seed.profiles)
+    await unlessThere(`profile ${body.name}`, () => registerProfile(body, as(body.owner), deps));
+  for (const body of seed.systems)
+    await unlessThere(`system ${body.id}`, () => registerSystem(body, as(body.owner), deps, true));
   for (const { systemId, userName, privateKeyFile, ...secret } of seed.credentials) {
     const system = await store.systems.find(tenant, systemId);
     if (!system)
@@ -53,8 +66,10 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
     if (await store.systems.getCredential(tenant, systemId, kind, userName)) continue;
     const key = privateKeyFile ? { privateKey: readFileSync(privateKeyFile, 'utf8') } : {};
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
+    note(`credential of ${userName} on ${systemId}`);
   }
-  for (const body of seed.apps) await quietly(() => registerApp(body, as(body.owner), deps));
+  for (const body of seed.apps)
+    await unlessThere(`application ${body.id}`, () => registerApp(body, as(body.owner), deps));
 }
 
 function readSeed(file: string, home: string): Seed {

@@ -76,7 +76,33 @@ program
 program
   .command('set-password')
   .argument('<user>')
-  .description('gives a user of the store another password, which is read from the standard input')
+  .description(
+    'gives a user another password, which is read from the standard input, and ends all tokens of before',
+  )
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('disable-user')
+  .argument('<user>')
+  .description('ends all tokens of a user at once, and every log-in until enable-user; running jobs go on')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('enable-user')
+  .argument('<user>')
+  .description('lets a user log in again who was disabled')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('revoke-tokens')
+  .argument('<user>')
+  .description('ends all tokens and sessions of a user at once; a new log-in gives others')
+  .action(() => load('./maintenance.js'));
+
+program
+  .command('rotate-signing-key')
+  .option('--now', 'ends all tokens of before at once: for a key that others may know')
+  .description('signs tokens with a new key; those of before count until they expire')
   .action(() => load('./maintenance.js'));
 
 program

@@ -1,14 +1,22 @@
+import { appendFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 import { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
+import { pino } from 'pino';
+
+import { writeAudit, type AuditLine } from '../api/audit.js';
 import { hashPassword, whyWeak } from '../api/identity/passwords.js';
+import { rotateSigningKey } from '../api/identity/signing-keys.js';
 import { SEARCH_ATTRIBUTES } from '../domain/jobs/labels.js';
 import { homeFolder } from '../launcher/home.js';
 import { keysFrom, masterKeys, parseConfig, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
 import type { Store } from '../store/store.js';
+import type { User, UserStore } from '../store/user-store.js';
 import { backup, restore } from './backup.js';
 import { orphans } from './orphans.js';
 
@@ -31,7 +39,7 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     else say(said);
   },
   async migrate(config) {
-    await withStore(config, () => Promise.resolve(), true);
+    await withStore(config, (store) => store.ping(), true);
     say('The store has the schema of this version.');
     const added = await registerSearchAttributes(config);
     say(
@@ -57,12 +65,40 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     const password = (await text(process.stdin)).replace(/\r?\n$/, '');
     const weak = whyWeak(password, username);
     if (weak) throw new Error(`The password is weak: ${weak}. It is read from the standard input.`);
-    await withStore(config, async ({ users }) => {
-      const user = await users.find(config.KILIM_TENANT, username);
+    await withUsers(config, username, async (users, user) => {
       if (!user) throw new Error(`There is no user ${username} in the tenant ${config.KILIM_TENANT}.`);
       await users.put({ ...user, passwordHash: await hashPassword(password) });
     });
-    say(`${username} has the new password. Tokens of before stay until they expire.`);
+    say(`${username} has the new password, and all tokens of before have ended.`);
+  },
+  async 'disable-user'(config, username = '') {
+    const isThere = await withUsers(config, username, async (users, user) => {
+      await users.disable(config.KILIM_TENANT, username);
+      return user !== null;
+    });
+    say(
+      isThere
+        ? `${username} is disabled: no log-in and no token counts, running jobs go on.`
+        : `The store has no user ${username}: from now on no token of a trusted issuer counts for this name.`,
+    );
+  },
+  async 'enable-user'(config, username = '') {
+    await withUsers(config, username, (users) => users.enable(config.KILIM_TENANT, username));
+    say(`${username} may log in again; tokens of before stay without effect.`);
+  },
+  async 'revoke-tokens'(config, username = '') {
+    await withUsers(config, username, (users) => users.endSessions(config.KILIM_TENANT, username));
+    say(`All tokens of ${username} have ended; a new log-in gives others.`);
+  },
+  async 'rotate-signing-key'(config, ...words) {
+    const isNow = words.includes('--now');
+    const lifetimeSeconds = Math.max(config.KILIM_ACCESS_TOKEN_SECONDS, config.KILIM_REFRESH_TOKEN_SECONDS);
+    const kid = await withStore(config, ({ settings }) =>
+      rotateSigningKey(settings, config.KILIM_TENANT, { lifetimeSeconds, isNow }),
+    );
+    say(
+      `New tokens are signed with the key ${kid}. ${isNow ? 'All tokens of before have ended.' : 'Those of before count until they expire.'}`,
+    );
   },
 };
 
@@ -79,6 +115,17 @@ async function withStore<T>(
     await store.close();
   }
 }
+
+/** The user of the store, or null: a user of a trusted issuer has a name alone. */
+const withUsers = <T>(
+  config: Config,
+  username: string,
+  work: (users: UserStore, user: User | null) => Promise<T>,
+): Promise<T> =>
+  withStore(config, async ({ users }) => {
+    if (username === '') throw new Error('The name of the user is empty.');
+    return work(users, await users.find(config.KILIM_TENANT, username));
+  });
 
 async function registerSearchAttributes(config: Config): Promise<string[]> {
   const namespace = config.TEMPORAL_NAMESPACE;
@@ -108,16 +155,57 @@ const optionValue = (word: string): string[] => (word === '--days' ? [] : [word.
 
 const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
 
+/**
+ * The line goes to the standard error, as those of the programs do, and to audit.log of the home, because what a command
+ * prints is kept by nobody.
+ */
+function audit(config: Config, [operation = '', ...words]: string[], outcome: AuditLine['outcome']): void {
+  if (operation === 'migrate') return; // every start does it, and it changes nobody's rights
+  const write = (line: string): void => {
+    process.stderr.write(line);
+    // a home that is to be restored must stay empty until that has worked
+    if (operation === 'restore' && outcome !== 'ok') return;
+    try {
+      appendFileSync(join(config.KILIM_HOME, 'audit.log'), line, { mode: 0o600 });
+    } catch (error) {
+      say(`The audit line could not be kept: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const who = { tenant: config.KILIM_TENANT, user: null, account: accountName(), from: 'this machine' };
+  writeAudit(pino({ level: 'info', base: { program: 'cli' } }, { write }), {
+    ...who,
+    operation,
+    resource: words.join(' '),
+    outcome,
+  });
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.()); // an account without a name, as containers have
+  }
+}
+
 try {
-  const command = COMMANDS[process.argv[2] ?? ''];
+  const words = process.argv.slice(2).filter((word) => word !== '--'); // a user's name may begin with a dash
+  const command = COMMANDS[words[0] ?? ''];
   if (!command) throw new Error(`The upkeep is one of ${Object.keys(COMMANDS).join(', ')}.`);
-  const words = process.argv
-    .slice(3)
+  const rest = words
+    .slice(1)
     .flatMap((word) => (word.startsWith('--home=') ? ['--home', word.slice('--home='.length)] : [word]));
-  const at = words.indexOf('--home');
+  const at = rest.indexOf('--home');
   // the folder of `kilim up`, where none is named
-  const KILIM_HOME = homeFolder(at < 0 ? undefined : words.splice(at, 2)[1]);
-  await command(parseConfig({ ...process.env, KILIM_HOME }), ...words);
+  const KILIM_HOME = homeFolder(at < 0 ? undefined : rest.splice(at, 2)[1]);
+  const config = parseConfig({ ...process.env, KILIM_HOME });
+  try {
+    await command(config, ...rest.flatMap(optionValue));
+    audit(config, words, 'ok');
+  } catch (error) {
+    audit(config, words, 'failed');
+    throw error;
+  }
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

@@ -1,4 +1,4 @@
-import type { Orphan, OrphanStore } from '../store/store.js';
+import type { Orphan, OrphanStore } from '../store/orphan-store.js';
 
 const USAGE = 'It is one of: orphans list, orphans adopt UUID|--all, orphans end UUID|--all.';
 const DECIDED = { adopt: 'adopted', end: 'to be ended' } as const;

@@ -75,7 +75,11 @@ export const Config = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe('address that clients see; default: that of each request'),
-    TRUST_PROXY: flag.default(false).describe('behind one proxy: believe its `X-Forwarded-…` headers'),
+    TRUST_PROXY: flag
+      .default(false)
+      .describe(
+        'behind one proxy: believe its `X-Forwarded-…` headers; without it all clients behind a proxy have one address, by which failed log-ins are counted',
+      ),
     CORS_ORIGINS: list
       .default([])
       .describe('origins of web pages that may call the API, separated by commas, or `*`'),
@@ -154,7 +158,7 @@ export const Config = z
     LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info')
-      .describe('of the JSON lines on stderr'),
+      .describe('of the JSON lines on stderr; audit lines come at each but `silent`'),
   })
   .transform((env) => ({
     ...env,

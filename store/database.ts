@@ -31,6 +31,13 @@ export interface Database {
     created: string;
   };
   users: { tenant: string; username: string; password_hash: string; is_admin: number };
+  lockouts: {
+    tenant: string;
+    username: string;
+    disabled: number;
+    generation: number;
+    revoked_at: string | null;
+  };
   revoked_tokens: { jti: string; expires: string };
   settings: { name: string; sealed: string };
   marks: { name: string; at: string };

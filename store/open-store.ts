@@ -9,11 +9,12 @@ import { createOrphanStore } from './orphans.js';
 import { rotateSeals } from './rotate-seals.js';
 import { refuseWrongKeys } from './wrong-keys.js';
 import { createSeal } from './seal.js';
+import { createSettingStore } from './settings.js';
 import type { Store } from './store.js';
 import { purge } from './purge.js';
 import { createProfileStore, createSystemStore } from './systems.js';
 import { orUnavailable } from './unavailable.js';
-import { createSettingStore, createUserStore } from './users.js';
+import { createUserStore } from './users.js';
 import { createWatchStore } from './watch.js';
 
 export interface StoreOptions {

@@ -1,6 +1,6 @@
 import type { Db } from './database.js';
 import { ago, now } from './now.js';
-import type { OrphanStore, Orphan } from './store.js';
+import type { OrphanStore, Orphan } from './orphan-store.js';
 
 const RESTORED = 'restored';
 /** A container engine that is away, or a host, hides for a while what still runs. */

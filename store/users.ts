@@ -1,12 +1,15 @@
+import { sql } from 'kysely';
+
 import type { Db } from './database.js';
-import type { Seal } from './seal.js';
-import type { SettingStore, User, UserStore } from './store.js';
+import { lock } from './dialects.js';
+import { now } from './now.js';
+import type { Lockout, User, UserStore } from './user-store.js';
 
 const DAY_MS = 24 * 3_600_000;
 
 export const createUserStore = (db: Db): UserStore => {
-  const find: UserStore['find'] = async (tenant, username) => {
-    const row = await db
+  const find = async (tenant: string, username: string, on = db): Promise<User | null> => {
+    const row = await on
       .selectFrom('users')
       .selectAll()
       .where('tenant', '=', tenant)
@@ -15,17 +18,51 @@ export const createUserStore = (db: Db): UserStore => {
     return row ? toUser(row) : null;
   };
   return {
-    find,
-    async put({ tenant, username, passwordHash, isAdmin }) {
-      const values = { password_hash: passwordHash, is_admin: isAdmin ? 1 : 0 };
-      await db.insertInto('users').values({ tenant, username, ...values })
-        .onConflict((oc) => oc.columns(['tenant', 'username']).doUpdateSet(values)).execute(); // prettier-ignore
+    find: (tenant, username) => find(tenant, username),
+    async add(user) {
+      const added = await db
+        .insertInto('users')
+        .values(toRow(user))
+        .onConflict((oc) => oc.doNothing())
+        .returning('username')
+        .executeTakeFirst();
+      return added !== undefined;
+    },
+    async put(user) {
+      const { tenant, username, ...values } = toRow(user);
+      await db.transaction().execute(async (trx) => {
+        await lock(trx, [`user ${tenant} ${username}`]);
+        const older = await find(tenant, username, trx);
+        await trx.insertInto('users').values({ tenant, username, ...values })
+          .onConflict((oc) => oc.columns(['tenant', 'username']).doUpdateSet(values)).execute(); // prettier-ignore
+        if (older && older.passwordHash !== user.passwordHash)
+          await nextGeneration(trx, tenant, username, {});
+      });
     },
     isAdmin: async (tenant, username) => (await find(tenant, username))?.isAdmin ?? false,
     async list(tenant) {
       return (
         await db.selectFrom('users').selectAll().where('tenant', '=', tenant).orderBy('username').execute()
       ).map(toUser);
+    },
+    async lockout(tenant, username) {
+      const row = await db
+        .selectFrom('lockouts')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('username', '=', username)
+        .executeTakeFirst();
+      return toLockout(row);
+    },
+    endSessions: (tenant, username) => nextGeneration(db, tenant, username, { revoked_at: now() }),
+    disable: (tenant, username) => nextGeneration(db, tenant, username, { revoked_at: now(), disabled: 1 }),
+    async enable(tenant, username) {
+      await db
+        .updateTable('lockouts')
+        .set({ disabled: 0 })
+        .where('tenant', '=', tenant)
+        .where('username', '=', username)
+        .execute();
     },
     async revokeToken(jti, expires) {
       const yesterday = new Date(Date.now() - DAY_MS).toISOString();
@@ -35,20 +72,89 @@ export const createUserStore = (db: Db): UserStore => {
         .where('expires', '<', yesterday)
         .where('expires', '>', '1971')
         .execute();
-      await db
+      const added = await db
         .insertInto('revoked_tokens')
         .values({ jti, expires })
         .onConflict((oc) => oc.doNothing())
-        .execute();
+        .returning('jti')
+        .executeTakeFirst();
+      return added !== undefined;
     },
-    async isRevoked(jti) {
-      return (
-        (await db.selectFrom('revoked_tokens').select('jti').where('jti', '=', jti).executeTakeFirst()) !==
-        undefined
-      );
-    },
+    standing: (tenant, username, token) => standing(db, tenant, username, token),
   };
 };
+
+/** All that decides about a token in one question, because every request asks it; as text, which costs nothing to make. */
+async function standing(
+  db: Db,
+  tenant: string,
+  username: string,
+  { jti, clientId }: { jti: string; clientId: string | null },
+): ReturnType<UserStore['standing']> {
+  // a log-in without a client does not pay for the question
+  const isClientDisabled =
+    clientId === null
+      ? sql`0`
+      : sql`(select o.disabled from grants as g join lockouts as o on o.tenant = g.tenant and o.username = g.username
+          where g.tenant = ${tenant} and g.resource = ${`client:${clientId}`} and g.level = 'OWNER' and o.disabled = 1 limit 1)`;
+  // from one row, so that one comes whatever is missing
+  const { rows } = await sql<StandingRow>`
+    select u.is_admin, l.disabled, l.generation, l.revoked_at, t.jti, ${isClientDisabled} as client_disabled
+    from (select 1 as one) as request
+    left join users as u on u.tenant = ${tenant} and u.username = ${username}
+    left join lockouts as l on l.tenant = ${tenant} and l.username = ${username}
+    left join revoked_tokens as t on t.jti = ${jti}`.execute(db);
+  const [row] = rows;
+  return {
+    ...toLockout(row),
+    isAdmin: row?.is_admin === 1,
+    isRevoked: typeof row?.jti === 'string',
+    isClientDisabled: row?.client_disabled === 1,
+  };
+}
+
+interface StandingRow extends LockoutRow {
+  is_admin: number | null;
+  jti: string | null;
+  client_disabled: number | null;
+}
+
+/** Ends every token of the user, in one statement: of two at once both count. */
+async function nextGeneration(
+  db: Db,
+  tenant: string,
+  username: string,
+  more: { revoked_at?: string; disabled?: number },
+): Promise<void> {
+  await db
+    .insertInto('lockouts')
+    .values({ tenant, username, disabled: 0, generation: 1, ...more })
+    .onConflict((oc) =>
+      oc
+        .columns(['tenant', 'username'])
+        .doUpdateSet({ ...more, generation: sql<number>`lockouts.generation + 1` }),
+    )
+    .execute();
+}
+
+interface LockoutRow {
+  disabled: number | null;
+  generation: number | null;
+  revoked_at: string | null;
+}
+
+const toLockout = (row: LockoutRow | undefined): Lockout => ({
+  isDisabled: row?.disabled === 1,
+  generation: row?.generation ?? 0,
+  revokedAt: row?.revoked_at ?? null,
+});
+
+const toRow = ({ tenant, username, passwordHash, isAdmin }: User) => ({
+  tenant,
+  username,
+  password_hash: passwordHash,
+  is_admin: isAdmin ? 1 : 0,
+});
 
 const toUser = (row: {
   tenant: string;
@@ -61,23 +167,3 @@ const toUser = (row: {
   passwordHash: row.password_hash,
   isAdmin: row.is_admin === 1,
 });
-
-export const createSettingStore = (db: Db, seal: Seal): SettingStore => {
-  const get: SettingStore['get'] = async (name) => {
-    const row = await db.selectFrom('settings').select('sealed').where('name', '=', name).executeTakeFirst();
-    return row ? seal.open(row.sealed) : null;
-  };
-  return {
-    get,
-    async init(name, value) {
-      const there = await get(name); // a start needs no room on the disk
-      if (there !== null) return there;
-      await db
-        .insertInto('settings')
-        .values({ name, sealed: seal.close(value) })
-        .onConflict((oc) => oc.doNothing())
-        .execute();
-      return (await get(name)) ?? value;
-    },
-  };
-};

@@ -3,6 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KilimError } from '../../domain/errors.js';
 import { now } from '../../store/now.js';
 import type { Store } from '../../store/store.js';
+import type { ApiDeps } from '../deps.js';
 
 /** A registered client of the authenticator; its key is shown once. */
 export interface Client {
@@ -78,12 +79,20 @@ export async function getClient(
 export const removeClient = (store: Store, { tenant_id, client_id, owner }: Client): Promise<void> =>
   store.grants.revoke(tenant_id, resourceOf(client_id), owner, ['OWNER']);
 
-/** @throws KilimError BAD_CREDENTIALS */
-export async function checkClient(store: Store, tenant: string, id: string, key: string): Promise<string> {
-  const kept = await findKept(store, tenant, id);
-  const isRight = timingSafeEqual(Buffer.from(hashOf(key)), Buffer.from(kept?.keyHash ?? hashOf('')));
-  if (!kept || !isRight || !(await isActive(store, kept)))
-    throw new KilimError('BAD_CREDENTIALS', 'Invalid client credentials.');
+/** @throws KilimError BAD_CREDENTIALS, TOO_MANY_REQUESTS, NOT_AUTHENTICATED */
+export async function checkClient(
+  { store, guesses, config }: ApiDeps,
+  { id, key, address }: { id: string; key: string; address: string },
+): Promise<string> {
+  const kept = await findKept(store, config.KILIM_TENANT, id);
+  const isKnown = kept !== null && (await isActive(store, kept));
+  const isEqual = timingSafeEqual(Buffer.from(hashOf(key)), Buffer.from(kept?.keyHash ?? hashOf('')));
+  const isRight = await guesses.attempt({ kind: 'client', name: id, address, isKnown }, () =>
+    Promise.resolve(isKnown && isEqual),
+  );
+  if (!isRight || !kept) throw new KilimError('BAD_CREDENTIALS', 'Invalid client credentials.');
+  if ((await store.users.lockout(kept.tenant_id, kept.owner)).isDisabled)
+    throw new KilimError('NOT_AUTHENTICATED', `The owner of the client ${id} is disabled.`);
   return kept.client_id;
 }
 

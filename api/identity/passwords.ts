@@ -1,6 +1,13 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
+import { createFairLine } from './fair-line.js';
+
 const COST = { N: 16384, r: 8, p: 1 };
+
+/** Hashing takes 50 ms of a thread of four that files and name look-ups need as well: two are left to these. */
+const hashing = createFairLine(2);
+/** So many passwords of unknown names wait for one address; further ones are wrong without being hashed. */
+const UNKNOWN_WAITING = 16;
 
 const derive = (password: string, salt: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => {
@@ -10,15 +17,20 @@ const derive = (password: string, salt: Buffer): Promise<Buffer> =>
 /** `scrypt.<salt>.<key>`, base64url. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
-  return ['scrypt', salt.toString('base64url'), (await derive(password, salt)).toString('base64url')].join(
-    '.',
-  );
+  const key = await hashing.run('', true, () => derive(password, salt));
+  return ['scrypt', salt.toString('base64url'), key.toString('base64url')].join('.');
 }
 
-/** Takes the same time for a user that is not there: pass null. */
-export async function isPassword(password: string, hash: string | null): Promise<boolean> {
+/**
+ * Takes the same time for a user that is not there: pass null. Passwords from one address (`from`) do not delay those from
+ * another one, and guesses at names that nobody has do not delay the people behind the same address.
+ */
+export async function isPassword(password: string, hash: string | null, from: string): Promise<boolean> {
+  if (hash === null && hashing.waiting(from) >= UNKNOWN_WAITING) return false;
   const [, salt = '', key = ''] = (hash ?? 'scrypt.AAAAAAAAAAAAAAAAAAAAAA.').split('.');
-  const derived = await derive(password, Buffer.from(salt, 'base64url'));
+  const derived = await hashing.run(from, hash !== null, () =>
+    derive(password, Buffer.from(salt, 'base64url')),
+  );
   const known = Buffer.from(key, 'base64url');
   return hash !== null && known.length === derived.length && timingSafeEqual(known, derived);
 }

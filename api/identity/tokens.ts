@@ -1,21 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
-import {
-  exportPKCS8,
-  exportSPKI,
-  generateKeyPair,
-  importPKCS8,
-  importSPKI,
-  jwtVerify,
-  SignJWT,
-  type JWTPayload,
-} from 'jose';
+import { SignJWT, type JWK, type JWTPayload } from 'jose';
 
 import { KilimError } from '../../domain/errors.js';
 import type { Config } from '../../schemas/config.js';
 import type { Store } from '../../store/store.js';
 import type { Caller } from '../deps.js';
 import { createForeignTokens } from './foreign-tokens.js';
+import { createSigningKeys } from './signing-keys.js';
 
 interface Times {
   expires_at: string;
@@ -30,6 +22,8 @@ export interface Login {
   user: string;
   grant: 'password' | 'refresh_token';
   clientId: string | null;
+  /** The user's generation when the log-in began; after a later one the tokens do not count. */
+  generation: number;
   /** How often this session was refreshed. */
   count?: number;
 }
@@ -39,37 +33,149 @@ export interface Refreshable {
   clientId: string;
   jti: string;
   expires: string;
+  generation: number;
   count: number;
 }
 
 export interface Tokens {
-  /** PEM, SubjectPublicKeyInfo: part of the tenant's record. */
-  publicKey: string;
+  /** `pem`: SubjectPublicKeyInfo of the key that signs, part of the tenant's record; `jwks`: of all that verify. */
+  publicKeys: () => Promise<{ pem: string; jwks: JWK[] }>;
   issue: (login: Login) => Promise<AccessToken>;
   issueRefresh: (login: Login & { clientId: string }) => Promise<RefreshToken>;
   /** @throws KilimError NOT_AUTHENTICATED */
   authenticate: (headers: Record<string, string | string[] | undefined>) => Promise<Caller>;
-  /** A refresh token of ours that may be used. @throws KilimError BAD_CREDENTIALS */
+  /** A refresh token of ours that may be used. @throws KilimError BAD_CREDENTIALS, NOT_AUTHENTICATED */
   openRefresh: (token: string) => Promise<Refreshable>;
-  /** A valid token of either kind stops to count; anything else is silently nothing. */
-  revoke: (token: string) => Promise<void>;
+  /** A valid token of either kind stops to count; anything else is silently nothing. Returns the user of a valid one. */
+  revoke: (token: string) => Promise<string | null>;
 }
 
-const refused = (why: string): KilimError => new KilimError('NOT_AUTHENTICATED', `TAPIS_SECURITY_JWT ${why}`);
-const instant = (exp: number): string => new Date(exp * 1000).toISOString().replace('Z', '000+00:00');
+const refused = (why: string, user?: string): KilimError =>
+  new KilimError('NOT_AUTHENTICATED', `TAPIS_SECURITY_JWT ${why}`, user === undefined ? {} : { user });
+/** What every door says to a user who may not come in, and who has shown a right password or token. */
+export const isDisabled = (user: string): KilimError =>
+  refused(`The user ${user} is disabled; an operator can enable it again.`, user);
 
-/** JWTs of the platform (specification: platform §7.3, §8.2), signed with a key that is made once and kept sealed. */
+const instant = (exp: number): string => new Date(exp * 1000).toISOString().replace('Z', '000+00:00');
+const GENERATION = 'kilim/generation';
+/** Tokens of before the generations came are of the first. */
+const generationOf = (claims: JWTPayload): number => Number(claims[GENERATION] ?? 0);
+const asText = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+/** JWTs of the platform (specification: platform §7.3, §8.2), signed with a key that is kept sealed. */
 export async function createTokens(store: Store, config: Config): Promise<Tokens> {
   const tenant = config.KILIM_TENANT;
-  const keys = await signingKeys(store, tenant);
+  const keys = createSigningKeys(store.settings, tenant);
+  await keys(); // made at the start, so that no first request waits for it
   const foreign = createForeignTokens(config);
+  const issuing = issuer(config, keys);
+  return {
+    publicKeys: keys,
+    ...issuing,
+    async authenticate(headers) {
+      const token = tokenOf(headers);
+      const ours = await (await keys()).verify(token);
+      const claims = ours ?? (await foreign(token));
+      if (!claims) throw refused('The token is not valid or has expired.');
+      const user = userOfAccess(claims, tenant);
+      return {
+        tenant,
+        user,
+        isAdmin: await isAdminNow(store, { tenant, user, claims, isOurs: ours !== null }),
+      };
+    },
+    async openRefresh(token) {
+      const claims = await (await keys()).verify(token);
+      const access = claims?.['tapis/access_token'] as JWTPayload | undefined;
+      const user = asText(access?.['tapis/username']);
+      const clientId = asText(access?.['tapis/client_id']);
+      const invalid = new KilimError(
+        'BAD_CREDENTIALS',
+        'The refresh token is not valid, was used, was revoked, or has expired.',
+      );
+      if (claims?.['tapis/token_type'] !== 'refresh' || !claims.jti || user === null || clientId === null)
+        throw invalid;
+      const standing = await store.users.standing(tenant, user, { jti: claims.jti, clientId });
+      if (standing.isDisabled) throw isDisabled(user);
+      if (standing.isRevoked || standing.generation !== generationOf(claims)) throw invalid;
+      return {
+        user,
+        clientId,
+        jti: claims.jti,
+        expires: instant(claims.exp ?? 0),
+        generation: standing.generation,
+        count: Number(access?.['tapis/refresh_count'] ?? 0),
+      };
+    },
+    async revoke(token) {
+      const claims = await (await keys()).verify(token);
+      if (typeof claims?.jti !== 'string') return null;
+      await store.users.revokeToken(claims.jti, instant(claims.exp ?? 0));
+      const access = claims['tapis/access_token'] as JWTPayload | undefined;
+      return asText((access ?? claims)['tapis/username']);
+    },
+  };
+}
 
+function tokenOf(headers: Record<string, string | string[] | undefined>): string {
+  const token =
+    headers['x-tapis-token'] ?? /^Bearer (.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1];
+  if (typeof token !== 'string' || token === '') throw refused('The header X-Tapis-Token is missing.');
+  if (headers['x-tapis-tenant'] !== undefined || headers['x-tapis-user'] !== undefined)
+    throw refused('X-Tapis-Tenant and X-Tapis-User are for services only.');
+  return token;
+}
+
+function userOfAccess(claims: JWTPayload, tenant: string): string {
+  const user = asText(claims['tapis/username']);
+  if (
+    claims['tapis/token_type'] !== 'access' ||
+    claims['tapis/tenant_id'] !== tenant ||
+    claims['tapis/account_type'] !== 'user' ||
+    user === null
+  ) {
+    throw refused('The token is not the access token of a user of this tenant.');
+  }
+  if (typeof claims.exp !== 'number') throw refused('The token has no end.');
+  return user;
+}
+
+/**
+ * Is the user of a verified token an administrator? The store is asked at every request, so that a lockout counts at once in
+ * every API. @throws KilimError NOT_AUTHENTICATED where the user is locked out or the token was ended
+ */
+async function isAdminNow(
+  { users }: Store,
+  { tenant, user, claims, isOurs }: { tenant: string; user: string; claims: JWTPayload; isOurs: boolean },
+): Promise<boolean> {
+  const ended = (): KilimError => refused('The token was revoked.', user);
+  if (typeof claims.jti !== 'string') throw ended();
+  const clientId = isOurs ? asText(claims['tapis/client_id']) : null;
+  const standing = await users.standing(tenant, user, { jti: claims.jti, clientId });
+  if (standing.isDisabled) throw isDisabled(user);
+  if (standing.isClientDisabled)
+    throw refused(`The owner of the client ${clientId ?? ''} is disabled, which got this token.`, user);
+  if (standing.isRevoked) throw ended();
+  if (isOurs ? standing.generation !== generationOf(claims) : isBefore(claims, standing.revokedAt))
+    throw ended();
+  return standing.isAdmin;
+}
+
+/** Of another issuer's token only its own instant tells whether it is of before; one that has none counts as of before. */
+const isBefore = ({ iat }: JWTPayload, revokedAt: string | null): boolean =>
+  revokedAt !== null && (iat === undefined || iat * 1000 <= Date.parse(revokedAt));
+
+function issuer(
+  config: Config,
+  keys: ReturnType<typeof createSigningKeys>,
+): Pick<Tokens, 'issue' | 'issueRefresh'> {
+  const tenant = config.KILIM_TENANT;
   const sign = async (
-    base: string,
-    user: string,
+    { base, user, generation }: Login,
     lifetime: number,
     claims: JWTPayload,
   ): Promise<Times & { token: string }> => {
+    const key = await keys();
     const jti = randomUUID();
     const exp = Math.floor(Date.now() / 1000) + lifetime;
     const token = await new SignJWT({
@@ -78,35 +184,24 @@ export async function createTokens(store: Store, config: Config): Promise<Tokens
       iss: `${base}/v3/tokens`,
       sub: `${user}@${tenant}`,
       'tapis/tenant_id': tenant,
+      [GENERATION]: generation,
       ...claims,
     })
-      .setProtectedHeader({ alg: 'RS256', typ: 'JWT' })
-      .sign(keys.private);
+      .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: key.kid })
+      .sign(key.private);
     return { token, expires_at: instant(exp), expires_in: lifetime, jti };
   };
-  // our key and RS256 only: nothing in the token chooses how it is checked
-  const verify = async (token: string): Promise<JWTPayload> =>
-    (await jwtVerify(token, keys.public, { algorithms: ['RS256'] })).payload;
-  const isDead = async ({ jti }: JWTPayload): Promise<boolean> =>
-    typeof jti !== 'string' || (await store.users.isRevoked(jti));
   const accessClaims = ({ user, grant, clientId, count = 0 }: Login): JWTPayload => ({
     'tapis/token_type': 'access', 'tapis/username': user, 'tapis/account_type': 'user', 'tapis/delegation': false, 'tapis/delegation_sub': null,
     'tapis/client_id': clientId, 'tapis/grant_type': grant, 'tapis/refresh_count': count,
   }); // prettier-ignore
-
   return {
-    publicKey: keys.pem,
     async issue(login) {
-      const { token, ...times } = await sign(
-        login.base,
-        login.user,
-        config.KILIM_ACCESS_TOKEN_SECONDS,
-        accessClaims(login),
-      );
+      const { token, ...times } = await sign(login, config.KILIM_ACCESS_TOKEN_SECONDS, accessClaims(login));
       return { access_token: token, ...times };
     },
     async issueRefresh(login) {
-      const { token, ...times } = await sign(login.base, login.user, config.KILIM_REFRESH_TOKEN_SECONDS, {
+      const { token, ...times } = await sign(login, config.KILIM_REFRESH_TOKEN_SECONDS, {
         'tapis/token_type': 'refresh',
         'tapis/initial_ttl': config.KILIM_REFRESH_TOKEN_SECONDS,
         'tapis/access_token': {
@@ -118,69 +213,5 @@ export async function createTokens(store: Store, config: Config): Promise<Tokens
       });
       return { refresh_token: token, ...times };
     },
-    async authenticate(headers) {
-      const token =
-        headers['x-tapis-token'] ?? /^Bearer (.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1];
-      if (typeof token !== 'string' || token === '') throw refused('The header X-Tapis-Token is missing.');
-      if (headers['x-tapis-tenant'] !== undefined || headers['x-tapis-user'] !== undefined) {
-        throw refused('X-Tapis-Tenant and X-Tapis-User are for services only.');
-      }
-      const claims = await verify(token).catch(() => foreign(token));
-      if (!claims) throw refused('The token is not valid or has expired.');
-      const user = claims['tapis/username'];
-      if (
-        claims['tapis/token_type'] !== 'access' ||
-        claims['tapis/tenant_id'] !== tenant ||
-        claims['tapis/account_type'] !== 'user' ||
-        typeof user !== 'string' ||
-        user === ''
-      ) {
-        throw refused('The token is not the access token of a user of this tenant.');
-      }
-      if (typeof claims.exp !== 'number') throw refused('The token has no end.');
-      if (await isDead(claims)) throw refused('The token was revoked.');
-      return { tenant, user, isAdmin: await store.users.isAdmin(tenant, user) };
-    },
-    async openRefresh(token) {
-      const claims = await verify(token).catch(() => null);
-      const access = claims?.['tapis/access_token'] as JWTPayload | undefined;
-      const user = access?.['tapis/username'];
-      const clientId = access?.['tapis/client_id'];
-      if (
-        claims?.['tapis/token_type'] !== 'refresh' ||
-        typeof user !== 'string' ||
-        typeof clientId !== 'string' ||
-        (await isDead(claims))
-      ) {
-        throw new KilimError('BAD_CREDENTIALS', 'The refresh token is not valid, was used, or has expired.');
-      }
-      return {
-        user,
-        clientId,
-        jti: claims.jti ?? '',
-        expires: instant(claims.exp ?? 0),
-        count: Number(access?.['tapis/refresh_count'] ?? 0),
-      };
-    },
-    async revoke(token) {
-      const claims = await verify(token).catch(() => null);
-      if (typeof claims?.jti === 'string')
-        await store.users.revokeToken(claims.jti, instant(claims.exp ?? 0));
-    },
   };
-}
-
-async function signingKeys(store: Store, tenant: string) {
-  const name = `signing-key ${tenant}`;
-  const kept = (await store.settings.get(name)) ?? (await store.settings.init(name, await freshKeys())); // two programs at once agree
-  const { private: secret, public: pem } = JSON.parse(kept) as { private: string; public: string };
-  return { private: await importPKCS8(secret, 'RS256'), public: await importSPKI(pem, 'RS256'), pem };
-}
-
-async function freshKeys(): Promise<string> {
-  const pair = await generateKeyPair('RS256', { modulusLength: 2048, extractable: true });
-  return JSON.stringify({
-    private: await exportPKCS8(pair.privateKey),
-    public: await exportSPKI(pair.publicKey),
-  });
 }

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 
-import { RateLimiterMemory } from 'rate-limiter-flexible';
-
 import { KilimError } from '../../domain/errors.js';
 import { isLoopback } from '../../schemas/config.js';
 import { ClientRequest, RevokeRequest, TokenRequest } from '../../schemas/identity.js';
@@ -15,26 +13,24 @@ import {
   removeClient,
   type Client,
 } from '../identity/clients.js';
+import { networkOf } from '../identity/guesses.js';
 import { isPassword, whyWeak } from '../identity/passwords.js';
+import { isDisabled } from '../identity/tokens.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 
-// ten failures a quarter of an hour for a user and address, and a hundred for an address alone
-const byUser = new RateLimiterMemory({ points: 10, duration: 900 });
-const byAddress = new RateLimiterMemory({ points: 100, duration: 900 });
-
 /** The client of a Basic header or of the body, checked; null where none is named. */
 async function clientOf(
-  { headers }: Call,
+  { headers, address }: Call,
   body: { client_id?: string | null | undefined; client_key?: string | null | undefined },
-  { store, config }: ApiDeps,
+  deps: ApiDeps,
 ): Promise<string | null> {
   const basic = /^Basic (.+)$/i.exec(headers['authorization'] ?? '')?.[1];
   const [id, key] = basic
     ? split(Buffer.from(basic, 'base64').toString('utf8'))
     : [body.client_id, body.client_key];
   if (!id) return null;
-  return checkClient(store, config.KILIM_TENANT, id, key ?? '');
+  return checkClient(deps, { id, key: key ?? '', address });
 }
 
 const split = (text: string): [string, string] => [
@@ -47,35 +43,23 @@ interface Login {
   password: string;
 }
 
-const turns = new Map<string, Promise<unknown>>();
-
-/** One after the other: of guesses at the same time each would be made before the first was counted. */
-function inTurn<T>(who: string, work: () => Promise<T>): Promise<T> {
-  const mine = (turns.get(who) ?? Promise.resolve()).then(work);
-  const over = mine
-    .catch(() => undefined)
-    .then(() => {
-      if (turns.get(who) === over) turns.delete(who);
-    });
-  turns.set(who, over);
-  return mine;
-}
-
-/** @throws KilimError BAD_CREDENTIALS, TOO_MANY_REQUESTS */
-async function checkPassword({ address }: Call, { username, password }: Login, deps: ApiDeps): Promise<void> {
-  const limits = [[byUser, `${deps.installation} ${username} ${address}`], [byAddress, `${deps.installation} ${address}`]] as const; // prettier-ignore
-  for (const [limit, who] of limits) {
-    if (((await limit.get(who))?.remainingPoints ?? 1) <= 0)
-      throw new KilimError(
-        'TOO_MANY_REQUESTS',
-        'Too many failed log-ins; try again in a quarter of an hour.',
-      );
-  }
-  const user = await deps.store.users.find(deps.config.KILIM_TENANT, username);
-  if (!(await isPassword(password, user?.passwordHash ?? null))) {
-    await Promise.all(limits.map(([limit, who]) => limit.consume(who).catch(() => undefined)));
-    throw new KilimError('BAD_CREDENTIALS', 'Invalid username/password combination.');
-  }
+/** Returns the user's generation as it was before the password was tried. @throws KilimError BAD_CREDENTIALS, TOO_MANY_REQUESTS, NOT_AUTHENTICATED */
+async function checkPassword(
+  { address }: Call,
+  { username, password }: Login,
+  { store, config, guesses }: ApiDeps,
+): Promise<number> {
+  const tenant = config.KILIM_TENANT;
+  // read first: a password that is changed meanwhile ends what this log-in brings
+  const lockout = await store.users.lockout(tenant, username);
+  const user = await store.users.find(tenant, username);
+  const isRight = await guesses.attempt(
+    { kind: 'user', name: username, address, isKnown: user !== null },
+    () => isPassword(password, user?.passwordHash ?? null, networkOf(address)),
+  );
+  if (!isRight) throw new KilimError('BAD_CREDENTIALS', 'Invalid username/password combination.');
+  if (lockout.isDisabled) throw isDisabled(username);
+  return lockout.generation;
 }
 
 async function byPassword(
@@ -83,7 +67,7 @@ async function byPassword(
   { username, password, ...client }: Login,
   deps: ApiDeps,
 ): Promise<Answer> {
-  await inTurn(call.address, () => checkPassword(call, { username, password }, deps));
+  const generation = await checkPassword(call, { username, password }, deps);
   const weak = isLoopback(deps.config.KILIM_HOST) ? null : whyWeak(password, username);
   if (weak)
     throw new KilimError(
@@ -91,7 +75,7 @@ async function byPassword(
       `The password of ${username} is weak, and others than this machine reach the API: ${weak} (kilim set-password).`,
     );
   const clientId = await clientOf(call, client, deps);
-  return pair(call, deps, { user: username, clientId, grant: 'password' });
+  return pair(call, deps, { user: username, clientId, generation, grant: 'password' });
 }
 
 async function byRefresh(
@@ -100,18 +84,38 @@ async function byRefresh(
   deps: ApiDeps,
 ): Promise<Answer> {
   const clientId = await clientOf(call, client, deps);
-  const session = await deps.tokens.openRefresh(refresh_token);
+  try {
+    return await refresh(call, refresh_token, clientId, deps);
+  } catch (error) {
+    // a refresh token cannot be guessed, so no right one need be refused: a failure is only answered late
+    if (error instanceof KilimError && error.code === 'BAD_CREDENTIALS')
+      await deps.guesses.failed(call.address);
+    throw error;
+  }
+}
+
+async function refresh(
+  call: Call,
+  refreshToken: string,
+  clientId: string | null,
+  deps: ApiDeps,
+): Promise<Answer> {
+  const { store, tokens, config } = deps;
+  const session = await tokens.openRefresh(refreshToken);
+  call.audit.user = session.user;
   if (clientId !== session.clientId)
     throw new KilimError('BAD_CREDENTIALS', 'The refresh token belongs to another client.');
-  if (!(await deps.store.users.find(deps.config.KILIM_TENANT, session.user)))
+  if (!(await store.users.find(config.KILIM_TENANT, session.user)))
     throw new KilimError('BAD_CREDENTIALS', 'The user of the refresh token is gone.');
-  await deps.store.users.revokeToken(session.jti, session.expires); // used once
-  return pair(call, deps, { user: session.user, clientId, grant: 'refresh_token', count: session.count + 1 });
+  if (!(await store.users.revokeToken(session.jti, session.expires)))
+    throw new KilimError('BAD_CREDENTIALS', 'The refresh token was used.');
+  return pair(call, deps, { ...session, grant: 'refresh_token', count: session.count + 1 });
 }
 
 interface Session {
   user: string;
   clientId: string | null;
+  generation: number;
   grant: 'password' | 'refresh_token';
   count?: number;
 }
@@ -133,7 +137,9 @@ const login = route({
   open: true,
   handle: (call, deps) => {
     const body = parseBody(TokenRequest, call.body);
-    return body.grant_type === 'password' ? byPassword(call, body, deps) : byRefresh(call, body, deps);
+    if (body.grant_type === 'refresh_token') return byRefresh(call, body, deps);
+    call.audit.user = body.username;
+    return byPassword(call, body, deps);
   },
 });
 
@@ -141,8 +147,8 @@ const revoke = route({
   method: 'post',
   path: '/v3/oauth2/tokens/revoke',
   open: true,
-  handle: async ({ body }, { tokens }) => {
-    await tokens.revoke(parseBody(RevokeRequest, body).token);
+  handle: async ({ body, audit }, { tokens }) => {
+    audit.user = (await tokens.revoke(parseBody(RevokeRequest, body).token)) ?? undefined;
     return { says: 'Token revoked.', result: 'Token has been revoked.' };
   },
 });
@@ -159,6 +165,17 @@ const metadata = route({
         jwks_uri: `${base}/v3/tenants`, registration_endpoint: `${base}/v3/oauth2/clients`, grant_types_supported: ['password', 'refresh_token'],
       },
     }), // prettier-ignore
+});
+
+/** The tenant's record has room for one key; those who verify our tokens elsewhere need the retired ones, too. */
+const publicKeys = route({
+  method: 'get',
+  path: '/v3/tokens/keys',
+  open: true,
+  handle: async (_call, { tokens }) => ({
+    says: 'Keys retrieved successfully.',
+    result: { keys: (await tokens.publicKeys()).jwks },
+  }),
 });
 
 const profileRecord = (username: string): Record<string, unknown> => ({
@@ -199,7 +216,7 @@ const clients: readonly Route[] = [
   route({
     method: 'post',
     path: '/v3/oauth2/clients',
-    handle: async ({ body, caller }, deps) => {
+    handle: async ({ body, caller, audit }, deps) => {
       const { store } = deps;
       await refuseMoreOf('clients', caller.user, caller, deps);
       const { client_id, client_key, callback_url, display_name, description } = parseBody(
@@ -218,6 +235,7 @@ const clients: readonly Route[] = [
         },
         client_key ?? undefined,
       );
+      audit.resource = `/v3/oauth2/clients/${made.client_id}`;
       return { says: 'Client created successfully.', result: clientRecord(made) };
     },
   }),
@@ -249,4 +267,11 @@ const clients: readonly Route[] = [
 ];
 
 /** Log-in, tokens, clients, profiles (specification: platform §7.2, §7.4). */
-export const identityRoutes: readonly Route[] = [login, revoke, metadata, ...profiles, ...clients];
+export const identityRoutes: readonly Route[] = [
+  login,
+  revoke,
+  metadata,
+  publicKeys,
+  ...profiles,
+  ...clients,
+];

@@ -8,12 +8,12 @@ import { metrics } from './metrics.js';
 const SERVICES = ['jobs', 'systems', 'apps', 'files', 'security', 'tenants', 'tokens', 'authenticator'];
 
 /** The tenant's address is the one in use: clients compare it letter by letter (specification: platform §1.3). */
-const tenantRecord = (base: string, { config, tokens }: ApiDeps): Record<string, unknown> => ({
+const tenantRecord = async (base: string, { config, tokens }: ApiDeps): Promise<Record<string, unknown>> => ({
   tenant_id: config.KILIM_TENANT, base_url: base, site_id: config.KILIM_SITE, status: 'active', token_service: `${base}/v3/tokens`,
   security_kernel: `${base}/v3/security`, authenticator: `${base}/v3/oauth2`, owner: 'admin', admin_user: 'admin',
   token_gen_services: ['authenticator'], description: 'Kilim', service_ldap_connection_id: null, user_ldap_connection_id: null,
   create_time: '2026-01-01T00:00:00Z', last_update_time: '2026-01-01T00:00:00Z', created_by: 'admin', last_updated_by: 'admin',
-  public_key: tokens.publicKey,
+  public_key: (await tokens.publicKeys()).pem,
 }); // prettier-ignore
 
 const siteRecord = (base: string, { config }: ApiDeps): Record<string, unknown> => ({
@@ -65,6 +65,7 @@ const probe = route({
 const isAdmin = route({
   method: 'post',
   path: '/v3/security/user/isAdmin',
+  reads: true,
   handle: async ({ body, caller }, { store }) => {
     const { tenant, user } = parseBody(UserQuery, body);
     if (tenant !== caller.tenant) throw new KilimError('NOT_FOUND', `The tenant ${tenant} was not found.`);
@@ -87,8 +88,10 @@ export const platformRoutes: readonly Route[] = [
     method: 'get',
     path: '/v3/tenants',
     open: true,
-    handle: ({ base }, deps) =>
-      Promise.resolve({ says: 'Tenants retrieved successfully.', result: [tenantRecord(base, deps)] }),
+    handle: async ({ base }, deps) => ({
+      says: 'Tenants retrieved successfully.',
+      result: [await tenantRecord(base, deps)],
+    }),
   }),
   health('/v3/jobs/hello'),
   ...['tenants', 'oauth2', 'tokens', 'security'].flatMap((service) => [
@@ -99,9 +102,9 @@ export const platformRoutes: readonly Route[] = [
     method: 'get',
     path: '/v3/tenants/:tenant',
     open: true,
-    handle: ({ base, params }, deps) => {
+    handle: async ({ base, params }, deps) => {
       only(params['tenant'], deps.config.KILIM_TENANT, 'tenant');
-      return Promise.resolve({ says: 'Tenant retrieved successfully.', result: tenantRecord(base, deps) });
+      return { says: 'Tenant retrieved successfully.', result: await tenantRecord(base, deps) };
     },
   }),
   route({

@@ -126,6 +126,27 @@ describe.runIf(bed)('the single programs on a Temporal server and PostgreSQL', (
     expect((await fetch(`${metrics[1] ?? ''}/else`)).status).toBe(404);
   });
 
+  it('refuse a user who was locked out, and tokens of a dropped key, in the next request to each', async () => {
+    const command = async (...words: string[]): Promise<void> => {
+      const { ended, said } = kilim(words, env);
+      expect(await ended, said()).toBe(0);
+    };
+    const clients = apis.map(aClient);
+    const statuses = (user: string) => Promise.all(clients.map(async ({ call }) => (await call('GET', '/v3/systems', undefined, user)).status)); // prettier-ignore
+    expect([await statuses('alice'), await statuses('bob')]).toEqual([[200, 200], [200, 200]]); // prettier-ignore
+
+    await command('disable-user', 'bob');
+    expect([await statuses('alice'), await statuses('bob')]).toEqual([[200, 200], [401, 401]]); // prettier-ignore
+
+    await command('rotate-signing-key');
+    expect(await statuses('alice')).toEqual([200, 200]);
+    await command('rotate-signing-key', '--now');
+    expect(await statuses('alice')).toEqual([401, 401]);
+    const again = apis.map(aClient);
+    for (const { call } of again) expect((await call('GET', '/v3/systems')).status).toBe(200);
+    for (const api of running.slice(1)) expect(api.said()).toContain('"audit":true');
+  }, 60_000);
+
   it('end by SIGTERM', async () => {
     const ending = [...workers, ...running.slice(1)]; // the first is Temporal
     for (const { child } of ending) child.kill('SIGTERM');

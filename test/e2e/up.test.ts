@@ -230,6 +230,10 @@ it('explains itself', () => {
     'restore',
     'restored',
     'orphans',
+    'disable-user',
+    'enable-user',
+    'revoke-tokens',
+    'rotate-signing-key',
   ])
     expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
 });

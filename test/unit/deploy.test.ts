@@ -75,9 +75,18 @@ it('a cluster gets the settings of the embedded engine by name', () => {
 
 it('compose sets only what the programs know', () => {
   const known = new Set(Object.keys(Config.in.shape));
-  const said = [...read('docker-compose.yml').matchAll(/^ {4,6}(KILIM_[A-Z_]+|PUBLIC_URL|LOG_LEVEL): /gm)];
+  const said = [
+    ...read('docker-compose.yml').matchAll(/^ {4,6}(KILIM_[A-Z_]+|PUBLIC_URL|TRUST_PROXY|LOG_LEVEL): /gm),
+  ];
   expect(said.length).toBeGreaterThan(6);
   expect(said.map(([, name = '']) => name).filter((name) => !known.has(name))).toEqual([]);
+});
+
+it('compose counts failed log-ins by the address that its proxy tells, unless told otherwise', () => {
+  const [, api = ''] = /^ {2}api:\n((?: {3,}.*\n|\n)*)/m.exec(read('docker-compose.yml')) ?? [];
+  const [, name = '', byDefault = ''] = /^ {6}TRUST_PROXY: \$\{(\w+):-(\w+)\}$/m.exec(api) ?? [];
+  expect(name).toBe('TRUST_PROXY');
+  expect(parseConfig({ KILIM_HOME: '/h', TRUST_PROXY: byDefault }).TRUST_PROXY).toBe(true);
 });
 
 const compose = [['docker', 'compose'], ['docker-compose']].find(

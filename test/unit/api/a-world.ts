@@ -8,6 +8,7 @@ import { pino } from 'pino';
 
 import type { ApiDeps } from '../../../api/deps.js';
 import type { Engine } from '../../../api/engine.js';
+import { createGuesses } from '../../../api/identity/guesses.js';
 import { hashPassword } from '../../../api/identity/passwords.js';
 import { createTokens } from '../../../api/identity/tokens.js';
 import { serve } from '../../../api/serve.js';
@@ -32,6 +33,8 @@ export interface World {
   data: string;
   engineCalls: string[];
   isEngineUp: boolean;
+  /** The audit lines of the log, as they come. */
+  audit: Record<string, unknown>[];
   ask: (
     method: string,
     path: string,
@@ -75,7 +78,8 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     ping: () => Promise.resolve(world.isEngineUp),
     close: () => Promise.resolve(),
   };
-  const log = pino({ level: 'silent' });
+  const audit: Record<string, unknown>[] = [];
+  const log = pino({ level: 'error' }, { write: (line) => void takeAudit(line, audit) });
   const deps: ApiDeps = {
     config,
     store,
@@ -85,6 +89,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     droppedLines: () => 0,
     installation: 'test',
     tokens: await createTokens(store, config),
+    guesses: createGuesses(),
   };
   const server = serve(deps).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -125,7 +130,7 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
     return made;
   };
   return Object.assign(world, {
-    url, deps, data, ask, token,
+    url, audit, deps, data, ask, token,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -134,6 +139,11 @@ export async function aWorld(env: Record<string, string> = {}): Promise<World> {
       rmSync(home, { recursive: true, force: true });
     },
   }); // prettier-ignore
+}
+
+function takeAudit(line: string, audit: Record<string, unknown>[]): void {
+  const said = JSON.parse(line) as Record<string, unknown>;
+  if (said['audit'] === true) audit.push(said);
 }
 
 /** Alice's local system and application, as in the tutorial. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SchedulerProfile } from '../../../domain/systems/system.js';
 import { hostLookups } from '../../../store/host-lookups.js';
 import type { Store } from '../../../store/store.js';
-import { anApp, aPlanned, aSystem, DATABASES, type Place } from './a-store.js';
+import { anApp, aPlanned, aSystem, atOnce, DATABASES, type Place } from './a-store.js';
 
 describe.each(DATABASES)('registrations on $name', ({ make }) => {
   let place: Place;
@@ -131,9 +131,13 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     await store.users.revokeToken('fresh', inHours(1));
     await store.users.revokeToken('fresh', inHours(1));
     const revoked = await Promise.all(
-      ['fresh', 'endless', 'long gone', 'never'].map((jti) => store.users.isRevoked(jti)),
+      ['fresh', 'endless', 'long gone', 'never'].map((jti) =>
+        store.users.standing('dev', 'alice', { jti, clientId: null }),
+      ),
     );
-    expect(revoked).toEqual([true, true, false, false]);
+    expect(revoked.map(({ isRevoked }) => isRevoked)).toEqual([true, true, false, false]);
+    const used = await atOnce(store, 10, () => store.users.revokeToken('used once', inHours(1)));
+    expect(used.filter(Boolean)).toHaveLength(1);
   });
 
   it('agrees with itself on a setting that many set at once', async () => {

@@ -1,0 +1,94 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+import type { Logger } from 'pino';
+
+import { KilimError, meaningOf, type ErrorCode } from '../domain/errors.js';
+import { now } from '../store/now.js';
+import type { ApiDeps } from './deps.js';
+import { isBytes, isText, type Answer, type Bytes, type Route, type Text } from './route.js';
+
+/** One line of the log for each log-in, each refusal and each change: who did what, from where, and how it ended. */
+export interface AuditLine {
+  tenant: string;
+  /** Null where nobody is known: the token was none. At a log-in the name that was given. */
+  user: string | null;
+  /** Of a command: the account of the machine that gave it. */
+  account?: string;
+  /** Method and path of the route, or the command. */
+  operation: string;
+  resource: string;
+  /** The address of the client, or `this machine`. */
+  from: string;
+  outcome: 'ok' | 'refused' | 'failed';
+  code?: ErrorCode;
+  status?: number;
+  /** What the answer said, of success only: it names what the body named, and no secret. */
+  said?: string;
+  requestId?: string;
+}
+
+/** Written at every LOG_LEVEL but silent. */
+export function writeAudit(log: Logger, line: AuditLine): void {
+  if (log.level === 'silent') return;
+  log.child({ audit: true }, { level: 'info' }).info({ at: now(), ...line }, 'audit');
+}
+
+/** How the handling of a request ended. */
+export type Outcome = { answer: Answer | Bytes | Text } | { error: unknown };
+
+interface Request {
+  route: Route;
+  req: { path: string; ip?: string | undefined; headers: IncomingHttpHeaders };
+  user?: string | null | undefined;
+  /** What was changed, where the path does not name it. */
+  resource?: string;
+}
+
+/**
+ * The one place where requests are audited. Every route whose method is not GET changes something, unless it says that
+ * it only reads, and has a line for each request; the others have one where a request is refused.
+ */
+export function auditRequest(
+  { config, log }: Pick<ApiDeps, 'config' | 'log'>,
+  { route, req, user = null, resource = req.path }: Request,
+  outcome: Outcome,
+): void {
+  const end =
+    'error' in outcome ? endOf(outcome.error) : { outcome: 'ok' as const, ...saidBy(outcome.answer) };
+  const isChange = route.method !== 'get' && !route.reads;
+  if (!isChange && end.outcome !== 'refused') return;
+  const requestId = req.headers['x-request-id'] ?? req.headers['x-tapis-tracking-id'];
+  writeAudit(log, {
+    tenant: config.KILIM_TENANT,
+    user: user?.slice(0, 100) ?? null,
+    operation: operationOf(route),
+    resource: resource.slice(0, 500),
+    from: req.ip ?? '',
+    ...end,
+    ...(typeof requestId === 'string' ? { requestId: requestId.slice(0, 100) } : {}),
+  });
+}
+
+const saidBy = (answer: Answer | Bytes | Text): { said?: string } =>
+  isBytes(answer) || isText(answer) ? {} : { said: answer.says.slice(0, 500) };
+
+const REFUSALS = [401, 403, 429];
+
+/** A refused token may be right but for a lockout: then the user is known all the same. */
+function endOf(error: unknown): Pick<AuditLine, 'outcome' | 'code' | 'status'> & { user?: string } {
+  const isOurs = error instanceof KilimError;
+  const code = isOurs ? error.code : 'INTERNAL';
+  const status = meaningOf(code).http ?? 500;
+  const isRefusal = REFUSALS.includes(status) || code === 'BAD_CREDENTIALS';
+  const user = isOurs ? error.detail['user'] : undefined;
+  return {
+    outcome: isRefusal ? 'refused' : 'failed',
+    code,
+    status,
+    ...(typeof user === 'string' ? { user: user.slice(0, 100) } : {}),
+  };
+}
+
+/** A path that is a regular expression is named by what it begins with. */
+const operationOf = ({ method, path }: Route): string =>
+  `${method.toUpperCase()} ${path instanceof RegExp ? path.source.replaceAll('\\', '').replace(/^\^|\/\(.*$/g, '') : path}`;
