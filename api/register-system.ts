@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
-import { normalizePath } from '../domain/files/path.js';
+import { normalizePath, withoutEndSlashes } from '../domain/files/path.js';
 import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
 import { parseBody } from '../schemas/parse.js';
@@ -115,7 +115,7 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
 }
 
 const reaches = (rootDir: string, home: string): boolean => {
-  const [root, own] = [`${rootDir.replace(/\/+$/, '')}/`, `${home.replace(/\/+$/, '')}/`];
+  const [root, own] = [`${withoutEndSlashes(rootDir)}/`, `${withoutEndSlashes(home)}/`];
   return own.startsWith(root) || root.startsWith(`${own}keys/`);
 };
 

@@ -106,6 +106,8 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
   return { run, isAlive: () => isAlive, end };
 }
 
+const LONGEST_CODE = 8;
+
 /** Reads up to the mark and takes the exit code that follows it. */
 export const untilMark = (
   stream: Readable,
@@ -125,7 +127,9 @@ export const untilMark = (
       if (end < 0) {
         if (size < limit) kept.push(chunk);
         size += chunk.length;
-        last = window.subarray(at < 0 ? -(needle.length + 8) : at);
+        // a mark whose code does not end is none: else all that follows would be looked through with each chunk
+        const isTorn = at >= 0 && window.length - at <= needle.length + LONGEST_CODE;
+        last = window.subarray(isTorn ? at : -(needle.length + LONGEST_CODE));
         return;
       }
       stream.off('data', take);

@@ -104,7 +104,7 @@ async function refuseAddress(host: string, where: string): Promise<void> {
 }
 
 const fingerprintOf = (key: Buffer): string =>
-  `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+  `SHA256:${createHash('sha256').update(key).digest('base64').replaceAll('=', '')}`;
 
 interface Attempt {
   isReached: boolean;

@@ -28,6 +28,7 @@ export const PROBE = [
 export const parseStates = ({ stdout }: Reply): Snapshot => {
   const snapshot: Snapshot = {};
   for (const line of stdout.split('\n')) {
+    if (line === '') continue;
     const [uuid, ...words] = line.trim().split(' ');
     if (uuid && words.length > 0) snapshot[uuid] = toState(words);
   }

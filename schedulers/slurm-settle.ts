@@ -27,6 +27,7 @@ function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string
   const snapshot: Snapshot = {};
   const mine = commentOf(installation, '');
   for (const line of stdout.split('\n')) {
+    if (!line.includes(mine)) continue; // of others, and those may be many
     const [word = '', reason = '', ...comment] = line.split('|');
     const [tag = ''] = comment.join('|').split(' ');
     if (!tag.startsWith(mine)) continue;

@@ -14,7 +14,10 @@ import { route, type Call, type Route } from '../route.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
-const outputs = (what: string): RegExp => new RegExp(`^/v3/jobs/([^/]+)/output/${what}(?:/(.*))?$`);
+const OUTPUTS = {
+  list: /^\/v3\/jobs\/([^/]+)\/output\/list(?:\/(.*))?$/,
+  download: /^\/v3\/jobs\/([^/]+)\/output\/download(?:\/(.*))?$/,
+};
 
 interface Place {
   job: Job;
@@ -26,9 +29,9 @@ interface Place {
 }
 
 /** From the archive only when archiving is known to be complete; else from the execution system (jobs §1.10). */
-async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
+async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): Promise<Place> {
   const [pathname = ''] = (call.request.url ?? '').split('?');
-  const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
+  const [, uuid = '', rest = ''] = OUTPUTS[what].exec(pathname) ?? [];
   const job = await visibleJobFor(deps.store, call.caller, uuid);
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
     throw new KilimError(
@@ -73,7 +76,7 @@ async function fenceFor(
 
 const list = route({
   method: 'get',
-  path: outputs('list'),
+  path: OUTPUTS.list,
   handle: async (call, deps) => {
     const { host, rootDir, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
@@ -95,7 +98,7 @@ const list = route({
 
 const download = route({
   method: 'get',
-  path: outputs('download'),
+  path: OUTPUTS.download,
   handle: async (call, deps) => {
     const { job, host, rootDir, path, base } = await placeOf(call, deps, 'download');
     const found = await statPath(host, rootDir, path);

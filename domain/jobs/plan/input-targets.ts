@@ -155,7 +155,7 @@ const lastSegment = (url: string): string => {
 };
 
 const contextOf = ({ appUrls }: RawInput, url: string, { grantor }: InputSettings): string | null =>
-  /^tapis:/i.test(url) && appUrls.includes(url) ? grantor : null;
+  grantor !== null && /^tapis:/i.test(url) && appUrls.includes(url) ? grantor : null;
 
 const variable = (key: string | null, value: string): EnvVariable[] =>
   key ? [{ key, value, description: null, include: null, notes: null }] : [];

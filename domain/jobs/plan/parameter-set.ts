@@ -1,16 +1,17 @@
 import { validateFilter } from '../../glob.js';
-import { replaceMacros, resolveMacros, type MacroValues } from '../../macros.js';
+import { resolveMacros, type MacroValues } from '../../macros.js';
 import type { ArgSpec, LogicalQueue, SchedulerProfile } from '../../systems/system.js';
 import type { JobPlan, PlannedArg } from '../job-plan.js';
 import { mergeArgs } from './args.js';
 import { hasTraversal, isDangerous, refuseDangerous, refuseDangerousName } from './characters.js';
-import type { Faults } from './faults.js';
+import { filled, type Faults } from './faults.js';
 import type { Named, PlanInput } from './plan-input.js';
 
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
 const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
 const ZIP_SAVE = '--tapis-zip-save';
 const DEFAULT_LOG = 'tapisjob.out';
+const FILTER = 'parameterSet.archiveFilter';
 
 export type Arguments = Pick<
   JobPlan,
@@ -24,15 +25,16 @@ export function settleArguments(
   queue: LogicalQueue | null,
   macros: MacroValues,
 ): Arguments {
-  const fill = (args: PlannedArg[]): PlannedArg[] =>
-    args.map((one) => ({ ...one, arg: replaceMacros(one.arg, macros) }));
+  const fill = (name: 'appArgs' | 'containerArgs' | 'schedulerOptions', args: PlannedArg[]): PlannedArg[] =>
+    args.map((one) => ({ ...one, arg: filled(faults, `parameterSet.${name}`, one.arg, macros) }));
   const set = input.request.parameterSet ?? {};
   const ours = input.app.jobAttributes.parameterSet;
-  const appArgs = fill(mergeArgs(faults, 'parameterSet.appArgs', ours.appArgs, set.appArgs ?? []));
+  const appArgs = fill('appArgs', mergeArgs(faults, 'parameterSet.appArgs', ours.appArgs, set.appArgs ?? []));
   const containerArgs = fill(
+    'containerArgs',
     mergeArgs(faults, 'parameterSet.containerArgs', ours.containerArgs, set.containerArgs ?? []),
   );
-  const schedulerOptions = fill(mergeSchedulerOptions(faults, input, queue));
+  const schedulerOptions = fill('schedulerOptions', mergeSchedulerOptions(faults, input, queue));
   for (const { arg } of appArgs) refuseDangerous(faults, 'parameterSet.appArgs', arg);
   for (const { arg } of containerArgs) refuseDangerousName(faults, 'parameterSet.containerArgs', arg);
   for (const { arg } of schedulerOptions) refuseDangerousName(faults, 'parameterSet.schedulerOptions', arg);
@@ -54,9 +56,8 @@ function mergeSchedulerOptions(
   queue: LogicalQueue | null,
 ): PlannedArg[] {
   const ours = app.jobAttributes.parameterSet.schedulerOptions;
-  const ofQueue = (queue?.schedulerOptions ?? []).filter(
-    ({ name }) => !ours.some((own) => own.name === name),
-  );
+  const names = new Set(ours.map(({ name }) => name));
+  const ofQueue = (queue?.schedulerOptions ?? []).filter(({ name }) => !names.has(name));
   const below: ArgSpec[] = [...ofQueue, ...ours];
   const merged = mergeArgs(
     faults,
@@ -119,13 +120,12 @@ export function settleFilter(
   const ours = app.jobAttributes.parameterSet.archiveFilter as
     Partial<JobPlan['archiveFilter']> | null | undefined;
   const both = (mine: string[] | null | undefined, theirs: string[] | null | undefined): string[] =>
-    [...(mine ?? []), ...(theirs ?? [])].map((entry) => replaceMacros(entry, macros));
+    [...(mine ?? []), ...(theirs ?? [])].map((entry) => filled(faults, FILTER, entry, macros));
   const filter = {
     includes: both(asked?.includes, ours?.includes),
     excludes: both(asked?.excludes, ours?.excludes),
   };
-  for (const { entry, fault } of validateFilter(filter))
-    faults.add('parameterSet.archiveFilter', entry, fault);
+  for (const { entry, fault } of validateFilter(filter)) faults.add(FILTER, entry, fault);
   return { ...filter, includeLaunchFiles: asked?.includeLaunchFiles ?? ours?.includeLaunchFiles ?? true };
 }
 
