@@ -20,12 +20,15 @@ export function patternSize(source: string): number {
       groups.push(0);
       last = 0;
     } else if (item === ')' && groups.length > 1) add(groups.pop() ?? 0);
-    else add(item.startsWith('\\Q') ? end - at : 1);
+    else if (item.startsWith('\\Q')) add(end - at);
+    else add(/^(?:\[.|\\p)/is.test(item) ? CLASS_PARTS : 1);
     at = end;
   }
   return groups.reduce((sum, parts) => sum + parts, 0);
 }
 
+/** A class of letters of all scripts takes so much longer to compile. */
+const CLASS_PARTS = 20;
 const COUNTED = /^\{(\d{1,4})(?:,(\d{0,4}))?\}/;
 const LONGEST_COUNT = '{1000,1000}'.length;
 
