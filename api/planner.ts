@@ -15,6 +15,9 @@ import { appFor, loginUserOf, systemFor } from './authorize.js';
 import type { ApiDeps, Caller } from './deps.js';
 import { checkPlannedPaths } from './planned-paths.js';
 
+/** Each is a command on a host, one after the other, while the caller waits. */
+const MOST_HOST_EVALS = 10;
+
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
   const { store } = deps;
@@ -45,7 +48,13 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   );
   const hostEvals: Record<string, string | null> = {};
-  for (const { systemId, variable } of hostEvalsNeeded({ request, app, systems })) {
+  const needed = hostEvalsNeeded({ request, app, systems });
+  if (needed.length > MOST_HOST_EVALS)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `HOST_EVAL: ${needed.length} variables of hosts are named; at most ${MOST_HOST_EVALS} are possible`,
+    );
+  for (const { systemId, variable } of needed) {
     const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
     const { tenant, host, port } = system;
     const login = { loginUser: loginUsers[system.id] ?? '', asUser: owner.user };

@@ -20,6 +20,8 @@ export interface SettledInputs {
   env: EnvVariable[];
 }
 
+/** Each becomes an input of the plan, and a transfer of its own. */
+const MOST_INPUTS = 1_000;
 const LOCAL = /^tapislocal:\/\/[^/]*/i;
 const URL_SHAPE = /^(tapis|tapislocal|https?):\/\/[^/\s]+/i;
 
@@ -29,6 +31,11 @@ export function settleInputs(
   raw: readonly RawInput[],
   settings: InputSettings,
 ): SettledInputs {
+  const count = raw.reduce((sum, { sourceUrls }) => sum + sourceUrls.length, 0);
+  if (count > MOST_INPUTS) {
+    faults.add('fileInputs', count, `inputs, with those of fileInputArrays, are more than ${MOST_INPUTS}`);
+    return { inputs: [], env: [] };
+  }
   const perInput = raw.map((input, i) =>
     input.field === 'fileInputs'
       ? settleOne(faults, input, settings)

@@ -10,6 +10,8 @@ import type { Named, PlanInput } from './plan-input.js';
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
 const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
 const ZIP_SAVE = '--tapis-zip-save';
+/** No host takes a longer command line. */
+const MOST_CHARACTERS = 1_000_000;
 const DEFAULT_LOG = 'tapisjob.out';
 const FILTER = 'parameterSet.archiveFilter';
 
@@ -26,7 +28,7 @@ export function settleArguments(
   macros: MacroValues,
 ): Arguments {
   const fill = (name: 'appArgs' | 'containerArgs' | 'schedulerOptions', args: PlannedArg[]): PlannedArg[] =>
-    args.map((one) => ({ ...one, arg: filled(faults, `parameterSet.${name}`, one.arg, macros) }));
+    fillAll(faults, `parameterSet.${name}`, args, macros);
   const set = input.request.parameterSet ?? {};
   const ours = input.app.jobAttributes.parameterSet;
   const appArgs = fill('appArgs', mergeArgs(faults, 'parameterSet.appArgs', ours.appArgs, set.appArgs ?? []));
@@ -47,6 +49,26 @@ export function settleArguments(
     moduleLoads: profile?.moduleLoads ?? [],
     hiddenOptions: profile?.hiddenOptions ?? [],
   };
+}
+
+/** All arguments of a list with the values of their macros. */
+function fillAll(faults: Faults, field: string, args: PlannedArg[], macros: MacroValues): PlannedArg[] {
+  let length = 0;
+  const all: PlannedArg[] = [];
+  for (const one of args) {
+    const arg = filled(faults, field, one.arg, macros);
+    length += arg.length;
+    if (length > MOST_CHARACTERS) {
+      faults.add(
+        field,
+        null,
+        `must have at most ${MOST_CHARACTERS} characters together, with the values of macros`,
+      );
+      return [];
+    }
+    all.push({ ...one, arg });
+  }
+  return all;
 }
 
 /** Options of the logical queue lie below the application's; the system's profile is added where none is named. */
