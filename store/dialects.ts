@@ -11,7 +11,6 @@ import {
 } from 'kysely';
 import pg from 'pg';
 
-import { likeMatcher } from '../domain/search/like.js';
 import type { Database, Db } from './database.js';
 import { Sqlite } from './sqlite.js';
 
@@ -88,22 +87,12 @@ function prepared(database: SqliteDatabase.Database): (text: string) => SqliteDa
 const MAX_KEPT = 500;
 const MAX_KEPT_TEXT = 4_000;
 
-let lastLike: { pattern: string; matches: (text: string) => boolean } | undefined;
-
-/** `LIKE` with regard to the case of letters, null for null. A pattern meets one row after the other. */
-function like(text: unknown, pattern: unknown): number | null {
-  if (typeof text !== 'string' || typeof pattern !== 'string') return null;
-  if (lastLike?.pattern !== pattern) lastLike = { pattern, matches: likeMatcher(pattern) };
-  return lastLike.matches(text) ? 1 : 0;
-}
-
 function openSqlite(file: string): Db {
   const database = new Sqlite(file, { timeout: 10_000 });
   try {
     database.pragma('journal_mode = wal');
     database.pragma('synchronous = full'); // a committed row is a promise
     database.pragma('foreign_keys = on');
-    database.function('kilim_like', { deterministic: true }, like);
   } catch (error) {
     database.close();
     throw error;

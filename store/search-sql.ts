@@ -70,9 +70,16 @@ function bind(value: Value, kind: Comparison['kind'], isPostgres: boolean): RawB
   return kind === 'number' ? sql`${value}::numeric` : sql`${value}::text`;
 }
 
-/** SQLite's LIKE is blind to the case of letters, and for some patterns takes the square of the time: `dialects.ts` has another. */
-const likeSql = (it: RawBuilder<unknown>, pattern: string, isPostgres: boolean): RawBuilder<SqlBool> =>
-  isPostgres ? sql`(${it} like ${pattern}::text escape '\\')` : sql`kilim_like(${it}, ${pattern})`;
+/** SQLite's LIKE is blind to the case of letters; its GLOB is not. */
+function likeSql(it: RawBuilder<unknown>, pattern: string, isPostgres: boolean): RawBuilder<SqlBool> {
+  if (isPostgres) return sql`(${it} like ${pattern}::text escape '\\')`;
+  const glob = (pattern.match(/\\.|[^]/gsu) ?? []).map((part) => {
+    if (part === '%') return '*';
+    if (part === '_') return '?';
+    return part.replace(/^\\(?=.)/s, '').replace(/[*?[]/, '[$&]');
+  });
+  return sql`(${it} glob ${glob.join('')})`;
+}
 
 function overlapSql(
   it: RawBuilder<unknown>,

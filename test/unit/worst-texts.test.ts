@@ -16,7 +16,6 @@ import { patternSize } from '../../domain/pattern-size.js';
 import { isDiskFull, lastWords } from '../../domain/remote-command.js';
 import { JOB_ATTRIBUTES } from '../../domain/search/attributes.js';
 import { parsePairs, parseSearch } from '../../domain/search/conditions.js';
-import { likeMatcher } from '../../domain/search/like.js';
 import { parseOrderBy } from '../../domain/search/order.js';
 import { wordsOf } from '../../domain/search/sql-words.js';
 import { fullTimestamp } from '../../domain/search/timestamps.js';
@@ -91,7 +90,6 @@ describe('1 MB of its worst text takes linear time in', () => {
     ['an order', (text) => parseOrderBy(text, JOB_ATTRIBUTES)],
     ['the words of SQL', wordsOf],
     ['a timestamp', fullTimestamp],
-    ['a text that a LIKE reads', likeMatcher('%a_%a%a_b')],
     ['a word for a shell', quote],
     ['a name of an image', (text) => [plainName(text), archivePath({ containerImage: text, paths: { rootDir: '', inputDir: '', execDir: '', outputDir: '' } })]],
     ['an option of a container', (text) => [parseOption(RUN_OPTIONS, text), optionFaults(RUN_OPTIONS, [arg(text)])]],
@@ -121,11 +119,6 @@ describe('1 MB of its worst text takes linear time in', () => {
     };
     expect(leastCpuMs(add, LIMIT_MS)).toBeLessThan(LIMIT_MS);
     expect(faults.all).toHaveLength(100);
-  });
-
-  it('a pattern for a LIKE, as long as it may be', () => {
-    for (const piece of ['%', '_', '%_', '%a', '\\'])
-      expect(leastCpuMs(() => likeMatcher(piece.repeat(128))(run('a')), LIMIT_MS)).toBeLessThan(LIMIT_MS);
   });
 
   it('what a host says instead of the end of a command, and gives the true one', async () => {
