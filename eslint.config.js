@@ -1,4 +1,8 @@
+import redos from 'eslint-plugin-redos';
 import tseslint from 'typescript-eslint';
+
+// the checker in JavaScript: the ready-made programs exist for some platforms only
+process.env.RECHECK_SYNC_BACKEND ??= 'pure';
 
 export default tseslint.config(
   {
@@ -16,7 +20,10 @@ export default tseslint.config(
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },
+    plugins: { redos },
     rules: {
+      // texts of users and of hosts meet them: none may take more than linear time
+      'redos/no-vulnerable': ['error', { timeout: 30_000, cache: true }],
       // a forgotten await in a workflow is a lost step
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
@@ -37,9 +44,17 @@ export default tseslint.config(
           selector: "CallExpression[callee.property.name='json'][callee.object.name='res']",
           message: 'reply.ts writes every answer',
         },
+        {
+          selector: "NewExpression[callee.name='RegExp'] > :not(Literal).arguments",
+          message: 'only a regular expression that is written out can be checked for linear time',
+        },
       ],
       'max-lines': ['error', { max: 300, skipBlankLines: false }],
     },
+  },
+  {
+    files: ['test/**', 'bench/**'],
+    rules: { 'redos/no-vulnerable': 'off', 'no-restricted-syntax': 'off' },
   },
   {
     files: ['test/**'],

@@ -1,10 +1,12 @@
-import { compileFilter } from '../domain/glob.js';
+import { patternsOf } from '../domain/glob.js';
 import { KilimError } from '../domain/errors.js';
+import { withoutEndSlashes } from '../domain/files/path.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { quote } from '../domain/shell.js';
 import { removePath } from '../hosts/change-files.js';
 import type { Host } from '../hosts/host.js';
 import { listNames } from '../hosts/list-files.js';
+import { matchNames } from '../hosts/match-names.js';
 import { moveTree } from '../hosts/move-tree.js';
 import { copyTree, type Copied } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
@@ -147,13 +149,23 @@ async function selected(host: Host, plan: JobPlan): Promise<string[] | null> {
   )
     return null;
   if (excludes.includes('**/*')) return [];
-  const wanted = compileFilter(plan.archiveFilter);
-  const all = await listNames(host, plan.exec.rootDir, plan.execSystemOutputDir);
+  const names = await listNames(host, plan.exec.rootDir, plan.execSystemOutputDir);
+  const wanted = await matchNames({
+    names,
+    patterns: patternsOf(plan.archiveFilter),
+    tooLong: () => filterTooHeavy(names.length),
+  });
   const isOurs = (path: string): boolean =>
     (keeps !== null && (path === `${keeps}tapisjob.env` || path.startsWith(`${keeps}.kilim/`))) ||
     (archive !== null && path.startsWith(archive));
-  return all.filter((path) => wanted(path) && !isOurs(path));
+  return wanted.filter((path) => !isOurs(path));
 }
+
+const filterTooHeavy = (count: number): KilimError =>
+  new KilimError(
+    'ARCHIVING_FAILED',
+    `parameterSet.archiveFilter: to match it with the ${count} names of the output directory takes too long; use fewer or simpler entries`,
+  );
 
 /** Where the launch files are, below the output directory; null where they are not. */
 const launchFolder = ({ paths: { execDir, outputDir } }: JobPlan): string | null => below(outputDir, execDir);
@@ -166,6 +178,6 @@ const archiveFolder = (plan: JobPlan): string | null =>
 
 /** With a slash at its end; null where it is elsewhere. */
 const below = (folder: string, path: string): string | null => {
-  const [outer, inner] = [folder, path].map((text) => `${text.replace(/\/+$/, '')}/`) as [string, string];
+  const [outer, inner] = [folder, path].map((text) => `${withoutEndSlashes(text)}/`) as [string, string];
   return inner.startsWith(outer) ? inner.slice(outer.length) : null;
 };

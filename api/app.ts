@@ -43,9 +43,7 @@ export function createApp(deps: ApiDeps): Express {
       handler(one, deps, turns),
     );
   app.use((req, res) => {
-    const isKnown = routes.some(({ path }) =>
-      (path instanceof RegExp ? path : toRegExp(path)).test(req.path),
-    );
+    const isKnown = routes.some(({ path }) => fits(path, req.path));
     fail(
       res,
       new KilimError(
@@ -77,8 +75,16 @@ function ofFramework(error: unknown): unknown {
   return status < 500 ? new KilimError('INVALID_REQUEST', 'The body could not be read.') : error;
 }
 
-const toRegExp = (path: string): RegExp =>
-  new RegExp(`^${path.replaceAll('.', '\\.').replace(/:[a-zA-Z]+/g, '[^/]+')}/?$`);
+/** A route of any method; one slash more at the end does not matter. */
+function fits(path: string | RegExp, asked: string): boolean {
+  if (path instanceof RegExp) return path.test(asked);
+  const wanted = path.split('/');
+  const segments = (asked.endsWith('/') ? asked.slice(0, -1) : asked).split('/');
+  return (
+    segments.length === wanted.length &&
+    wanted.every((name, i) => (name.startsWith(':') ? segments[i] !== '' : segments[i] === name))
+  );
+}
 
 /** Before the body is read: nobody unknown makes us read one (platform §8.2). */
 const authenticated =

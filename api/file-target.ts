@@ -2,17 +2,29 @@ import { KilimError } from '../domain/errors.js';
 import { textOf } from '../hosts/odd-bytes.js';
 import type { Call } from './route.js';
 
-const TARGET = (what: string): RegExp => new RegExp(`^/v3/files/${what}/([^/]+)(?:/(.*))?$`);
+/** Where the system and the path stand. */
+const TARGETS = {
+  ops: /^\/v3\/files\/ops\/([^/]+)(?:\/(.*))?$/,
+  content: /^\/v3\/files\/content\/([^/]+)(?:\/(.*))?$/,
+  permissions: /^\/v3\/files\/permissions\/([^/]+)(?:\/(.*))?$/,
+  'utils/linux': /^\/v3\/files\/utils\/linux\/([^/]+)(?:\/(.*))?$/,
+};
+export type FileService = keyof typeof TARGETS;
 
-/** For the router, which would decode what a group holds, and refuse bytes that are not UTF-8. */
-export const asRoute = ({ source }: RegExp): RegExp => new RegExp(source.replace(/\((?!\?)/g, '(?:'));
+/** The same for the router, which would decode what a group holds, and refuse bytes that are not UTF-8. */
+const ROUTES: Record<FileService, RegExp> = {
+  ops: /^\/v3\/files\/ops\/[^/]+(?:\/.*)?$/,
+  content: /^\/v3\/files\/content\/[^/]+(?:\/.*)?$/,
+  permissions: /^\/v3\/files\/permissions\/[^/]+(?:\/.*)?$/,
+  'utils/linux': /^\/v3\/files\/utils\/linux\/[^/]+(?:\/.*)?$/,
+};
 
 /** `/v3/files/<what>/<system>[/<path>]`: the remainder is decoded once, whatever slashes it holds (platform §5.1, §8.8). */
-export const below = (what: string): RegExp => asRoute(TARGET(what));
+export const below = (what: FileService): RegExp => ROUTES[what];
 
-export function targetOf({ request }: Call, what: string): { systemId: string; path: string } {
+export function targetOf({ request }: Call, what: FileService): { systemId: string; path: string } {
   const [pathname = ''] = (request.url ?? '').split('?');
-  const [, systemId = '', rest = ''] = TARGET(what).exec(pathname) ?? [];
+  const [, systemId = '', rest = ''] = TARGETS[what].exec(pathname) ?? [];
   return { systemId: decoded(systemId), path: decoded(rest) };
 }
 

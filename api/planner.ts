@@ -17,6 +17,9 @@ import { refuseTooMany } from './host-attempts.js';
 import { checkPlannedPaths } from './planned-paths.js';
 import { callerIn, refuseThisMachine } from './this-machine.js';
 
+/** Each is a command on a host, one after the other, while the caller waits. */
+const MOST_HOST_EVALS = 10;
+
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */
 export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): Promise<PlannedJob> {
   const { store } = deps;
@@ -51,9 +54,14 @@ export async function plan(request: JobRequest, caller: Caller, deps: ApiDeps): 
     ),
   );
   const hostEvals: Record<string, string | null> = {};
-  const asked = hostEvalsNeeded({ request, app, systems });
-  if (asked.length > 0) await refuseTooMany(deps, caller);
-  for (const { systemId, variable } of asked) {
+  const needed = hostEvalsNeeded({ request, app, systems });
+  if (needed.length > MOST_HOST_EVALS)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `HOST_EVAL: ${needed.length} variables of hosts are named; at most ${MOST_HOST_EVALS} are possible`,
+    );
+  if (needed.length > 0) await refuseTooMany(deps, caller);
+  for (const { systemId, variable } of needed) {
     const system = [archive, dtn].find((other) => other?.id === systemId) ?? exec;
     const { tenant, host, port } = system;
     const login = { loginUser: loginUsers[system.id] ?? '', asUser: owner.user };

@@ -4,13 +4,21 @@ import { KilimError } from '../domain/errors.js';
 
 const DEPTH = 100;
 
-/** Brackets inside strings do not count; what is not JSON is found out later. */
-function isTooDeep(text: string): boolean {
+/**
+ * Brackets inside strings do not count; what is not JSON is found out later. Each character is looked at once: this runs
+ * on texts of callers that have not logged in.
+ */
+export function isTooDeep(text: string): boolean {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
-    if (depth > DEPTH) return true;
+  let isInString = false;
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at];
+    if (isInString) {
+      if (c === '\\') at++;
+      else if (c === '"') isInString = false;
+    } else if (c === '"') isInString = true;
+    else if (c === ']' || c === '}') depth--;
+    else if ((c === '[' || c === '{') && ++depth > DEPTH) return true;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { KilimError } from '../domain/errors.js';
-import { normalizePath } from '../domain/files/path.js';
+import { normalizePath, withoutEndSlashes } from '../domain/files/path.js';
 import { isTrustedProfile } from '../domain/systems/profile-rules.js';
 import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
@@ -134,7 +134,7 @@ async function faultsOfHost(
 }
 
 const reaches = (rootDir: string, home: string): boolean => {
-  const [root, own] = [`${rootDir.replace(/\/+$/, '')}/`, `${home.replace(/\/+$/, '')}/`];
+  const [root, own] = [`${withoutEndSlashes(rootDir)}/`, `${withoutEndSlashes(home)}/`];
   return own.startsWith(root) || root.startsWith(`${own}keys/`);
 };
 

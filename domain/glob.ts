@@ -1,6 +1,8 @@
 import { RE2JS } from 're2js';
 
 import type { ArchiveFilter } from './apps/app.js';
+import { withoutEndSlashes } from './files/path.js';
+import { patternSize } from './pattern-size.js';
 
 const REGEX = 'REGEX:';
 /** The one glob that means "all", although Java's matcher would leave out the top level (jobs §8.2). */
@@ -16,7 +18,9 @@ type Matcher = (relativePath: string) => boolean;
  * Compiled by RE2, so that no glob of a user can take more than linear time; use `.matches`.
  * @throws Error naming what is wrong
  */
-export function globToRegExp(glob: string): RE2JS {
+export const globToRegExp = (glob: string): RE2JS => RE2JS.compile(globSource(glob), RE2JS.DOTALL);
+
+function globSource(glob: string): string {
   const chars = Array.from(glob);
   let pattern = '';
   let isInGroup = false;
@@ -46,7 +50,7 @@ export function globToRegExp(glob: string): RE2JS {
     else pattern += RE2JS.quote(c);
   }
   if (isInGroup) throw new Error('has a { that is not closed');
-  return RE2JS.compile(pattern, RE2JS.DOTALL);
+  return pattern;
 }
 
 /** A class `[…]`; `* ? \` are plain in it, a slash is never matched. @returns the index of the closing bracket */
@@ -82,38 +86,78 @@ const classOf = (ranges: Range[], isNegated: boolean): string =>
 
 const hex = (point: number): string => `\\x{${point.toString(16)}}`;
 
-function compile(entry: string): Matcher {
-  if (entry.startsWith(REGEX)) {
-    const regex = RE2JS.compile(entry.slice(REGEX.length), RE2JS.DOTALL);
-    return (path) => regex.matches(path);
-  }
-  const glob = globToRegExp(entry);
-  const folder = entry.replace(/\/+$/, '');
+/** The entry as a pattern of RE2 over a whole path, in which a dot is any character. @throws Error naming what is wrong */
+function sourceOf(entry: string): string {
+  if (entry.startsWith(REGEX)) return entry.slice(REGEX.length);
+  const glob = globSource(entry);
+  const folder = withoutEndSlashes(entry);
   // a wildcard at the end names files: `*` is the top level, not all that lies below it
-  if (folder === '' || /[*?[\]{}]/.test(folder.split('/').at(-1) ?? '')) return (path) => glob.matches(path);
-  const below = globToRegExp(`${folder}/**`);
-  return (path) => glob.matches(path) || below.matches(path);
+  if (folder === '' || /[*?[\]{}]/.test(folder.slice(folder.lastIndexOf('/') + 1))) return glob;
+  return `(?:${glob}|${globSource(`${folder}/**`)})`;
 }
+
+/** A filter as patterns of RE2: a path that one of `out` matches is left out, of the others those that one of `into` matches stay. */
+export interface Patterns {
+  out: readonly string[];
+  into: readonly string[];
+}
+
+const ANY = '.*';
 
 /**
  * Which paths (relative to the output directory) are archived: excludes first, then includes; no include means all.
  * An entry that names a folder means all below it (jobs §8.2).
  * @throws Error for an entry that `validateFilter` names
  */
-export function compileFilter({ includes, excludes }: Filter): Matcher {
-  if (excludes.includes(ALL)) return () => false;
-  const out = excludes.map(compile);
-  const into = includes.length === 0 || includes.includes(ALL) ? [() => true] : includes.map(compile);
-  return (path) => !out.some((matches) => matches(path)) && into.some((matches) => matches(path));
+export const patternsOf = ({ includes, excludes }: Filter): Patterns =>
+  excludes.includes(ALL)
+    ? { out: [ANY], into: [] }
+    : {
+        out: excludes.map(sourceOf),
+        into: includes.length === 0 || includes.includes(ALL) ? [ANY] : includes.map(sourceOf),
+      };
+
+/** Each pattern is compiled once, however many paths there are. */
+export function compilePatterns({ out, into }: Patterns): Matcher {
+  const [outs, ins] = [out, into].map((sources) =>
+    sources.filter((source) => source !== ANY).map((source) => RE2JS.compile(source, RE2JS.DOTALL)),
+  ) as [RE2JS[], RE2JS[]];
+  if (out.includes(ANY)) return () => false;
+  const isAll = into.includes(ANY);
+  return (path) => !outs.some((one) => one.matches(path)) && (isAll || ins.some((one) => one.matches(path)));
 }
 
-/** A sentence for each entry that is neither a glob nor, behind `REGEX:`, a regular expression. */
-export const validateFilter = ({ includes, excludes }: Filter): { entry: string; fault: string }[] =>
-  [...includes, ...excludes].flatMap((entry) => {
+export const compileFilter = (filter: Filter): Matcher => compilePatterns(patternsOf(filter));
+
+const MOST_ENTRIES = 200;
+export const LONGEST_ENTRY = 1_024;
+const MOST_PARTS = 5_000;
+
+/** How much work one character of a path can be. */
+export const sizeOf = ({ out, into }: Patterns): number =>
+  [...out, ...into].reduce((sum, source) => sum + patternSize(source), 0);
+
+/**
+ * A sentence for each entry that is neither a glob nor, behind `REGEX:`, a regular expression, and for a filter that is too
+ * large: it is compiled where the service answers everybody.
+ */
+export function validateFilter({ includes, excludes }: Filter): { entry: string; fault: string }[] {
+  const entries = [...includes, ...excludes];
+  if (entries.length > MOST_ENTRIES)
+    return [{ entry: entries[0] ?? '', fault: `is one of ${entries.length} entries; at most ${MOST_ENTRIES} are possible` }]; // prettier-ignore
+  let parts = 0;
+  return entries.flatMap((entry) => {
+    if (entry.length > LONGEST_ENTRY)
+      return [{ entry, fault: `must have at most ${LONGEST_ENTRY} characters` }];
     try {
-      compile(entry);
+      const source = sourceOf(entry);
+      parts += patternSize(source);
+      if (parts > MOST_PARTS)
+        return [{ entry, fault: `makes the filter too large: counted repeats written out, its entries together may have at most ${MOST_PARTS} parts` }]; // prettier-ignore
+      RE2JS.compile(source, RE2JS.DOTALL);
       return [];
     } catch (error) {
       return [{ entry, fault: error instanceof Error ? error.message : String(error) }];
     }
   });
+}

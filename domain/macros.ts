@@ -13,22 +13,48 @@ const valueOf = (values: MacroValues, name: string): string | undefined =>
 export function resolveMacros(text: string, values: MacroValues): string {
   let current = text;
   for (let round = 0; round < ROUNDS && current.includes('${'); round++) {
-    current = current.replace(/\$\{([^}]*)(\}?)/g, (_all, name: string, close: string) => {
-      if (close === '') throw new Error('has a macro that is not closed with }');
+    current = substitute(current, (name) => {
+      if (name === null) throw new Error('has a macro that is not closed with }');
       if (name === '') throw new Error('has a macro without a name: ${}');
       const value = valueOf(values, name);
-      if (value === undefined) throw new Error(`uses the macro \${${name}}, which is not known here`);
+      if (value === undefined)
+        throw new Error(`uses the macro \${${name.slice(0, 80)}}, which is not known here`);
       return value;
     });
-    if (current.length > LONGEST) throw new Error(`grows beyond ${LONGEST} characters by its macros`);
   }
   if (current.includes('${')) throw new Error('has macros that lead round in a circle');
   return current;
 }
 
-/** Lenient: one pass; what is unknown, empty or unterminated stays as written. */
+/** Lenient: one pass; what is unknown, empty or unterminated stays as written. @throws Error for a text that grows too long */
 export const replaceMacros = (text: string, values: MacroValues): string =>
-  text.replace(/\$\{([^}]*)\}/g, (all, name: string) => valueOf(values, name) ?? all);
+  substitute(text, (name) => (name === null ? undefined : valueOf(values, name)));
+
+/**
+ * Puts values in the place of `${name}`, from left to right; the name is null where no } follows, and what has no value
+ * stays. A scanner: a pattern would look for the } of each `${` anew, to the end of the text.
+ */
+function substitute(text: string, valueAt: (name: string | null) => string | undefined): string {
+  const parts: string[] = [];
+  let length = 0;
+  let from = 0; // what lies before has been taken
+  const take = (part: string): void => {
+    parts.push(part);
+    length += part.length;
+    if (length > LONGEST && parts.length > 1)
+      throw new Error(`grows beyond ${LONGEST} characters by its macros`);
+  };
+  for (let open = text.indexOf('${'); open >= 0; open = text.indexOf('${', from)) {
+    const close = text.indexOf('}', open);
+    const value = valueAt(close < 0 ? null : text.slice(open + 2, close));
+    if (close < 0) break;
+    take(text.slice(from, open));
+    take(value ?? text.slice(open, close + 1));
+    from = close + 1;
+  }
+  take(text.slice(from));
+  return parts.join('');
+}
 
 /** One HOST_EVAL: the variable to ask for, what stands in for an empty one, and what follows. */
 export interface HostEval {

@@ -19,8 +19,6 @@ export interface ListOptions {
   depth?: number;
   limit: number;
   offset: number;
-  /** Only entries with such names are listed, and count. */
-  keeps?: ((name: string) => boolean) | null;
   /** What lies below a directory that may not be read, or goes meanwhile, is left out; else it is a fault. */
   skipUnreadable?: boolean;
 }
@@ -28,7 +26,7 @@ export interface ListOptions {
 /** The longest entry: a path of 4096 bytes, twice as its key stands before it. */
 const ENTRY_BYTES = 10_000;
 const LIST_BYTES = 256 * 1024 * 1024;
-const MOST_ENTRIES = 1_000_000;
+export const MOST_ENTRIES = 1_000_000;
 const MOST_NAMES = 4_000_000;
 const NAMES_BYTES = 256 * 1024 * 1024;
 
@@ -40,23 +38,19 @@ export async function listFiles(
   host: Host,
   root: Root,
   path: string,
-  { recurse, depth = 20, limit, offset, keeps, skipUnreadable = false }: ListOptions,
+  { recurse, depth = 20, limit, offset, skipUnreadable = false }: ListOptions,
 ): Promise<FileInfo[]> {
   const base = normalizeFound(path);
   const found: FileInfo[] = [];
-  let seen = 0;
   const entries = readEntries(path, { entries: MOST_ENTRIES }, (entry) => {
-    const info = toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base);
-    if (keeps && !keeps(info.name)) return;
-    if (keeps && seen++ < offset) return;
-    if (found.length < limit) found.push(info);
+    if (found.length < limit) found.push(toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base));
   });
   await host.run({
     line: [
       ...rooted(root, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
       `if [ -d "$path" ]; then ${goingIn}; find . -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r . -a -x . ]' : ''}`,
-      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED}${keeps ? '' : ` | tail -z -n +${offset + 1} | head -z -n ${limit}`}`,
+      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED} | tail -z -n +${offset + 1} | head -z -n ${limit}`,
       'codes=("${PIPESTATUS[@]}"); code=${codes[0]}',
       // what is cut off behind them is no fault of theirs
       'for one in "${codes[1]}" "${codes[2]}"; do case $one in 0|141) ;; *) code=$one ;; esac; done; (exit "$code")',

@@ -123,10 +123,15 @@ const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
 const mountFaults = ({ containerArgs, inputs }: Checked): string[] => [
   ...containerArgs
     .filter(({ arg }) => ['--mount', '--volume'].includes(parseOption(OPTIONS, arg).name))
-    .map(({ arg }) => `parameterSet.containerArgs: "${arg}" is not possible on this machine itself`),
+    .map(
+      ({ arg }) =>
+        `parameterSet.containerArgs: "${arg.slice(0, 120)}" is not possible on this machine itself`,
+    ),
   ...inputs
     .filter(isMounted)
-    .map(({ sourceUrl }) => `fileInputs: "${sourceUrl}" cannot be mounted on this machine itself`),
+    .map(
+      ({ sourceUrl }) => `fileInputs: "${sourceUrl.slice(0, 120)}" cannot be mounted on this machine itself`,
+    ),
 ];
 
 const isMounted = ({ sourceUrl, autoMountLocal }: PlannedInput): boolean =>

@@ -20,7 +20,7 @@ export const parseOption = (table: OptionTable, text: string): { name: string; v
 export const optionFaults = (table: OptionTable, args: readonly PlannedArg[]): string[] =>
   args.flatMap(({ arg: text }) => {
     const { name, value } = parseOption(table, text);
-    const says = (rule: string): string[] => [`parameterSet.containerArgs: "${text}" ${rule}`];
+    const says = (rule: string): string[] => [`parameterSet.containerArgs: "${text.slice(0, 120)}" ${rule}`];
     if (table.reserved.includes(name)) return says(`is set by Kilim itself`);
     if (table.flags.includes(name)) return value === null ? [] : says('takes no value');
     if (!table.single.includes(name) && !table.repeatable.includes(name))

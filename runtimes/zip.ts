@@ -20,7 +20,7 @@ export const zip: Runtime = {
       .filter(({ arg }) => arg.trim() !== KEEP_ARCHIVE)
       .map(
         ({ arg }) =>
-          `parameterSet.containerArgs: "${arg}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
+          `parameterSet.containerArgs: "${arg.slice(0, 120)}" is not possible for a ZIP application; only ${KEEP_ARCHIVE} is`,
       ),
   ],
   prepare: (plan) => unpack(plan),
@@ -54,11 +54,7 @@ export const archivePath = (plan: Pick<JobPlan, 'containerImage' | 'paths'>): st
   plan.containerImage.startsWith('/')
     ? plan.containerImage
     : `${plan.paths.execDir}/${
-        plan.containerImage
-          .replace(/[?#].*$/, '')
-          .split('/')
-          .filter(Boolean)
-          .at(-1) ?? 'app.zip'
+        plan.containerImage.split(/[?#]/, 1).join().split('/').filter(Boolean).at(-1) ?? 'app.zip'
       }`;
 
 const unpack = (plan: JobPlan): Preparation => {

@@ -39,6 +39,7 @@ export function linesOf(stdout: string): string[] {
 export const parseStates = ({ stdout }: Reply): Snapshot => {
   const snapshot: Snapshot = {};
   for (const line of linesOf(stdout)) {
+    if (line === '') continue;
     const [uuid, ...words] = line.trim().split(' ');
     if (uuid && uuid !== '__proto__' && words.length > 0) snapshot[uuid] = toState(words);
   }

@@ -68,10 +68,11 @@ export function slurmFaults(options: readonly string[], isRepeatable: boolean): 
   const single = parsed.flatMap(({ text, name, value }) => {
     if (name === '--tapis-profile') return [];
     const fault = faultOf(name, value, isRepeatable);
-    return fault ? [`${FIELD}: "${text}" ${fault}`] : [];
+    return fault ? [`${FIELD}: "${text.slice(0, 120)}" ${fault}`] : [];
   });
   const names = parsed.map(({ name }) => name);
-  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  const seen = new Set<string>();
+  const twice = new Set(names.filter((name) => seen.has(name) || !seen.add(name)));
   const pairs = CONFLICTS.filter((pair) => pair.every((name) => names.includes(name)));
   return [
     ...single,

@@ -28,6 +28,7 @@ function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string
   const snapshot: Snapshot = {};
   const mine = commentOf(installation, '');
   for (const line of linesOf(stdout)) {
+    if (!line.includes(mine)) continue; // of others, and those may be many
     const [word = '', reason = '', ...comment] = line.split('|');
     const [tag = ''] = comment.join('|').split(' ');
     if (!tag.startsWith(mine)) continue;

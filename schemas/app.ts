@@ -2,11 +2,14 @@ import { z } from 'zod';
 
 import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
+import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
   argSpecs, echoes, envVariables, isSmall, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
-const texts = orEmpty(z.string());
+const texts = orEmpty(z.string().max(4096), 100);
+const tags = orEmpty(z.string().max(128), 128);
+const filterEntries = orEmpty(z.string().max(LONGEST_ENTRY), 100);
 const NAME = /^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/;
 const envKey = orNull(
   plain(80).regex(NAME, 'must be a letter or _, then letters, digits or _, and may not start with _tapis'),
@@ -15,6 +18,7 @@ const envKey = orNull(
 const url = z
   .string()
   .min(1)
+  .max(8192)
   .regex(
     /^(\$\{|(tapis|tapislocal|https?):\/\/)/i,
     'must start with tapis://, tapislocal://, http:// or https://',
@@ -22,11 +26,11 @@ const url = z
   .refine((text) => !hasUserInfo(text), NO_LOGIN);
 const fileInput = z.strictObject({
   name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
-  autoMountLocal: orTrue, envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(url), targetPath: orNull(z.string()),
+  autoMountLocal: orTrue, envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrl: orNull(url), targetPath: orNull(z.string().max(4096)),
 }); // prettier-ignore
 const fileInputArray = z.strictObject({
   name: plain(80), description: orNull(z.string().max(8096)), inputMode: z.enum(['OPTIONAL', 'REQUIRED', 'FIXED']).nullish().transform((mode) => mode ?? ('OPTIONAL' as const)),
-  envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrls: orEmpty(url), targetDir: orNull(z.string()),
+  envKey, notes: notes.nullish().transform((free) => free ?? {}), sourceUrls: orEmpty(url), targetDir: orNull(z.string().max(4096)),
 }); // prettier-ignore
 
 const parameterSet = z.strictObject({
@@ -36,8 +40,8 @@ const parameterSet = z.strictObject({
   envVariables,
   archiveFilter: z
     .strictObject({
-      includes: texts,
-      excludes: texts,
+      includes: filterEntries,
+      excludes: filterEntries,
       includeLaunchFiles: orTrue,
     })
     .nullish()
@@ -58,10 +62,12 @@ const jobAttributes = z.strictObject({
   execSystemOutputDir: orNull(plain(4096)),
   dtnSystemInputDir: z
     .string()
+    .max(4096)
     .nullish()
     .transform((dir) => dir ?? '!tapis_not_set'),
   dtnSystemOutputDir: z
     .string()
+    .max(4096)
     .nullish()
     .transform((dir) => dir ?? '!tapis_not_set'),
   execSystemLogicalQueue: orNull(plain(128)),
@@ -74,13 +80,13 @@ const jobAttributes = z.strictObject({
   cmdPrefix: orNull(plain(4096)),
   parameterSet: parameterSet.nullish().transform((set) => set ?? parameterSet.parse({})),
   fileInputs: orEmpty(fileInput),
-  fileInputArrays: orEmpty(fileInputArray),
+  fileInputArrays: orEmpty(fileInputArray, 100),
   nodeCount: orNumber(1, 1),
   coresPerNode: orNumber(1, 1),
   memoryMB: orNumber(100, 1),
   maxMinutes: orNumber(10, 1),
-  subscriptions: orEmpty(subscription),
-  tags: texts,
+  subscriptions: orEmpty(subscription, 100),
+  tags,
 });
 
 /** What a request may define of an application: the rest is the service's. */
@@ -103,13 +109,13 @@ export const AppDefinition = z
       .nullish()
       .transform((name) => name ?? 'DOCKER'),
     runtimeVersion: orNull(plain(128)),
-    runtimeOptions: orEmpty(z.enum(['NONE', 'SINGULARITY_START', 'SINGULARITY_RUN'])),
+    runtimeOptions: orEmpty(z.enum(['NONE', 'SINGULARITY_START', 'SINGULARITY_RUN']), 10),
     jobType: orNull(z.enum(['FORK', 'BATCH'])),
     maxJobs: limit,
     maxJobsPerUser: limit,
     strictFileInputs: orFalse,
     jobAttributes: jobAttributes.nullish().transform((given) => given ?? jobAttributes.parse({})),
-    tags: texts,
+    tags,
     notes: z
       .looseObject({ kilim: z.strictObject({ repeatable: z.boolean().optional() }).optional() })
       .refine(isSmall, TOO_LARGE)

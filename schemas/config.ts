@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
+import { withoutEndSlashes } from '../domain/files/path.js';
+
 const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .transform((text) => text === 'true');
@@ -72,7 +74,7 @@ export const Config = z
     KILIM_METRICS_HOST: z.string().default('127.0.0.1').describe('address of that port'),
     PUBLIC_URL: z
       .url({ error: 'must be a URL' })
-      .transform((url) => url.replace(/\/+$/, ''))
+      .transform(withoutEndSlashes)
       .optional()
       .describe('address that clients see; default: that of each request'),
     TRUST_PROXY: flag

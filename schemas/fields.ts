@@ -3,12 +3,21 @@ import { z } from 'zod';
 import { hasUserInfo } from '../domain/files/shown-url.js';
 import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
 
+/** What a list of a request may have, where nothing else is said. */
+export const MOST_ELEMENTS = 1_000;
+/** A text that goes into a command line or the environment: Linux takes 128 KiB of one. */
+export const longText = z.string().max(65_536);
+
+/** The elements are only looked at where there are not too many: half a million wrong ones would be as many faults. */
+export const list = <T extends z.ZodType>(item: T, most = MOST_ELEMENTS) =>
+  z.array(z.unknown()).max(most).pipe(z.array(item));
+
 /** `null` for an optional member means absent (specification: platform §8.6). */
 export const orNull = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? null);
 export const orFalse = z.boolean().nullish().transform((on) => on ?? false); // prettier-ignore
 export const orTrue = z.boolean().nullish().transform((on) => on ?? true); // prettier-ignore
-export const orEmpty = <T extends z.ZodType>(item: T) => z.array(item).nullish().transform((list): z.output<T>[] => list ?? []); // prettier-ignore
+export const orEmpty = <T extends z.ZodType>(item: T, most?: number) => list(item, most).nullish().transform((all): z.output<T>[] => all ?? []); // prettier-ignore
 export const orNumber = (otherwise: number, min = -UNLIMITED) => z.int().min(min).max(UNLIMITED).nullish().transform((n) => n ?? otherwise); // prettier-ignore
 
 const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
@@ -71,9 +80,14 @@ export const withoutEchoes = <T extends object>(given: T): Omit<T, Echo> =>
     Object.entries(given).filter(([name]) => !(ECHOES as readonly string[]).includes(name)),
   ) as Omit<T, Echo>;
 
+const firstTwice = (names: readonly string[]): string | undefined => {
+  const seen = new Set<string>();
+  return names.find((name) => seen.has(name) || !seen.add(name));
+};
+
 /** Adds an issue for the first name that comes twice. */
 export const unique = (context: z.RefinementCtx, field: string, names: readonly string[]): void => {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstTwice(names);
   if (twice === undefined) return;
   const message = `names ${JSON.stringify(twice.slice(0, 80))} twice`;
   context.addIssue({ code: 'custom', path: field.split('.'), message });
@@ -82,7 +96,7 @@ export const unique = (context: z.RefinementCtx, field: string, names: readonly 
 const keyValue = z
   .strictObject({
     key: plain(255).refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
-    value: z.string().nullish(),
+    value: longText.nullish(),
     description: z.string().max(2048).nullish(),
     inputMode: inputMode.nullish(),
     notes: notes.nullish(),
@@ -101,29 +115,27 @@ const keyValue = z
   }));
 
 /** Environment of a system or application; keys are unique. */
-export const envVariables = orEmpty(keyValue).superRefine((list, context) => {
-  const keys = list.map(({ key }) => key);
-  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
+export const envVariables = orEmpty(keyValue).superRefine((all, context) => {
+  const twice = firstTwice(all.map(({ key }) => key));
   if (twice !== undefined) context.addIssue({ code: 'custom', message: `sets the key ${twice} twice` });
 });
 
 /** Legacy `meta: {name, required, …}` of published tutorials is read (specification: jobs §2.3, platform §4.3). */
-const meta = z.looseObject({ name: z.string().nullish(), required: z.boolean().nullish() }).nullish();
+const meta = z.looseObject({ name: z.string().max(80).nullish(), required: z.boolean().nullish() }).nullish();
 
-export const argSpecs = z
-  .array(
-    z.strictObject({
-      name: z.string().min(1).max(80).nullish(),
-      description: z.string().max(8096).nullish(),
-      inputMode: inputMode.nullish(),
-      arg: z.string().nullish(),
-      notes: notes.nullish(),
-      meta,
-    }),
-  )
+export const argSpecs = list(
+  z.strictObject({
+    name: z.string().min(1).max(80).nullish(),
+    description: z.string().max(8096).nullish(),
+    inputMode: inputMode.nullish(),
+    arg: longText.nullish(),
+    notes: notes.nullish(),
+    meta,
+  }),
+)
   .nullish()
-  .transform((list) =>
-    (list ?? []).map(({ meta: legacy, name, inputMode: mode, arg, description, notes: free }, i) => ({
+  .transform((all) =>
+    (all ?? []).map(({ meta: legacy, name, inputMode: mode, arg, description, notes: free }, i) => ({
       name: name ?? legacy?.name ?? `arg${i + 1}`,
       description: description ?? null,
       inputMode: mode ?? (legacy?.required ? ('REQUIRED' as const) : ('INCLUDE_ON_DEMAND' as const)),
@@ -132,18 +144,15 @@ export const argSpecs = z
     })),
   );
 
-export const jobArgs = z
-  .array(
-    z
-      .strictObject({
-        name: z.string().min(1).max(80).nullish(),
-        description: z.string().max(8096).nullish(),
-        include: z.boolean().nullish(),
-        arg: z.string().min(1).nullish(),
-        notes: notes.nullish(),
-        meta,
-      })
-      .transform(({ meta: legacy, ...item }) => ({ ...item, name: item.name ?? legacy?.name ?? null })),
-  )
-  .max(10_000)
-  .nullish();
+export const jobArgs = list(
+  z
+    .strictObject({
+      name: z.string().min(1).max(80).nullish(),
+      description: z.string().max(8096).nullish(),
+      include: z.boolean().nullish(),
+      arg: longText.min(1).nullish(),
+      notes: notes.nullish(),
+      meta,
+    })
+    .transform(({ meta: legacy, ...item }) => ({ ...item, name: item.name ?? legacy?.name ?? null })),
+).nullish();

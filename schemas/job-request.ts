@@ -1,9 +1,12 @@
 import { z } from 'zod';
 
+import { LONGEST_ENTRY } from '../domain/glob.js';
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, notes, plain, subscription } from './fields.js';
+import { int, jobArgs, list, longText, notes, plain, subscription } from './fields.js';
 
 const dir = plain(4096).nullish();
+const sourceUrl = z.string().min(1).max(8192);
+const filterEntries = list(z.string().min(1).max(LONGEST_ENTRY), 100);
 
 /** The body of POST /v3/jobs/submit (specification: jobs §2.2, §2.3). */
 export const JobRequest = z.strictObject({
@@ -30,63 +33,59 @@ export const JobRequest = z.strictObject({
   coresPerNode: int.nullish(),
   memoryMB: int.min(1).nullish(),
   maxMinutes: int.min(1).nullish(),
-  fileInputs: z
-    .array(
-      z.strictObject({
-        name: plain(80).nullish(),
-        description: z.string().max(8096).nullish(),
-        envKey: z
-          .string()
-          .regex(/^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/, 'must be a shell name that does not start with _tapis')
-          .nullish(),
-        autoMountLocal: z.boolean().nullish(),
-        sourceUrl: z.string().min(1).nullish(),
-        targetPath: z.string().nullish(),
-        notes: notes.nullish(),
-      }),
-    )
-    .nullish(),
-  fileInputArrays: z
-    .array(
-      z.strictObject({
-        name: plain(80).nullish(),
-        description: z.string().max(8096).nullish(),
-        envKey: z.string().min(1).nullish(),
-        sourceUrls: z.array(z.string().min(1)).nullish(),
-        targetDir: z.string().min(1).nullish(),
-        notes: notes.nullish(),
-      }),
-    )
-    .nullish(),
+  fileInputs: list(
+    z.strictObject({
+      name: plain(80).nullish(),
+      description: z.string().max(8096).nullish(),
+      envKey: z
+        .string()
+        .max(80)
+        .regex(/^(?!_tapis)[A-Za-z_][A-Za-z0-9_]*$/, 'must be a shell name that does not start with _tapis')
+        .nullish(),
+      autoMountLocal: z.boolean().nullish(),
+      sourceUrl: sourceUrl.nullish(),
+      targetPath: z.string().max(4096).nullish(),
+      notes: notes.nullish(),
+    }),
+  ).nullish(),
+  fileInputArrays: list(
+    z.strictObject({
+      name: plain(80).nullish(),
+      description: z.string().max(8096).nullish(),
+      envKey: z.string().min(1).max(80).nullish(),
+      sourceUrls: list(sourceUrl).nullish(),
+      targetDir: z.string().min(1).max(4096).nullish(),
+      notes: notes.nullish(),
+    }),
+    100,
+  ).nullish(),
   parameterSet: z
     .strictObject({
       appArgs: jobArgs,
       containerArgs: jobArgs,
       schedulerOptions: jobArgs,
-      envVariables: z
-        .array(
-          z.strictObject({
-            key: z.string().min(1),
-            value: z.string().nullish(),
-            description: z.string().max(8096).nullish(),
-            include: z.boolean().nullish(),
-            notes: notes.nullish(),
-          }),
-        )
-        .nullish(),
+      envVariables: list(
+        z.strictObject({
+          key: z.string().min(1).max(255),
+          value: longText.nullish(),
+          description: z.string().max(8096).nullish(),
+          include: z.boolean().nullish(),
+          notes: notes.nullish(),
+        }),
+      ).nullish(),
       archiveFilter: z
         .strictObject({
-          includes: z.array(z.string().min(1)).nullish(),
-          excludes: z.array(z.string().min(1)).nullish(),
+          includes: filterEntries.nullish(),
+          excludes: filterEntries.nullish(),
           includeLaunchFiles: z.boolean().nullish(),
         })
         .nullish(),
       logConfig: z.strictObject({ stdoutFilename: plain(4096), stderrFilename: plain(4096) }).nullish(),
     })
     .nullish(),
-  execSystemConstraints: z.array(z.string()).nullish(),
-  subscriptions: z.array(subscription).nullish(),
-  tags: z.array(z.string().min(1).max(126)).nullish(),
+  execSystemConstraints: list(z.string().max(4096), 100).nullish(),
+  subscriptions: list(subscription, 100).nullish(),
+  tags: list(z.string().min(1).max(126), 128).nullish(),
   isMpi: z.boolean().nullish(),
   mpiCmd: plain(126).nullish(),
   cmdPrefix: plain(1024).nullish(),

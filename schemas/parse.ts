@@ -5,14 +5,17 @@ import { shownUrl } from '../domain/files/shown-url.js';
 
 const SECRET = /password|privateKey|secret|token|value/i;
 const LONGEST_VALUE = 80;
+const LONGEST_URL = 8192;
 const MOST_FAULTS = 50;
+const LONGEST_FIELD = 200;
+const MOST_KEYS = 10;
 
 /** Parses or names every fault: field, value (never a secret's) and rule. @throws KilimError INVALID_REQUEST */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
   const parsed = schema.safeParse(body, { reportInput: true });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.slice(0, MOST_FAULTS).map((issue) => {
-    const field = issue.path.map(String).join('.') || 'body';
+    const field = issue.path.map(String).join('.').slice(0, LONGEST_FIELD) || 'body';
     return `${field}:${shown(field, issue.input)} ${ruleOf(issue)}`;
   });
   throw new KilimError('INVALID_REQUEST', faults.join('\n'));
@@ -21,7 +24,7 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infe
 const shown = (field: string, value: unknown): string =>
   SECRET.test(field) || value === undefined || typeof value === 'object'
     ? ''
-    : ` ${JSON.stringify(typeof value === 'string' ? shownUrl(value) : value).slice(0, LONGEST_VALUE)}`;
+    : ` ${JSON.stringify(typeof value === 'string' ? shownUrl(value.slice(0, LONGEST_URL)) : value).slice(0, LONGEST_VALUE)}`;
 
 /** What the field must be, in words for the person who wrote the request. */
 function ruleOf(issue: z.core.$ZodIssue): string {
@@ -43,11 +46,17 @@ function ruleOf(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
     case 'unrecognized_keys':
-      return `has the unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${issue.keys.join(', ')}`;
+      return `has the unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${keysInShort(issue.keys)}`;
     default:
       return issue.message;
   }
 }
+
+const keysInShort = (keys: readonly string[]): string =>
+  [
+    ...keys.slice(0, MOST_KEYS).map((key) => key.slice(0, LONGEST_VALUE)),
+    ...(keys.length > MOST_KEYS ? [`and ${keys.length - MOST_KEYS} more`] : []),
+  ].join(', ');
 
 const KINDS: Readonly<Record<string, string>> = {
   int: 'a whole number',

@@ -7,7 +7,7 @@ import {
 } from '../domain/systems/profile-rules.js'; // prettier-ignore
 import type { System } from '../domain/systems/system.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, list, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
@@ -36,18 +36,21 @@ const capability = z.strictObject({
   value: orNull(plain(2048)),
 });
 
+/** A key of 16,384 bits or a chain of certificates takes less. */
+const secret = z.string().max(65_536);
+
 /** Secrets of a host login: pairs come as pairs, nothing else is accepted (specification: platform §3.2). */
 export const Credential = z
   .strictObject({
     loginUser: plain(60).nullish(),
-    password: z.string().min(1).nullish(),
-    privateKey: z.string().min(1).nullish(),
-    publicKey: z.string().min(1).nullish(),
-    accessKey: z.string().nullish(),
-    accessSecret: z.string().nullish(),
-    accessToken: z.string().nullish(),
-    refreshToken: z.string().nullish(),
-    certificate: z.string().nullish(),
+    password: secret.min(1).nullish(),
+    privateKey: secret.min(1).nullish(),
+    publicKey: secret.min(1).nullish(),
+    accessKey: secret.nullish(),
+    accessSecret: secret.nullish(),
+    accessToken: secret.nullish(),
+    refreshToken: secret.nullish(),
+    certificate: secret.nullish(),
   })
   .refine(({ privateKey, publicKey }) => !publicKey || privateKey, {
     path: ['publicKey'],
@@ -60,7 +63,7 @@ export const Credential = z
 
 const kilim = z.strictObject({
   containerEngine: z.enum(['docker', 'podman']).optional(),
-  containerEngineArgs: z.array(plain(200)).optional(),
+  containerEngineArgs: list(plain(200), 100).optional(),
 });
 
 /** -1, null and absent: unset. */
@@ -134,19 +137,20 @@ export const SystemDefinition = z
     jobRuntimes: orEmpty(
       z.strictObject({
         runtimeType: z.enum(['DOCKER', 'SINGULARITY', 'ZIP']),
-        version: z.string().nullish(),
+        version: z.string().max(128).nullish(),
       }),
+      100,
     ),
     jobWorkingDir: orNull(plain(4096)),
     jobEnvVariables: envVariables,
     jobMaxJobs: limit,
     jobMaxJobsPerUser: limit,
     batchScheduler: orNull(z.enum(['SLURM', 'CONDOR', 'PBS', 'SGE', 'UGE', 'TORQUE'])),
-    batchLogicalQueues: orEmpty(queue),
+    batchLogicalQueues: orEmpty(queue, 100),
     batchDefaultLogicalQueue: orNull(plain(128)),
     batchSchedulerProfile: orNull(resourceId),
     jobCapabilities: orEmpty(capability),
-    tags: orEmpty(z.string().min(1).max(128)),
+    tags: orEmpty(z.string().min(1).max(128), 128),
     notes: z
       .looseObject({ kilim: kilim.optional() })
       .refine(isSmall, TOO_LARGE)
@@ -224,23 +228,25 @@ export const Profile = z.strictObject({
   moduleLoads: orEmpty(
     z.strictObject({
       moduleLoadCommand: plain(256).regex(MODULE_COMMAND, MODULE_COMMAND_RULE),
-      modulesToLoad: orEmpty(plain(256).regex(MODULE_NAME, MODULE_NAME_RULE)),
+      modulesToLoad: orEmpty(plain(256).regex(MODULE_NAME, MODULE_NAME_RULE), 100),
     }),
+    100,
   ),
-  hiddenOptions: orEmpty(z.enum(['MEM', 'PARTITION'])),
+  hiddenOptions: orEmpty(z.enum(['MEM', 'PARTITION']), 10),
 });
 
 const LEVELS = ['READ', 'MODIFY', 'EXECUTE'] as const;
 export const Permissions = z.strictObject({
-  permissions: z
-    .array(
-      z
-        .string()
-        .toUpperCase()
-        .pipe(z.enum([...LEVELS, '*'])),
-    )
-    .min(1)
-    .transform((list) => (list.includes('*') ? [...LEVELS] : [...new Set(list)])),
+  permissions: list(
+    z
+      .string()
+      .max(20)
+      .toUpperCase()
+      .pipe(z.enum([...LEVELS, '*'])),
+    10,
+  )
+    .refine((all) => all.length > 0, 'must have at least 1 element')
+    .transform((all) => (all.includes('*') ? [...LEVELS] : [...new Set(all)])),
 });
 export const FilePermission = z.strictObject({
   username: plain(60),

@@ -1,13 +1,13 @@
-import { RE2JS } from 're2js';
-
 import { KilimError } from '../../domain/errors.js';
 import type { FileInfo } from '../../domain/files/file-info.js';
 import { normalizeFound, normalizePath } from '../../domain/files/path.js';
+import { compilePatterns, sizeOf, type Patterns } from '../../domain/glob.js';
 import type { System } from '../../domain/systems/system.js';
 import { makeDirs, moveCopy, removePath } from '../../hosts/change-files.js';
 import type { Host } from '../../hosts/host.js';
 import { rootOn } from '../../hosts/host-variable.js';
-import { listFiles, statPath } from '../../hosts/list-files.js';
+import { listFiles, MOST_ENTRIES, statPath } from '../../hosts/list-files.js';
+import { matchNames } from '../../hosts/match-names.js';
 import { encoded, isPlain, shown } from '../../hosts/odd-bytes.js';
 import { openRead } from '../../hosts/read-files.js';
 import { fencedRoot, type Root } from '../../hosts/rooted.js';
@@ -16,7 +16,7 @@ import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
 import { loginUserOf, pathFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
 import { statInfo } from '../file-stat.js';
-import { below, targetOf } from '../file-target.js';
+import { below, targetOf, type FileService } from '../file-target.js';
 import { refuseTooMany } from '../host-attempts.js';
 import { flag, integer } from '../paging.js';
 import { partOf } from '../ranges.js';
@@ -73,7 +73,7 @@ async function openedAt(
   return { host, system: { ...system, rootDir }, root: fencedRoot(rootDir, fence), path };
 }
 
-const opened = (call: Call, deps: ApiDeps, what: string, level: 'READ' | 'MODIFY'): Promise<Opened> =>
+const opened = (call: Call, deps: ApiDeps, what: FileService, level: 'READ' | 'MODIFY'): Promise<Opened> =>
   openedAt(call, deps, targetOf(call, what), level);
 
 /**
@@ -97,15 +97,17 @@ const list = route({
     const offset = integer('offset', query['offset'], 0);
     if (limit <= 0) throw new KilimError('INVALID_REQUEST', `limit: ${limit} must be at least 1`);
     if (offset < 0) throw new KilimError('INVALID_REQUEST', `offset: ${offset} may not be negative`);
-    const keeps = matcherOf(query['pattern']);
+    const patterns = patternOf(query['pattern']);
     const { host, system, root, path } = await opened(call, deps, 'ops', 'READ');
-    const files = await listFiles(host, root, path, {
+    const found = await listFiles(host, root, path, {
       recurse: flag('recurse', query['recurse']),
       skipUnreadable: true,
-      limit: Math.min(limit, 1000),
-      offset,
-      keeps,
+      limit: patterns ? MOST_ENTRIES : Math.min(limit, 1000),
+      offset: patterns ? 0 : offset,
     });
+    const files = patterns
+      ? (await matching(found, patterns)).slice(offset, offset + Math.min(limit, 1000))
+      : found;
     return {
       says: `FAPI_OP_COMPLETE ${files.length} entries`,
       result: files.map((info) => fileRecord(info, system.id)),
@@ -113,19 +115,45 @@ const list = route({
   },
 });
 
-/** A glob on the name, or `regex:<expr>`; both in linear time. */
-function matcherOf(pattern: string | undefined): ((name: string) => boolean) | null {
+const LONGEST_PATTERN = 256;
+const MOST_PARTS = 1_000;
+const MATCH_MS = 5_000;
+
+/** A glob on the name, or `regex:<expr>`. @throws KilimError INVALID_REQUEST */
+function patternOf(pattern: string | undefined): Patterns | null {
   if (!pattern) return null;
+  const refuse = (rule: string): KilimError =>
+    new KilimError('INVALID_REQUEST', `pattern: ${JSON.stringify(pattern.slice(0, 80))} ${rule}`);
   const glob = (text: string): string => text.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.'); // prettier-ignore
+  if (pattern.length > LONGEST_PATTERN)
+    throw refuse(`is too long: at most ${LONGEST_PATTERN} characters are possible`);
+  const patterns = {
+    out: [],
+    into: [pattern.startsWith('regex:') ? pattern.slice('regex:'.length) : glob(pattern)],
+  };
+  if (sizeOf(patterns) > MOST_PARTS)
+    throw refuse(`is too large: counted repeats written out, it may have at most ${MOST_PARTS} parts`);
   try {
-    const compiled = RE2JS.compile(pattern.startsWith('regex:') ? pattern.slice(6) : glob(pattern));
-    return (name) => compiled.matches(name);
+    compilePatterns(patterns);
+    return patterns;
   } catch {
-    throw new KilimError(
-      'INVALID_REQUEST',
-      `pattern: ${JSON.stringify(pattern.slice(0, 80))} is not understood`,
-    );
+    throw refuse('is not understood');
   }
+}
+
+async function matching(found: FileInfo[], patterns: Patterns): Promise<FileInfo[]> {
+  const names = await matchNames({
+    names: found.map(({ name }) => name),
+    patterns,
+    limitMs: MATCH_MS,
+    tooLong: () =>
+      new KilimError(
+        'INVALID_REQUEST',
+        `pattern: to match it with the ${found.length} names takes too long; use a simpler one`,
+      ),
+  });
+  const wanted = new Set(names);
+  return found.filter(({ name }) => wanted.has(name));
 }
 
 const content = route({

@@ -9,7 +9,7 @@ import { openRead } from '../../hosts/read-files.js';
 import type { Fence, Root } from '../../hosts/rooted.js';
 import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
-import { asRoute, decoded } from '../file-target.js';
+import { decoded } from '../file-target.js';
 import { refuseTooMany } from '../host-attempts.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
@@ -18,8 +18,16 @@ import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
-const outputs = (what: string): RegExp => new RegExp(`^/v3/jobs/([^/]+)/output/${what}(?:/(.*))?$`);
-const outputsPath = (what: string): RegExp => asRoute(outputs(what));
+/** Where the job and the path stand. */
+const OUTPUTS = {
+  list: /^\/v3\/jobs\/([^/]+)\/output\/list(?:\/(.*))?$/,
+  download: /^\/v3\/jobs\/([^/]+)\/output\/download(?:\/(.*))?$/,
+};
+/** The same for the router, which would decode what a group holds, and refuse bytes that are not UTF-8. */
+const ROUTES: Record<keyof typeof OUTPUTS, RegExp> = {
+  list: /^\/v3\/jobs\/[^/]+\/output\/list(?:\/.*)?$/,
+  download: /^\/v3\/jobs\/[^/]+\/output\/download(?:\/.*)?$/,
+};
 
 interface Place {
   job: Job;
@@ -31,9 +39,9 @@ interface Place {
 }
 
 /** From the archive only when archiving is known to be complete; else from the execution system (jobs §1.10). */
-async function placeOf(call: Call, deps: ApiDeps, what: string): Promise<Place> {
+async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): Promise<Place> {
   const [pathname = ''] = (call.request.url ?? '').split('?');
-  const [, uuid = '', rest = ''] = outputs(what).exec(pathname) ?? [];
+  const [, uuid = '', rest = ''] = OUTPUTS[what].exec(pathname) ?? [];
   const job = await visibleJobFor(deps.store, call.caller, decoded(uuid));
   if (!isTerminal(job.status) && !flag('allowIfRunning', call.query['allowIfRunning'])) {
     throw new KilimError(
@@ -77,7 +85,7 @@ function fenceOfOutputs(plan: JobPlan, isArchived: boolean, base: string): Fence
 
 const list = route({
   method: 'get',
-  path: outputsPath('list'),
+  path: ROUTES.list,
   handle: async (call, deps) => {
     const { host, root, path, systemId } = await placeOf(call, deps, 'list');
     const paging = pagingOf(call);
@@ -99,7 +107,7 @@ const list = route({
 
 const download = route({
   method: 'get',
-  path: outputsPath('download'),
+  path: ROUTES.download,
   handle: async (call, deps) => {
     const { job, host, root, path, base } = await placeOf(call, deps, 'download');
     const found = await statPath(host, root, path);

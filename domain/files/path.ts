@@ -31,4 +31,11 @@ export function normalizeFound(path: string): string {
 
 /** The absolute path on the host; the normalised path cannot leave rootDir by its text. */
 export const joinRoot = (rootDir: string, path: string): string =>
-  `${rootDir.replace(/\/+$/, '')}/${normalizeFound(path)}`.replace(/(.)\/+$/, '$1');
+  withoutEndSlashes(`${withoutEndSlashes(rootDir)}/${normalizeFound(path)}`) || '/';
+
+/** By a loop: the pattern `\/+$` takes the square of the time for slashes that do not end the text. */
+export function withoutEndSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end--;
+  return text.slice(0, end);
+}

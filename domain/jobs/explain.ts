@@ -94,6 +94,13 @@ export function explain(facts: Facts): Explanation {
   };
 }
 
+/** `Slurm job 7 is PENDING: Resources` tells the reason in its last line. */
+const reasonIn = (message: string): string | undefined => {
+  const line = message.slice(message.lastIndexOf('\n') + 1);
+  const at = line.search(/ is [A-Z]+: \w/);
+  return at < 0 ? undefined : line.slice(at + ' is '.length);
+};
+
 /** Here a failed try only says that it is not over yet. */
 const LOOKS: ReadonlySet<JobStatus> = new Set(['QUEUED', 'RUNNING']);
 
@@ -107,9 +114,7 @@ const TELLERS: Partial<Record<JobStatus, (facts: Facts) => Told>> = {
   ARCHIVING: moving,
   QUEUED: ({ job, seen }) => {
     // a job that looked for itself wrote its reason down as its message
-    const reason =
-      (seen?.state.is === 'queued' ? seen.state.reason : undefined) ??
-      / is ([A-Z]+: \w.*)$/.exec(job.lastMessage)?.[1];
+    const reason = (seen?.state.is === 'queued' ? seen.state.reason : undefined) ?? reasonIn(job.lastMessage);
     if (!reason) return { evidence: [job.lastMessage] };
     const { advice } = reasonInWords(reason);
     return {
@@ -260,4 +265,7 @@ const nextOf = ({ step }: Facts): string =>
 const inMinutes = (minutes: number): string =>
   minutes < 1.5 ? `${Math.max(0, Math.round(minutes * 60))} seconds` : `${Math.round(minutes)} minutes`;
 
-const sentence = (text: string): string => text.replace(/\.?\s*$/, '');
+const sentence = (text: string): string => {
+  const trimmed = text.trimEnd();
+  return trimmed.endsWith('.') ? trimmed.slice(0, -1) : trimmed;
+};

@@ -5,9 +5,13 @@ interface Meaning {
 }
 
 const HIGHER_LIMIT = 'Ask the site for a higher limit, or wait until other jobs have ended.';
+const TOO_MANY_JOBS: Meaning = { says: 'so many of your jobs run already that the site lets no more start', advice: HIGHER_LIMIT }; // prettier-ignore
 
-/** Tried in this order; the first pattern that fits counts. */
-const REASONS: readonly (readonly [RegExp, Meaning])[] = [
+/**
+ * Tried in this order; the first that fits counts. Of several patterns all must be found: one with `.*` between them
+ * would take the square of the time for a long word.
+ */
+const REASONS: readonly (readonly [RegExp | readonly RegExp[], Meaning])[] = [
   [/^None$/, { says: 'Slurm has not looked at it yet' }],
   [/^Resources$/, { says: 'it is among the next, and waits until enough nodes, cores or memory are free' }],
   [/^Priority$/, { says: 'other jobs have a higher priority and are started first', advice: 'A shorter maxMinutes, fewer nodes or another queue often start sooner.' }],
@@ -23,13 +27,18 @@ const REASONS: readonly (readonly [RegExp, Meaning])[] = [
   [/^BadConstraints/, { says: 'no node can ever fulfil what it asks for', advice: 'Cancel it, and correct its scheduler options.' }],
   [/^(Invalid(Account|QOS)|.*NotAllowed)/, { says: 'its account or quality of service may not be used here', advice: 'Cancel it, and correct --account or --qos.' }],
   [/^Licenses/, { says: 'it waits for a licence' }],
-  [/Max(Submit)?Jobs?.*PerUser|AssocMaxJobs|MaxJobsPerAccount|GrpJobs/, { says: 'so many of your jobs run already that the site lets no more start', advice: HIGHER_LIMIT }],
-  [/(Cpu|CPU|Node|Mem|GRES|Billing|BB).*(Limit|Minutes|PerUser|PerAccount|PerJob)/, { says: 'a limit of the site on processors, nodes or memory is used up', advice: HIGHER_LIMIT }],
+  [[/Max(Submit)?Job/, /PerUser/], TOO_MANY_JOBS],
+  [/AssocMaxJobs|MaxJobsPerAccount|GrpJobs/, TOO_MANY_JOBS],
+  [[/Cpu|CPU|Node|Mem|GRES|Billing|BB/, /Limit|Minutes|PerUser|PerAccount|PerJob/], { says: 'a limit of the site on processors, nodes or memory is used up', advice: HIGHER_LIMIT }],
   [/^(QOS|Assoc|Association|User)/, { says: 'a limit of your account or quality of service is reached', advice: HIGHER_LIMIT }],
 ]; // prettier-ignore
 
 /** `Resources`, or as squeue prints it: `PENDING: Resources`. An unknown reason is given back in Slurm's own word. */
 export function reasonInWords(reason: string): Meaning {
   const word = reason.replace(/^[A-Z_]+: */, '').replace(/^\(|\)$/g, '');
-  return REASONS.find(([pattern]) => pattern.test(word))?.[1] ?? { says: `Slurm says ${reason}` };
+  return (
+    REASONS.find(([patterns]) => [patterns].flat().every((one) => one.test(word)))?.[1] ?? {
+      says: `Slurm says ${reason}`,
+    }
+  );
 }

@@ -17,14 +17,35 @@ export interface Attribute {
   kind: AttributeKind;
 }
 
-const tableOf = (what: string, names: Record<AttributeKind, string>): AttributeTable => ({
-  what,
-  kinds: Object.fromEntries(
-    (Object.entries(names) as [AttributeKind, string][]).flatMap(([kind, list]) =>
-      list.split(' ').filter(Boolean).map((name) => [name, kind] as const),
-    ),
-  ),
-}); // prettier-ignore
+function tableOf(what: string, names: Record<AttributeKind, string>): AttributeTable {
+  const all = (Object.entries(names) as [AttributeKind, string][]).flatMap(([kind, list]) =>
+    list.split(/\s+/).map((name): Attribute => ({ name, kind })),
+  );
+  return {
+    what,
+    kinds: Object.fromEntries(all.map(({ name, kind }) => [name, kind])),
+  };
+}
+
+const written = new WeakMap<AttributeTable, ReadonlyMap<string, Attribute>>();
+
+/** The attributes by every name that may be written, made once for a table. */
+function attributesOf(table: AttributeTable): ReadonlyMap<string, Attribute> {
+  const made =
+    written.get(table) ??
+    new Map(
+      Object.entries(table.kinds).flatMap(([name, kind]) =>
+        [toSnakeCase(name), name].map((one) => [one, { name, kind }] as const),
+      ),
+    );
+  written.set(table, made);
+  return made;
+}
+
+/** `remoteJobId2` → `remote_job_id2`, `memoryMB` → `memory_mb`. */
+export function toSnakeCase(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
+}
 
 export const JOB_ATTRIBUTES = tableOf('jobs', {
   string: `uuid name owner tenant description status condition lastMessage appId appVersion jobType archiveMode execSystemId
@@ -32,7 +53,7 @@ export const JOB_ATTRIBUTES = tableOf('jobs', {
     archiveSystemDir dtnSystemId dtnSystemInputDir dtnSystemOutputDir remoteJobId remoteJobId2 remoteOutcome remoteResultInfo
     remoteQueue inputTransactionId inputCorrelationId archiveTransactionId archiveCorrelationId stageAppTransactionId
     stageAppCorrelationId dtnInputTransactionId dtnInputCorrelationId dtnOutputTransactionId dtnOutputCorrelationId tapisQueue
-    createdby createdbyTenant mpiCmd cmdPrefix sharedAppCtx`.replace(/\s+/g, ' '),
+    createdby createdbyTenant mpiCmd cmdPrefix sharedAppCtx`,
   number: 'id nodeCount coresPerNode memoryMB maxMinutes blockedCount remoteSubmitRetries remoteChecksSuccess remoteChecksFailed',
   timestamp: 'created ended lastUpdated remoteSubmitted remoteStarted remoteEnded remoteLastStatusCheck',
   boolean: 'archiveOnAppError dynamicExecSystem visible isMpi mpi',
@@ -42,7 +63,7 @@ export const JOB_ATTRIBUTES = tableOf('jobs', {
 
 export const SYSTEM_ATTRIBUTES = tableOf('systems', {
   string: `id uuid tenant owner description systemType host effectiveUserId defaultAuthnMethod bucketName rootDir proxyHost
-    dtnSystemId parentId mpiCmd jobWorkingDir batchScheduler batchDefaultLogicalQueue batchSchedulerProfile importRefId`.replace(/\s+/g, ' '),
+    dtnSystemId parentId mpiCmd jobWorkingDir batchScheduler batchDefaultLogicalQueue batchSchedulerProfile importRefId`,
   number: 'port proxyPort jobMaxJobs jobMaxJobsPerUser',
   timestamp: 'created updated',
   boolean: 'enabled deleted useProxy canExec canRunBatch enableCmdPrefix allowChildren isPublic isDynamicEffectiveUser',
@@ -71,26 +92,24 @@ export const OPERATORS_OF: Readonly<Record<AttributeKind, readonly Operator[]>> 
   document: [],
 };
 
-/** `remoteJobId2` → `remote_job_id2`, `memoryMB` → `memory_mb`. */
-export const toSnakeCase = (name: string): string =>
-  name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
-
 /**
  * @param field where it was written, for the error
  * @throws KilimError INVALID_REQUEST for a name that is none or not known
  */
-export function getAttribute({ what, kinds }: AttributeTable, written: string, field?: string): Attribute {
+export function getAttribute(table: AttributeTable, asked: string, field?: string): Attribute {
   const where = field ? `${field}: ` : '';
-  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(written))
-    throw new KilimError('INVALID_REQUEST', `${where}"${written}" is not the name of an attribute`);
-  const name = Object.keys(kinds).find((known) => known === written || toSnakeCase(known) === written);
-  const kind = name === undefined ? undefined : kinds[name];
-  if (name === undefined || kind === undefined)
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(asked))
     throw new KilimError(
       'INVALID_REQUEST',
-      `${where}${what} have no attribute "${written}"; known are ${Object.keys(kinds).sort().join(', ')}`,
+      `${where}"${asked.slice(0, 80)}" is not the name of an attribute`,
     );
-  return { name, kind };
+  const attribute = attributesOf(table).get(asked);
+  if (!attribute)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `${where}${table.what} have no attribute "${asked.slice(0, 80)}"; known are ${Object.keys(table.kinds).sort().join(', ')}`,
+    );
+  return attribute;
 }
 
 /** @throws KilimError INVALID_REQUEST for what is no operator (in any letter case) */

@@ -3,8 +3,9 @@ import { OPERATORS_OF, type Attribute } from './attributes.js';
 import type { Comparison, Operator, Value } from './condition.js';
 import { fullTimestamp } from './timestamps.js';
 
-/** A database takes the square of it for some patterns. */
-const LONGEST_PATTERN = 1_000;
+/** A database takes the product of the lengths of pattern and text for some patterns. */
+const LONGEST_PATTERN = 256;
+const LONGEST_SHOWN = 80;
 
 /**
  * A comparison after the check that the attribute knows the operator and the values are of its kind.
@@ -19,7 +20,7 @@ export function comparisonOf(
   const refuse = (rule: string): never => {
     throw new KilimError(
       'INVALID_REQUEST',
-      `${name}.${operator}: ${JSON.stringify(given.join(','))} ${rule}`,
+      `${name}.${operator}: ${JSON.stringify(given.join(',').slice(0, LONGEST_SHOWN))} ${rule}`,
     );
   };
   if (kind === 'document') return refuse('cannot be asked for: the attribute is not searchable');

@@ -14,7 +14,8 @@ export interface Order {
 export function parseOrderBy(text: string | null | undefined, table: AttributeTable): Order[] {
   if (!text?.trim()) return [];
   const orders = text.split(',').map((part): Order => {
-    const [, written, direction = 'asc'] = /^\s*([^\s()]+)\s*(?:\(\s*(asc|desc)\s*\))?\s*$/i.exec(part) ?? [];
+    const [, written, direction = 'asc'] =
+      /^([^\s()]+)(?:\s*\(\s*(asc|desc)\s*\))?$/i.exec(part.trim()) ?? [];
     if (!written)
       throw new KilimError(
         'INVALID_REQUEST',
@@ -25,7 +26,6 @@ export function parseOrderBy(text: string | null | undefined, table: AttributeTa
       throw new KilimError('INVALID_REQUEST', `orderBy: ${name} has no order`);
     return { attribute: name, direction: direction.toLowerCase() === 'desc' ? 'desc' : 'asc' };
   });
-  return orders.filter(
-    ({ attribute }, i) => orders.findIndex((other) => other.attribute === attribute) === i,
-  );
+  const seen = new Set<string>(); // the first of an attribute counts
+  return orders.filter(({ attribute }) => !seen.has(attribute) && seen.add(attribute));
 }

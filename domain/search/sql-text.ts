@@ -2,12 +2,11 @@ import { KilimError } from '../errors.js';
 import { getAttribute, type Attribute, type AttributeTable } from './attributes.js';
 import { comparisonOf } from './comparison.js';
 import type { Condition, Operator, Value } from './condition.js';
+import { limited } from './limits.js';
 import { wordsOf, type Word } from './sql-words.js';
 
 const LONGEST = 32_768;
 const DEEPEST = 64;
-/** SQLite reads expressions up to a depth of 1,000, and each AND or OR is one deeper. */
-const MOST = 500;
 const SIGNS: Readonly<Record<string, Operator>> = {
   '=': 'eq',
   '<>': 'neq',
@@ -39,15 +38,8 @@ export function parseSqlText(parts: readonly string[], table: AttributeTable): C
   if (!reader.peek()) throw new KilimError('INVALID_REQUEST', 'search: is empty');
   const condition = readOr(reader, table, 0);
   if (reader.peek()) reader.fail('AND, OR or the end');
-  if (countOf(condition) > MOST)
-    throw new KilimError('INVALID_REQUEST', `search: has more than ${MOST} conditions`);
-  return condition;
+  return limited(condition);
 }
-
-const countOf = (condition: Condition): number =>
-  condition.is === 'compare'
-    ? 1
-    : (condition.is === 'and' ? condition.all : condition.any).reduce((sum, one) => sum + countOf(one), 0);
 
 interface Reader {
   peek: () => Word | undefined;

@@ -6,13 +6,11 @@ export type Word =
   | { is: 'number'; text: string; at: number }
   | { is: 'sign'; text: string; at: number };
 
-const WORD =
-  /\s*(?:([A-Za-z][A-Za-z0-9_]*)|'((?:[^']|'')*)'|([+-]?\d+(?:\.\d+)?)(?![A-Za-z0-9_.])|(<>|<=|>=|[=<>(),]))/y;
-
 /** Cuts a search text into its words. @throws KilimError INVALID_REQUEST at what is none */
 export function wordsOf(text: string): Word[] {
   const words: Word[] = [];
-  const scan = new RegExp(WORD);
+  const scan =
+    /\s*(?:([A-Za-z][A-Za-z0-9_]*)|'((?:[^']|'')*)'|([+-]?\d+(?:\.\d+)?)(?![A-Za-z0-9_.])|(<>|<=|>=|[=<>(),]))/y;
   const end = text.trimEnd().length;
   while (scan.lastIndex < end) {
     const from = scan.lastIndex;

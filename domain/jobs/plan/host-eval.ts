@@ -1,3 +1,4 @@
+import { withoutEndSlashes } from '../../files/path.js';
 import { parseHostEval, resolveMacros, type MacroValues } from '../../macros.js';
 import type { System } from '../../systems/system.js';
 import { hasControl, hasTraversal } from './characters.js';
@@ -28,7 +29,7 @@ export function resolvePath(
       `needs the variable ${asked.variable}, which is not set on ${system.id}, and HOST_EVAL has no default`,
     );
   const resolved = checked(resolveMacros(said + asked.suffix, macros));
-  const root = system.rootDir.replace(/\/+$/, '');
+  const root = withoutEndSlashes(system.rootDir);
   const isBelow = root !== '' && `${resolved}/`.startsWith(`${root}/`);
   return isBelow ? resolved.slice(root.length) : resolved;
 }

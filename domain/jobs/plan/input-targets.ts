@@ -21,6 +21,8 @@ export interface SettledInputs {
   env: EnvVariable[];
 }
 
+/** Each becomes an input of the plan, and a transfer of its own. */
+const MOST_INPUTS = 1_000;
 const LOCAL = /^tapislocal:\/\/[^/]*/i;
 const URL_SHAPE = /^(tapis|tapislocal|https?):\/\/[^/\s]+/i;
 
@@ -30,6 +32,11 @@ export function settleInputs(
   raw: readonly RawInput[],
   settings: InputSettings,
 ): SettledInputs {
+  const count = raw.reduce((sum, { sourceUrls }) => sum + sourceUrls.length, 0);
+  if (count > MOST_INPUTS) {
+    faults.add('fileInputs', count, `inputs, with those of fileInputArrays, are more than ${MOST_INPUTS}`);
+    return { inputs: [], env: [] };
+  }
   const perInput = raw.map((input, i) =>
     input.field === 'fileInputs'
       ? settleOne(faults, input, settings)
@@ -158,7 +165,7 @@ const lastSegment = (url: string): string => {
 };
 
 const contextOf = ({ appUrls }: RawInput, url: string, { grantor }: InputSettings): string | null =>
-  /^tapis:/i.test(url) && appUrls.includes(url) ? grantor : null;
+  grantor !== null && /^tapis:/i.test(url) && appUrls.includes(url) ? grantor : null;
 
 const variable = (key: string | null, value: string): EnvVariable[] =>
   key ? [{ key, value, description: null, include: null, notes: null }] : [];

@@ -1,11 +1,11 @@
 import { validateFilter } from '../../glob.js';
-import { replaceMacros, resolveMacros, type MacroValues } from '../../macros.js';
+import { resolveMacros, type MacroValues } from '../../macros.js';
 import { isTrustedProfile, loadFaults } from '../../systems/profile-rules.js';
 import type { ArgSpec, LogicalQueue, SchedulerProfile } from '../../systems/system.js';
 import type { JobPlan, PlannedArg } from '../job-plan.js';
 import { mergeArgs } from './args.js';
 import { hasTraversal, isDangerous, refuseDangerous, refuseDangerousName } from './characters.js';
-import type { Faults } from './faults.js';
+import { filled, type Faults } from './faults.js';
 import type { Named, PlanInput } from './plan-input.js';
 
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
@@ -13,7 +13,10 @@ const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
 /** The name of the option that stands for the profile of the execution system. */
 const OF_SYSTEM = 'synthetic_tapis_profile';
 const ZIP_SAVE = '--tapis-zip-save';
+/** No host takes a longer command line. */
+const MOST_CHARACTERS = 1_000_000;
 const DEFAULT_LOG = 'tapisjob.out';
+const FILTER = 'parameterSet.archiveFilter';
 
 export type Arguments = Pick<
   JobPlan,
@@ -27,15 +30,16 @@ export function settleArguments(
   queue: LogicalQueue | null,
   macros: MacroValues,
 ): Arguments {
-  const fill = (args: PlannedArg[]): PlannedArg[] =>
-    args.map((one) => ({ ...one, arg: replaceMacros(one.arg, macros) }));
+  const fill = (name: 'appArgs' | 'containerArgs' | 'schedulerOptions', args: PlannedArg[]): PlannedArg[] =>
+    fillAll(faults, `parameterSet.${name}`, args, macros);
   const set = input.request.parameterSet ?? {};
   const ours = input.app.jobAttributes.parameterSet;
-  const appArgs = fill(mergeArgs(faults, 'parameterSet.appArgs', ours.appArgs, set.appArgs ?? []));
+  const appArgs = fill('appArgs', mergeArgs(faults, 'parameterSet.appArgs', ours.appArgs, set.appArgs ?? []));
   const containerArgs = fill(
+    'containerArgs',
     mergeArgs(faults, 'parameterSet.containerArgs', ours.containerArgs, set.containerArgs ?? []),
   );
-  const schedulerOptions = fill(mergeSchedulerOptions(faults, input, queue));
+  const schedulerOptions = fill('schedulerOptions', mergeSchedulerOptions(faults, input, queue));
   for (const { arg } of appArgs) refuseDangerous(faults, 'parameterSet.appArgs', arg);
   for (const { arg } of containerArgs) refuseDangerousName(faults, 'parameterSet.containerArgs', arg);
   for (const { arg } of schedulerOptions) refuseDangerousName(faults, 'parameterSet.schedulerOptions', arg);
@@ -50,6 +54,26 @@ export function settleArguments(
   };
 }
 
+/** All arguments of a list with the values of their macros. */
+function fillAll(faults: Faults, field: string, args: PlannedArg[], macros: MacroValues): PlannedArg[] {
+  let length = 0;
+  const all: PlannedArg[] = [];
+  for (const one of args) {
+    const arg = filled(faults, field, one.arg, macros);
+    length += arg.length;
+    if (length > MOST_CHARACTERS) {
+      faults.add(
+        field,
+        null,
+        `must have at most ${MOST_CHARACTERS} characters together, with the values of macros`,
+      );
+      return [];
+    }
+    all.push({ ...one, arg });
+  }
+  return all;
+}
+
 /** Options of the logical queue lie below the application's; the system's profile is added where none is named. */
 function mergeSchedulerOptions(
   faults: Faults,
@@ -57,9 +81,8 @@ function mergeSchedulerOptions(
   queue: LogicalQueue | null,
 ): PlannedArg[] {
   const ours = app.jobAttributes.parameterSet.schedulerOptions;
-  const ofQueue = (queue?.schedulerOptions ?? []).filter(
-    ({ name }) => !ours.some((own) => own.name === name),
-  );
+  const names = new Set(ours.map(({ name }) => name));
+  const ofQueue = (queue?.schedulerOptions ?? []).filter(({ name }) => !names.has(name));
   const below: ArgSpec[] = [...ofQueue, ...ours];
   const merged = mergeArgs(
     faults,
@@ -144,13 +167,12 @@ export function settleFilter(
   const ours = app.jobAttributes.parameterSet.archiveFilter as
     Partial<JobPlan['archiveFilter']> | null | undefined;
   const both = (mine: string[] | null | undefined, theirs: string[] | null | undefined): string[] =>
-    [...(mine ?? []), ...(theirs ?? [])].map((entry) => replaceMacros(entry, macros));
+    [...(mine ?? []), ...(theirs ?? [])].map((entry) => filled(faults, FILTER, entry, macros));
   const filter = {
     includes: both(asked?.includes, ours?.includes),
     excludes: both(asked?.excludes, ours?.excludes),
   };
-  for (const { entry, fault } of validateFilter(filter))
-    faults.add('parameterSet.archiveFilter', entry, fault);
+  for (const { entry, fault } of validateFilter(filter)) faults.add(FILTER, entry, fault);
   return { ...filter, includeLaunchFiles: asked?.includeLaunchFiles ?? ours?.includeLaunchFiles ?? true };
 }
 

@@ -1,11 +1,10 @@
 import { settingsOfApp, type ArchiveMode } from '../../apps/app.js';
-import { replaceMacros } from '../../macros.js';
 import { settingsOfSystem, type LogicalQueue, type System } from '../../systems/system.js';
 import type { JobPlan, PlannedJob, SystemUse } from '../job-plan.js';
 import { refuseControl, refuseDangerous } from './characters.js';
 import { settleDirectories, settleDtnDirectories, settleRoots, type Directories } from './directories.js';
 import { completeEnv, mergeEnv } from './env.js';
-import { Faults } from './faults.js';
+import { Faults, filled } from './faults.js';
 import { settleInputs } from './input-targets.js';
 import { mergeInputs } from './inputs.js';
 import { settleJobType } from './job-type.js';
@@ -29,7 +28,7 @@ export function planJob(given: PlanInput): PlannedJob {
   const settled = settle(faults, given);
   const { input, macros, grantor } = settled;
   const { request, app, systems } = input;
-  const name = replaceMacros(request.name, macros);
+  const name = filled(faults, 'name', request.name, macros);
   refuseControl(faults, 'name', name);
   macros['JobName'] = name;
   const dirs = settleDirectories(faults, input, macros);
@@ -50,7 +49,7 @@ export function planJob(given: PlanInput): PlannedJob {
     request: request.parameterSet?.envVariables ?? [],
   });
   const env = completeEnv(faults, own, inputs.env, tapisEnv(macros));
-  const description = replaceMacros(descriptionOf(settled), macros);
+  const description = filled(faults, 'description', descriptionOf(settled), macros);
   faults.throwIfAny();
   const plan: JobPlan = {
     ...identity(settled, name, description),

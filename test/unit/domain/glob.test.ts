@@ -1,6 +1,8 @@
+import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
 
 import { compileFilter, globToRegExp, validateFilter } from '../../../domain/glob.js';
+import { patternSize } from '../../../domain/pattern-size.js';
 import { forAll } from './random.js';
 
 describe('globToRegExp: as Java matches paths', () => {
@@ -88,4 +90,40 @@ describe('compileFilter', () => {
 it('names each bad entry', () => {
   const faults = validateFilter({ includes: ['*.txt', '{a'], excludes: ['REGEX:(', 'REGEX:a*'] });
   expect(faults.map(({ entry }) => entry)).toEqual(['{a', 'REGEX:(']);
+});
+
+describe('validateFilter, before anything is compiled', () => {
+  it.each<[string, string[], string]>([
+    ['too many entries', Array.from({ length: 201 }, () => 'a'), 'at most 200 are possible'],
+    ['a long entry', ['a'.repeat(1025)], 'must have at most 1024 characters'],
+    ['a repeat of much', [`REGEX:(?:${'ab'.repeat(100)}){1000}`], 'makes the filter too large'],
+    ['many repeats', Array.from({ length: 10 }, () => 'REGEX:(x{1000})|a'), 'makes the filter too large'],
+    ['repeats in repeats', ['REGEX:((a{9}b){9}c{9}){10,99}'], 'makes the filter too large'],
+    ['a repeat of a quotation', [`REGEX:(\\Q${'('.repeat(200)}\\E){100}`], 'makes the filter too large'],
+  ])('refuses %s', (_what, includes, says) => {
+    const began = process.cpuUsage();
+    expect(validateFilter({ includes, excludes: [] }).at(-1)?.fault).toContain(says);
+    expect(process.cpuUsage(began).user).toBeLessThan(200_000);
+  });
+
+  it.each([
+    ['abc', 3],
+    ['a{3}b', 4],
+    ['(ab){2,5}', 10],
+    ['((ab){2}c){3}', 15],
+    ['[a-z]{10}', 200],
+    ['[]{9}]', 20],
+    ['[^]]x', 21],
+    ['\\x{61}{2}', 2],
+    ['\\Q{9}\\E', 7],
+    ['a{,3}', 5],
+    ['(?:a|b*)+', 7],
+  ])('the size of %s is %i', (source, size) => {
+    expect(patternSize(source)).toBe(size);
+  });
+
+  it('is no smaller than what RE2 makes of a pattern', () => {
+    for (const source of ['(a{0,30}){0,30}', '((a{0,9}){0,9}){0,9}', '[a-z]{1000}', '(?:x?y?){100}', '(.{0,50}a){10}', '\\pL{20}'])
+      expect(3 * patternSize(source) + 3, source).toBeGreaterThan(RE2JS.compile(source).programSize());
+  }); // prettier-ignore
 });
