@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { runErrand } from '../hosts/asked-for.js';
 import { cors } from './cors.js';
 import type { ApiDeps } from './deps.js';
 import { parseJson, refuseNul } from './read-body.js';
@@ -81,11 +82,13 @@ const authenticated =
 
 /** A connection to a host that broke meanwhile is nothing a reader need hear of: what changes nothing is done again, once. */
 const handled = (one: Route, call: Call, deps: ApiDeps): ReturnType<Route['handle']> =>
-  one.handle(call, deps).catch((error: unknown) => {
-    if (one.method === 'get' && error instanceof KilimError && error.code === 'OUTCOME_UNKNOWN')
-      return one.handle(call, deps);
-    throw error;
-  });
+  runErrand({ user: `${call.caller.tenant}:${call.caller.user}` }, () =>
+    one.handle(call, deps).catch((error: unknown) => {
+      if (one.method === 'get' && error instanceof KilimError && error.code === 'OUTCOME_UNKNOWN')
+        return one.handle(call, deps);
+      throw error;
+    }),
+  );
 
 const handler =
   (one: Route, deps: ApiDeps) =>
