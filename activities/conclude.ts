@@ -5,6 +5,7 @@ import { outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
 import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
 import { readTail } from '../hosts/read-files.js';
 import type { Deps } from './deps.js';
+import { isNotYet } from './not-yet.js';
 
 /** What the end of the run means for the job; it is in the store before anybody hears of it. */
 export async function conclude(deps: Deps, job: Job, end: RemoteEnd): Promise<Outcome> {
@@ -50,6 +51,7 @@ async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome
       if (tail) return { ...outcome, message: `${outcome.message} Its last lines:\n${tail}` };
     }
   } catch (error) {
+    if (isNotYet(error)) throw error;
     log.warn({ uuid: job.uuid, err: error }, 'the last lines of a failed job could not be read');
   }
   return outcome;

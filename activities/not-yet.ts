@@ -2,7 +2,7 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 
 /**
  * Waits by failing: the next try comes after the delay, without an event in the history, a line in the log or a place taken
- * meanwhile. Only for activities whose tries are not counted (workflows/activities.ts).
+ * meanwhile. Only for activities that may be tried many times (workflows/activities.ts).
  * @param message what a person reads in the operators' window
  * @param delayMs milliseconds
  */
@@ -13,3 +13,7 @@ export const notYet = (message: string, delayMs: number): ApplicationFailure =>
     nextRetryDelay: Math.max(0, Math.round(delayMs)),
     category: ApplicationFailureCategory.BENIGN,
   });
+
+/** The step is to be tried again as a whole: no part of it may go on without what it asked for. */
+export const isNotYet = (error: unknown): boolean =>
+  error instanceof ApplicationFailure && error.type === 'NOT_YET';

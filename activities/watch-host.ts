@@ -34,26 +34,37 @@ const IDLE_MS = 10 * 60_000;
 export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {
   const context = Context.current();
   const beat = setInterval(() => context.heartbeat(), 2_000);
-  const isSeated = seats.taken < SEATS;
-  if (isSeated) seats.taken++;
+  const { asUser } = ticket;
+  const isSeated = seats.taken < SEATS && (seats.ofUser.get(asUser) ?? 0) < SEATS_OF_USER;
+  if (isSeated) count(seats, asUser, 1);
   try {
     await (isSeated ? follow(deps, ticket, context.cancellationSignal) : passBy(deps, ticket, seats));
   } finally {
     clearInterval(beat);
-    if (isSeated) seats.taken--;
+    if (isSeated) count(seats, asUser, -1);
   }
 }
 
 /** A watcher that follows its host takes one of the worker's places for activities for hours, and jobs need some, too. */
-const SEATS = 100;
+export const SEATS = 100;
+/** A user with many hosts leaves seats to the hosts of others. */
+const SEATS_OF_USER = SEATS / 2;
 /** How many of a worker's watchers follow their hosts. */
 export interface Seats {
   taken: number;
+  ofUser: Map<string, number>;
   /** Since when (by the clock that never goes back) no live job was seen of those that are only looked at, by watch key. */
   idle: Map<string, number>;
 }
 
-export const createSeats = (): Seats => ({ taken: 0, idle: new Map() });
+export const createSeats = (): Seats => ({ taken: 0, ofUser: new Map(), idle: new Map() });
+
+function count(seats: Seats, user: string, by: 1 | -1): void {
+  const now = (seats.ofUser.get(user) ?? 0) + by;
+  seats.taken += by;
+  if (now > 0) seats.ofUser.set(user, now);
+  else seats.ofUser.delete(user);
+}
 
 /** Where so many are watched: one look, and another one by the next try, which takes no place in between. */
 async function passBy(deps: Deps, ticket: WatchTicket, { idle }: Seats): Promise<void> {

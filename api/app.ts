@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 
 import { KilimError } from '../domain/errors.js';
+import { runErrand } from '../hosts/asked-for.js';
 import { auditRequest, type Outcome } from './audit.js';
 import { limitBody, type BodyLimit } from './body-limit.js';
 import { cors } from './cors.js';
@@ -112,12 +113,11 @@ const handler =
       auditRequest(deps, { route: one, req, user: caller.user || null, ...notes }, outcome);
     try {
       const call = toCall(one, req, { res, deps, turns, audit: notes });
-      const answer = await onceMore(call, () => one.handle(call, deps));
-      audit({ answer });
-      if (isBytes(answer)) await download(call, res, answer, deps.config.KILIM_TRANSFER_IDLE_SECONDS * 1000);
-      else if (isText(answer)) text(res, answer);
-      else if (answer.slices) await sendSlices(res, answer, answer.slices);
-      else envelope(res, answer.status ?? 200, answer);
+      await runErrand({ user: `${caller.tenant}:${caller.user}` }, async () => {
+        const answer = await onceMore(call, () => one.handle(call, deps));
+        audit({ answer });
+        await send(call, res, answer, deps);
+      });
     } catch (error) {
       await countFailure(deps, caller, error);
       audit({ error });
@@ -125,6 +125,18 @@ const handler =
       fail(res, error, deps.log);
     }
   };
+
+async function send(
+  call: Call,
+  res: Response,
+  answer: Awaited<ReturnType<Route['handle']>>,
+  { config }: ApiDeps,
+): Promise<void> {
+  if (isBytes(answer)) await download(call, res, answer, config.KILIM_TRANSFER_IDLE_SECONDS * 1000);
+  else if (isText(answer)) text(res, answer);
+  else if (answer.slices) await sendSlices(res, answer, answer.slices);
+  else envelope(res, answer.status ?? 200, answer);
+}
 
 /** Aborted when the client has gone, or has its answer. */
 function whileServed(res: Response): AbortSignal {

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 
 import type { Step } from '../domain/jobs/explain.js';
 import type { Job } from '../domain/jobs/job.js';
-import { labelsOf, summaryOf } from '../domain/jobs/labels.js';
+import { fairnessKey, labelsOf, summaryOf } from '../domain/jobs/labels.js';
 import type { Order } from '../domain/jobs/ticket.js';
 import type { Config } from '../schemas/config.js';
 import { createStartLine } from './start-line.js';
@@ -51,6 +51,7 @@ export function createEngine(config: Config, log: Logger): Engine {
         args: [{ uuid: job.uuid }],
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
+        priority: { fairnessKey: fairnessKey(job) },
         staticSummary: summaryOf(job),
         typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
           key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Job } from '../domain/jobs/job.js';
+import { fairnessKey } from '../domain/jobs/labels.js';
+import { createTurns } from '../domain/turns.js';
 
 /** Accepted jobs on their way to Temporal. */
 export interface StartLine {
@@ -13,18 +15,20 @@ export interface StartLine {
 const LANES = 2;
 
 /**
- * Starts jobs in the order they were accepted: one that comes alone at once, a crowd a few at a time and with as long
- * a rest as each start took, so that others get their answer first. What it loses (Temporal is down, the
+ * Starts each owner's jobs in the order they were accepted, the owners in turn: one that comes alone at once, a crowd a few
+ * at a time and with as long a rest as each start took, so that others get their answer first. What it loses (Temporal is down, the
  * program ends) the reconciler starts from its row.
  * @param start false where Temporal did not take it; must not throw
  */
 export function createStartLine(start: (job: Job) => Promise<boolean>): StartLine {
   const waiting = new Map<string, Job>();
+  const line = createTurns<Job>();
   const underWay = new Map<string, Promise<boolean>>();
   let lanes = 0;
 
   function begin(job: Job): Promise<boolean> {
     waiting.delete(job.uuid);
+    line.remove(fairnessKey(job), job);
     const trial = start(job).finally(() => underWay.delete(job.uuid));
     underWay.set(job.uuid, trial);
     return trial;
@@ -32,11 +36,12 @@ export function createStartLine(start: (job: Job) => Promise<boolean>): StartLin
 
   async function lane(): Promise<void> {
     lanes++;
-    for (const job of waiting.values()) {
+    for (let job; (job = line.take());) {
       const from = performance.now();
-      if (!(await begin(job)))
+      if (!(await begin(job))) {
         waiting.clear(); // nor would it take the others
-      else if (waiting.size > 0) await sleep(performance.now() - from);
+        line.clear();
+      } else if (waiting.size > 0) await sleep(performance.now() - from);
     }
     lanes--;
   }
@@ -44,6 +49,7 @@ export function createStartLine(start: (job: Job) => Promise<boolean>): StartLin
   return {
     add(job) {
       waiting.set(job.uuid, job);
+      line.add(fairnessKey(job), job);
       if (lanes < LANES) void lane();
     },
     async hurry(uuid) {

@@ -52,15 +52,20 @@ export interface SeedSystem {
   credential?: Record<string, unknown>;
 }
 
+/** Those of the seed; the systems and applications are alice's. */
+type User = 'alice' | 'bob';
+
 export interface World {
   url: string;
   home: string;
   /** Milliseconds from the start of `kilim up` to its line "ready". */
   readyMs: number;
-  call: <T>(method: string, path: string, body?: unknown) => Promise<T>;
-  submit: (system: string, script: string, more?: Record<string, unknown>) => Promise<string>;
+  call: <T>(method: string, path: string, body?: unknown, user?: User) => Promise<T>;
+  submit: (system: string, script: string, more?: Record<string, unknown>, user?: User) => Promise<string>;
   /** Waits for the end; a job that does not end FINISHED fails the measurement. */
-  finished: (uuid: string, seconds?: number) => Promise<void>;
+  finished: (uuid: string, seconds?: number, user?: User) => Promise<void>;
+  /** Seconds of processor time so far, of Kilim and Temporal together. */
+  processorSeconds: () => number;
   /** Bytes of resident memory: of a program, or of all of them together. */
   memory: (program?: 'worker' | 'api' | 'temporal') => number;
   stop: () => Promise<void>;
@@ -85,7 +90,7 @@ export async function openWorld(
   }; // prettier-ignore
   const seed = {
     tenant: 'dev',
-    users: [{ username: 'alice', password: 'alice' }],
+    users: ['alice', 'bob'].map((name) => ({ username: name, password: name })),
     systems: [here, ...systems.map(({ system }) => system)],
     credentials: systems.flatMap(({ credential }) => (credential ? [credential] : [])),
     apps: [{ id: 'shell', version: '1', owner: 'alice', runtime: 'ZIP', containerImage: `${home}/apps/shell.tar` }],
@@ -104,11 +109,16 @@ export async function openWorld(
   );
   const url = await readyAt(child);
   const readyMs = performance.now() - begin;
-  const token = await logIn(url);
-  const call: World['call'] = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const tokens = { alice: await logIn(url, 'alice'), bob: await logIn(url, 'bob') };
+  const call: World['call'] = async <T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    user: User = 'alice',
+  ): Promise<T> => {
     const reply = await fetch(`${url}${path}`, {
       method,
-      headers: { 'X-Tapis-Token': token, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      headers: { 'X-Tapis-Token': tokens[user], ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }); // prettier-ignore
     const answer = (await reply.json()) as { message: string; result: T };
@@ -120,16 +130,21 @@ export async function openWorld(
     home,
     readyMs,
     call,
-    async submit(system, script, more = {}) {
+    async submit(system, script, more = {}, user = 'alice') {
       const request = aRequest(system, script, more);
-      return (await call<{ uuid: string }>('POST', '/v3/jobs/submit', request)).uuid;
+      return (await call<{ uuid: string }>('POST', '/v3/jobs/submit', request, user)).uuid;
     },
-    async finished(uuid, seconds = 120) {
+    async finished(uuid, seconds = 120, user = 'alice') {
       for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(5)) {
-        const { status } = await call<{ status: string }>('GET', `/v3/jobs/${uuid}/status`);
+        const { status } = await call<{ status: string }>('GET', `/v3/jobs/${uuid}/status`, undefined, user);
         if (status === 'FINISHED') return;
         if (status === 'FAILED' || status === 'CANCELLED') {
-          const { lastMessage } = await call<{ lastMessage: string }>('GET', `/v3/jobs/${uuid}`);
+          const { lastMessage } = await call<{ lastMessage: string }>(
+            'GET',
+            `/v3/jobs/${uuid}`,
+            undefined,
+            user,
+          );
           throw new Error(`job ${uuid} is ${status}: ${lastMessage}`);
         }
       }
@@ -139,6 +154,7 @@ export async function openWorld(
       below(child.pid ?? 0)
         .filter(({ args }) => !program || isProgram(args, program))
         .reduce((sum, { pid }) => sum + residentBytes(pid), 0),
+    processorSeconds: () => below(child.pid ?? 0).reduce((sum, { pid }) => sum + processorSeconds(pid), 0),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
@@ -173,11 +189,11 @@ function makeApplication(home: string): void {
   if (status !== 0) throw new Error(stderr);
 }
 
-async function logIn(url: string): Promise<string> {
+async function logIn(url: string, user: User): Promise<string> {
   const reply = await fetch(`${url}/v3/oauth2/tokens`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ username: 'alice', password: 'alice', grant_type: 'password' }),
+    body: JSON.stringify({ username: user, password: user, grant_type: 'password' }),
   });
   const { result } = (await reply.json()) as { result: { access_token: { access_token: string } } };
   return result.access_token.access_token;
@@ -231,6 +247,18 @@ function residentBytes(pid: number): number {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
     return Number(/^Rss:\s+(\d+)/m.exec(text)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0; // it ended meanwhile
+  }
+}
+
+/** Of a process and of its children that have ended; clock ticks are hundredths of a second on Linux. */
+function processorSeconds(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // behind the name, which may hold anything: utime, stime, cutime and cstime are the fields 14 to 17
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
   } catch {
     return 0; // it ended meanwhile
   }

@@ -1,47 +1,66 @@
-/** Lets at most so many pass at once; the others wait in order. */
+import { createTurns } from '../domain/turns.js';
+import { askedFor } from './asked-for.js';
+
+/** Lets at most so many pass at once; the others wait, each user's in turn. */
 export interface Gate {
-  /** Resolves with the way out, to be called once; rejects when aborted while waiting. */
+  /** Resolves with the way out, to be called once; rejects when aborted or refused while waiting. */
   enter: (signal?: AbortSignal) => Promise<() => void>;
   /** From now on fewer at once; who is inside stays. */
   narrow: (to: number) => void;
+  /** Nobody waits any longer: each one's `enter` rejects with an error of its own. */
+  refuse: (why: () => Error) => void;
   inside: () => number;
   waiting: () => number;
+}
+
+interface Waiter {
+  pass: () => void;
+  refuse: (error: Error) => void;
 }
 
 export function createGate(atOnce: number): Gate {
   let limit = atOnce;
   let inside = 0;
-  const queue: (() => void)[] = [];
+  const queue = createTurns<Waiter>();
   const once = (): (() => void) => {
     let isOut = false;
     return () => {
       if (isOut) return;
       isOut = true;
       inside--;
-      if (inside < limit) queue.shift()?.();
+      if (inside < limit) queue.take()?.pass();
     };
   };
   return {
     enter: (signal) =>
       new Promise((resolve, reject) => {
-        const pass = (): void => {
-          signal?.removeEventListener('abort', leave);
-          inside++;
-          resolve(once());
+        const user = askedFor();
+        const stop = (): void => signal?.removeEventListener('abort', leave);
+        const waiter: Waiter = {
+          pass: () => {
+            stop();
+            inside++;
+            resolve(once());
+          },
+          refuse: (error) => {
+            stop();
+            reject(error);
+          },
         };
         const leave = (): void => {
-          queue.splice(queue.indexOf(pass), 1);
+          queue.remove(user, waiter);
           reject(new Error('aborted while waiting'));
         };
         if (signal?.aborted) reject(new Error('aborted before it began'));
-        else if (inside < limit) pass();
+        else if (inside < limit) waiter.pass();
         else {
-          queue.push(pass);
+          queue.add(user, waiter);
           signal?.addEventListener('abort', leave, { once: true });
         }
       }),
     narrow: (to) => (limit = Math.min(limit, to)),
+    refuse: (why) => queue.clear().forEach((waiter) => waiter.refuse(why())),
     inside: () => inside,
-    waiting: () => queue.length,
+    waiting: () => queue.size(),
   };
 }

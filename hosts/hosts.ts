@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { KilimError } from '../domain/errors.js';
 import type { Credential } from '../domain/systems/system.js';
+import { createBreaker, type Breaker } from './breaker.js';
 import { createGate, type Gate } from './gate.js';
 import type { Host, HostAddress } from './host.js';
 import { isLocal, openLocal, type LocalSettings } from './local.js';
 import type { Reach } from './reach.js';
 import { sshHost } from './ssh-host.js';
 import { createPool, LIMITS, type PoolLimits, type SshPool } from './ssh-pool.js';
-import { connectSsh, isDropped, nameOf, type HostKeys, type SshConnection } from './ssh.js';
+import { connectSsh, hasAnswered, isDropped, nameOf, type HostKeys, type SshConnection } from './ssh.js';
 
 export interface HostsOptions {
   /** Injected: `hosts/` knows no store. */
@@ -34,6 +35,14 @@ export interface Hosts {
   close: () => void;
 }
 
+/** What all logins to one address share. */
+interface Door {
+  logins: Gate;
+  breaker: Breaker;
+  /** When it let somebody in last, in milliseconds since the epoch. */
+  letIn: number;
+}
+
 /** sshd drops connections where many log in at once (MaxStartups 10:30:100). */
 const MAX_LOGINS_PER_HOST = 3;
 const JITTER_MS = 100;
@@ -45,8 +54,7 @@ const LATELY_MS = 5_000;
 /** All hosts of a program: one connection per system and login, kept; more only where the host has no room on it. */
 export function createHosts(options: HostsOptions): Hosts {
   const pools = new Map<string, { pool: SshPool; host: Host }>();
-  const logins = new Map<string, Gate>();
-  const letIn = new Map<string, number>();
+  const doors = new Map<string, Door>();
   const { local: settings, findCredential, hostKeys } = options;
   let local: Host | null = null;
   let commands = 0;
@@ -56,29 +64,42 @@ export function createHosts(options: HostsOptions): Hosts {
     credential: Credential | null,
     keys: HostKeys,
   ): Promise<SshConnection> {
-    const where = `${address.host}:${address.port}`;
-    let gate = logins.get(where);
-    if (!gate) logins.set(where, (gate = createGate(MAX_LOGINS_PER_HOST)));
-    const leave = await gate.enter();
+    const door = doorOf(address);
+    const leave = await door.logins.enter();
+    const since = performance.now();
     try {
-      if (gate.inside() > 1) await sleep(Math.random() * JITTER_MS);
+      if (door.logins.inside() > 1) await sleep(Math.random() * JITTER_MS);
       for (let tries = 0; ; tries++) {
         try {
           const connection = await connectSsh(address, credential, keys, options.reach);
-          letIn.set(where, performance.now());
+          door.letIn = performance.now();
+          door.breaker.heard();
           return connection;
         } catch (error) {
-          const isCrowd =
-            gate.inside() > 1 || performance.now() - (letIn.get(where) ?? -Infinity) < LATELY_MS;
+          const isCrowd = door.logins.inside() > 1 || performance.now() - door.letIn < LATELY_MS;
           const again = AGAIN_MS[tries];
           if (again === undefined || !isCrowd || !isDropped(error)) throw error;
-          gate.narrow(1);
+          door.logins.narrow(1);
           await sleep(again * (0.5 + Math.random()));
         }
       }
+    } catch (error) {
+      if (!hasAnswered(error) && door.breaker.failed(error, since)) door.logins.refuse(door.breaker.refusal);
+      throw error;
     } finally {
       leave();
     }
+  }
+
+  function doorOf({ host, port }: HostAddress): Door {
+    const where = `${host}:${port}`;
+    let door = doors.get(where);
+    if (!door) {
+      // a login that is refused says nothing of the other accounts
+      door = { logins: createGate(MAX_LOGINS_PER_HOST), breaker: createBreaker(['host']), letIn: -Infinity };
+      doors.set(where, door);
+    }
+    return door;
   }
 
   return {
@@ -90,7 +111,11 @@ export function createHosts(options: HostsOptions): Hosts {
       if (!kept) {
         const name = nameOf(address);
         const limits = { ...LIMITS, ...options.limits };
-        const pool = createPool(name, () => connect(address, credential, hostKeys), limits);
+        const connectUnlessAway = (): Promise<SshConnection> => {
+          doorOf(address).breaker.check();
+          return connect(address, credential, hostKeys);
+        };
+        const pool = createPool(name, connectUnlessAway, limits);
         pools.set(
           key,
           (kept = { pool, host: tellingWhere(sshHost(name, pool), address.systemId, () => commands++) }),
@@ -101,10 +126,12 @@ export function createHosts(options: HostsOptions): Hosts {
     async probe(address) {
       if (isLocal(address, settings)) return;
       const name = nameOf(address);
-      const pool = createPool(name, async () => connect(address, await findCredential(address), hostKeys));
+      const credential = await findCredential(address);
+      const pool = createPool(name, () => connect(address, credential, hostKeys));
       try {
         // start-up files may end every shell, or hang, behind a login that is let in
         await sshHost(name, pool).run({ line: ':', timeoutSeconds: 40, parse: () => undefined });
+        pools.get(keyOf(address, credential))?.pool.heard();
       } finally {
         pool.close();
       }

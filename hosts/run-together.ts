@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { KilimError } from '../domain/errors.js';
 import { MAX_REPLY_BYTES, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
+import { createTurns, type Turns } from '../domain/turns.js';
+import { askedFor, runErrand } from './asked-for.js';
 import { STDERR_BYTES } from './collect.js';
 import type { Host } from './host.js';
 import { WITH_BASH_ENV, WITHOUT_BASH_ENV } from './shell-channel.js';
@@ -18,32 +20,37 @@ interface Waiting {
 }
 
 interface Line {
-  waiting: Waiting[];
+  waiting: Turns<Waiting>;
   underWay: number;
 }
 
+const SHARED = { user: '' };
 const lines = new WeakMap<Host, Line>();
 
 /**
  * Runs a command, together with the others that came for the same host while scripts were under way: a single one goes
- * at once, a crowd travels as few scripts. Each keeps its own outcome. For commands without stdin.
+ * at once, a crowd travels as few scripts, each user's commands in turn. Each keeps its own outcome. For commands without
+ * stdin.
  */
 export async function runTogether<T>(host: Host, command: RemoteCommand<T>): Promise<T> {
   let line = lines.get(host);
-  if (!line) lines.set(host, (line = { waiting: [], underWay: 0 }));
+  if (!line) lines.set(host, (line = { waiting: createTurns(), underWay: 0 }));
   const mine = line;
   const reply = await new Promise<Reply>((resolve, reject) => {
-    mine.waiting.push({ command, resolve, reject });
+    mine.waiting.add(askedFor(), { command, resolve, reject });
     go(host, mine);
   });
   return command.parse(reply);
 }
 
 function go(host: Host, line: Line): void {
-  while (line.underWay < SCRIPTS_UNDER_WAY && line.waiting.length > 0) {
-    const batch = line.waiting.splice(0, PER_SCRIPT);
+  while (line.underWay < SCRIPTS_UNDER_WAY && line.waiting.size() > 0) {
+    const batch = Array.from({ length: PER_SCRIPT }, () => line.waiting.take()).filter(
+      (one) => one !== undefined,
+    );
     line.underWay++;
-    const sent = batch.length === 1 ? alone(host, batch) : together(host, batch);
+    // a script serves several users: it waits at the host's gate for none of them
+    const sent = runErrand(SHARED, () => (batch.length === 1 ? alone(host, batch) : together(host, batch)));
     void sent
       .then(
         (replies) => batch.forEach(({ resolve, reject }, index) => {

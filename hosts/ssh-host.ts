@@ -22,6 +22,18 @@ type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Re
 
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
 export function sshHost(name: string, pool: SshPool): Host {
+  /** Waits for the reply, and tells the pool whether the host answered. */
+  async function answered(sent: Sent, work: Work): Promise<Reply> {
+    const since = performance.now();
+    const reply = await guard(name, sent, work).catch((error: unknown) => late(error, since));
+    pool.heard();
+    return reply;
+  }
+  function late(error: unknown, since: number): never {
+    if (error instanceof KilimError && error.code === 'HOST_TIMEOUT') pool.timedOut(error, since);
+    throw error;
+  }
+
   const onChannel: Run = async (command, signal) => {
     const { line, head, mark } = wrap(command.line);
     const opened = await pool.channel(line, isLong(command) ? 'long command' : 'command', signal);
@@ -29,24 +41,19 @@ export function sshHost(name: string, pool: SshPool): Host {
     const input = Buffer.concat([head, Buffer.from(command.stdin ?? '')]);
     if (input.length === 0) opened.end();
     else void untilSaid(mark, opened).then(() => opened.writable && opened.end(input));
-    return guard(
-      name,
-      command,
-      signal,
-      () => endChannel(opened),
-      async (stop) => {
-        const said = sinkOf(command, name, stop);
-        const complained = keeping(STDERR_BYTES);
-        const begun = fromMark(mark, said.take);
-        const all = Promise.all([consume(opened, begun.take), consume(opened.stderr, complained.take)]);
-        const exitCode = await end.exit;
-        await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
-        if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
-        await all;
-        if (exitCode !== null && !begun.isThere()) throw endedEarly(name, exitCode);
-        return { stdout: said.text(), stderr: afterMark(mark, complained.text()), exitCode };
-      },
-    );
+    const sent = { command, signal, end: () => endChannel(opened) };
+    return answered(sent, async (stop) => {
+      const said = sinkOf(command, name, stop);
+      const complained = keeping(STDERR_BYTES);
+      const begun = fromMark(mark, said.take);
+      const all = Promise.all([consume(opened, begun.take), consume(opened.stderr, complained.take)]);
+      const exitCode = await end.exit;
+      await Promise.race([end.close, silence([opened, opened.stderr], QUIET_MS)]);
+      if (!end.isClosed()) endChannel(opened); // a child in the background holds the pipe
+      await all;
+      if (exitCode !== null && !begun.isThere()) throw endedEarly(name, exitCode);
+      return { stdout: said.text(), stderr: afterMark(mark, complained.text()), exitCode };
+    });
   };
 
   const onShell: Run = async (command, signal) => {
@@ -54,7 +61,7 @@ export function sshHost(name: string, pool: SshPool): Host {
     if (!lent) return onChannel(command, signal);
     const { stdin } = command;
     try {
-      return await guard(name, command, signal, lent.shell.end, (stop) =>
+      return await answered({ command, signal, end: lent.shell.end }, (stop) =>
         lent.shell.run(
           command.line,
           sinkOf(command, name, stop),
@@ -89,7 +96,8 @@ export function sshHost(name: string, pool: SshPool): Host {
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort, { once: true });
       const stderr = tail(opened.stderr, STREAM_STDERR_BYTES);
-      const began = skipToMark(mark, opened, name);
+      const since = performance.now();
+      const began = skipToMark(mark, opened, name).catch((error: unknown) => late(error, since));
       const done = end.close
         .then(() => end.exit)
         .then(async (exitCode) => {
@@ -98,21 +106,26 @@ export function sshHost(name: string, pool: SshPool): Host {
         })
         .finally(() => signal?.removeEventListener('abort', abort));
       done.catch(() => undefined);
-      await began;
+      if (await began) pool.heard();
       if (head.length > 0 && opened.writable) opened.write(head);
       return { stdin: opened, stdout: opened, done };
     },
   };
 }
 
+/** Given a way to end the command with an error. */
+type Work = (stop: (error: Error) => void) => Promise<Reply>;
+
+interface Sent {
+  command: RemoteCommand<unknown>;
+  signal: AbortSignal | undefined;
+  end: () => void;
+}
+
 /** Ends the command when its time is over or its caller is not interested any more. */
-async function guard(
-  name: string,
-  { timeoutSeconds = 60 }: RemoteCommand<unknown>,
-  signal: AbortSignal | undefined,
-  end: () => void,
-  work: (stop: (error: Error) => void) => Promise<Reply>,
-): Promise<Reply> {
+async function guard(name: string, sent: Sent, work: Work): Promise<Reply> {
+  const { signal, end } = sent;
+  const { timeoutSeconds = 60 } = sent.command;
   let timer: NodeJS.Timeout | undefined;
   let abort = (): void => undefined;
   let stop = (error: Error): void => void error;

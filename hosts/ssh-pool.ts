@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientChannel } from 'ssh2';
 
 import { KilimError } from '../domain/errors.js';
+import { createBreaker } from './breaker.js';
 import { createGate, type Gate } from './gate.js';
 import { endedEarly, openShell, SHELL, shellLine, untilMark, type ShellChannel } from './shell-channel.js';
 import { endChannel, exitCodeOf, type SshConnection } from './ssh.js';
@@ -20,6 +21,10 @@ export interface SshPool {
     isLong: boolean,
     signal?: AbortSignal,
   ) => Promise<{ shell: ShellChannel; giveBack: () => void } | null>;
+  /** A command was answered. */
+  heard: () => void;
+  /** A command that was sent at `since` (of `performance.now()`) was not answered in time. */
+  timedOut: (error: KilimError, since: number) => void;
   sessions: () => number;
   close: () => void;
 }
@@ -66,6 +71,14 @@ export function createPool(
   let idle: NodeJS.Timeout | undefined;
   const forChannels = createGate(limits.channels);
   const forShells = createGate(limits.shells);
+  const breaker = createBreaker(['host', 'login', 'hostKey']);
+
+  /** Where the host does not answer, what waits at the gates is told now instead of trying one after the other. */
+  const failed = (error: unknown, since: number): void => {
+    if (!breaker.failed(error, since)) return;
+    forChannels.refuse(breaker.refusal);
+    forShells.refuse(breaker.refusal);
+  };
 
   /** Is there a place for a command, beside the one that is left to those that are soon over? */
   const hasPlace = (isLong: boolean): boolean => !isLong || forShells.inside() < limits.shells - 1;
@@ -169,6 +182,7 @@ export function createPool(
 
   async function enter(gate: Gate, signal?: AbortSignal): Promise<() => void> {
     clearTimeout(idle);
+    breaker.check();
     const leave = await inTime(gate, signal);
     return () => {
       leave();
@@ -185,7 +199,8 @@ export function createPool(
     const timer = waitMs === undefined ? undefined : setTimeout(() => late.abort(), waitMs);
     try {
       return await gate.enter(signal ? AbortSignal.any([signal, late.signal]) : late.signal);
-    } catch {
+    } catch (error) {
+      if (error instanceof KilimError) throw error; // the host does not answer
       if (late.signal.aborted && !signal?.aborted)
         throw new KilimError(
           'HOST_BUSY',
@@ -207,6 +222,7 @@ export function createPool(
     for (let attempt = 1, inVain = 0; inVain < MAX_ATTEMPTS; attempt++) {
       if (signal?.aborted)
         throw new KilimError('HOST_UNREACHABLE', `${name}: ended before the command was sent.`);
+      breaker.check();
       connections = connections.filter((connection) => connection.isOpen());
       if (connections.length === 0) await another();
       for (const connection of connections) {
@@ -244,10 +260,17 @@ export function createPool(
   }
 
   /** One login for all who wait. */
-  const another = (): Promise<void> =>
-    (connecting ??= connect()
+  const another = (): Promise<void> => {
+    const since = performance.now();
+    return (connecting ??= connect()
       .then((connection) => void connections.push(connection))
+      .catch((error: unknown) => {
+        // a host that lets nobody else in may still serve those who are in
+        if (!connections.some((connection) => connection.isOpen())) failed(error, since);
+        throw error;
+      })
       .finally(() => (connecting = null)));
+  };
 
   const close = (): void => {
     clearTimeout(idle);
@@ -260,6 +283,8 @@ export function createPool(
   return {
     channel,
     shell,
+    heard: breaker.heard,
+    timedOut: failed,
     sessions: () => connections.filter((connection) => connection.isOpen()).length,
     close,
   };

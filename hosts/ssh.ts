@@ -149,8 +149,15 @@ function withheld(fault: KilimError, where: string, { pinned, offered }: Attempt
         )
       : new KilimError('HOST_UNREACHABLE', `${where} cannot be reached.`, { said: fault.message });
   if (dropped.has(fault)) dropped.add(same);
+  if (offered !== '') alive.add(same);
   return same;
 }
+
+const alive = new WeakSet<object>();
+
+/** The host did answer, though the sentence does not say so: a login that it refused is no fault of the host. */
+export const hasAnswered = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && alive.has(error);
 
 const dropped = new WeakSet<object>();
 

@@ -12,6 +12,7 @@ export const DYNAMIC = [
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
   'system.enableActivityEagerExecution=true',
+  'matching.enableFairness=true',
   'history.transferProcessorMaxPollRPS=2000',
   'history.timerProcessorMaxPollRPS=500',
   'history.visibilityProcessorMaxPollRPS=50',
@@ -44,18 +45,24 @@ export function engineProgram(home: Home, binary: string): Program {
   };
 }
 
-/** Another version of the engine gets a new file: live jobs are started again from their rows, and adopt what runs. */
+/** How the engine keeps its queues (`matching.enableFairness`): what waits in queues of one kind is not seen in the others. */
+const QUEUES = 'fair queues';
+
+/**
+ * Another version of the engine, or one that keeps its queues in another way, gets a new file: live jobs are started again
+ * from their rows, and adopt what runs.
+ */
 export function engineDatabase(dir: string, binary: string): string {
   const database = join(dir, 'temporal.db');
   const stamp = join(dir, 'temporal.version');
   const version = engineVersion(binary, stamp);
-  const before = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n')[0] : version;
-  if (before !== version) {
+  const [before = version, , queues] = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n') : [];
+  if (before !== version || queues !== QUEUES) {
     for (const part of ['', '-wal', '-shm']) {
       if (existsSync(database + part)) renameSync(database + part, `${database}.${before}${part}`);
     }
   }
-  writeFileSync(stamp, `${version}\n${binaryStamp(binary)}\n`, { mode: 0o600 });
+  writeFileSync(stamp, `${version}\n${binaryStamp(binary)}\n${QUEUES}\n`, { mode: 0o600 });
   return database;
 }
 

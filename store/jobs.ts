@@ -169,15 +169,29 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
       return rows.map(toEvent);
     },
     async quiet(olderThanMs, { isUrgent, after, limit }) {
-      const rows = await db.selectFrom('jobs').select(['id', 'uuid', 'status', 'cancel_requested'])
-        .where('ended', 'is', null).where('last_updated', '<', ago(olderThanMs)).where('id', '>', after)
+      const quiet = db.selectFrom('jobs')
+        .select(({ fn }) => [
+          'id', 'uuid', 'status', 'cancel_requested',
+          fn.agg<number>('row_number').over((ob) => ob.partitionBy(['tenant', 'owner']).orderBy('id')).as('turn'),
+        ])
+        .where('ended', 'is', null).where('last_updated', '<', ago(olderThanMs))
         .where((eb) => {
           const urgent = eb.or([eb('status', '=', 'PENDING'), eb('cancel_requested', '=', 1)]);
           return isUrgent ? urgent : eb.not(urgent);
-        })
-        .orderBy('id').limit(limit).execute(); // prettier-ignore
+        }); // prettier-ignore
+      const rows = await db
+        .selectFrom(quiet.as('quiet'))
+        .selectAll()
+        .where((eb) =>
+          eb.or([eb('turn', '>', after.turn), eb('turn', '=', after.turn).and('id', '>', after.id)]),
+        )
+        .orderBy('turn')
+        .orderBy('id')
+        .limit(limit)
+        .execute();
       return rows.map((row) => ({
         id: Number(row.id),
+        turn: Number(row.turn),
         uuid: row.uuid,
         status: toStatus(row.status),
         cancelRequested: row.cancel_requested === 1,

@@ -147,15 +147,22 @@ export interface JobStore {
   /** How many jobs wait for the same limit since before this one; null where it waits for none. */
   ahead: (uuid: string) => Promise<number | null>;
   /**
-   * Non-terminal rows not written for `olderThanMs`, for the reconciler: by id, behind the id `after`. Urgent are
-   * those that have not begun or are to be cancelled; the others come without these.
+   * Non-terminal rows not written for `olderThanMs`, for the reconciler: the first of each owner, then the second of each,
+   * behind `after`. Urgent are those that have not begun or are to be cancelled; the others come without these.
    */
   quiet: (
     olderThanMs: number,
-    turn: { isUrgent: boolean; after: number; limit: number },
-  ) => Promise<{ id: number; uuid: string; status: JobStatus; cancelRequested: boolean }[]>;
+    which: { isUrgent: boolean; after: Turn; limit: number },
+  ) => Promise<(Turn & { uuid: string; status: JobStatus; cancelRequested: boolean })[]>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
+}
+
+/** The place of a row among those that the owners' rows are taken from in turn. */
+export interface Turn {
+  /** Its number among the rows of its owner. */
+  turn: number;
+  id: number;
 }
 
 /** What watchers see; keyed by `watchKey` and job uuid. */

@@ -3,7 +3,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 
 import type { Deps } from '../activities/deps.js';
 import type { Job } from '../domain/jobs/job.js';
-import { labelsOf, summaryOf } from '../domain/jobs/labels.js';
+import { fairnessKey, labelsOf, summaryOf } from '../domain/jobs/labels.js';
 import type { Ticket, WatchTicket } from '../domain/jobs/ticket.js';
 
 const WATCHER_MEMORY_MS = 30_000;
@@ -42,6 +42,7 @@ export const createEngine = (
         args: [ticket],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        priority: { fairnessKey: fairnessKey(job) },
         staticSummary: summaryOf(job),
         typedSearchAttributes: Object.entries(labelsOf(job)).map(([name, value]) => ({
           key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),

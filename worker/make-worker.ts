@@ -7,8 +7,11 @@ import {
 } from '@temporalio/worker';
 
 import { createActivities } from '../activities/index.js';
+import { SEATS } from '../activities/watch-host.js';
 import type { Deps } from '../activities/deps.js';
 import { KilimError, meaningOf } from '../domain/errors.js';
+import { createPlaces } from './places.js';
+import { createVisits } from './visits.js';
 
 export interface WorkerOptions {
   connection: NativeConnection;
@@ -19,6 +22,9 @@ export interface WorkerOptions {
   maxCachedWorkflows?: number;
 }
 
+/** Places for the steps of jobs; beside them, watchers that stay for hours have their seats. */
+const PLACES = 200;
+
 /** The one worker of the engine; `main.ts` and the tests share it. */
 export const makeWorker = ({
   connection,
@@ -27,24 +33,29 @@ export const makeWorker = ({
   workflowBundle,
   deps,
   maxCachedWorkflows = 700, // half a megabyte each; who waits for long is replayed when it is woken
-}: WorkerOptions): Promise<Worker> =>
-  Worker.create({
+}: WorkerOptions): Promise<Worker> => {
+  const visits = createVisits(deps, createPlaces(PLACES));
+  return Worker.create({
     connection,
     namespace,
     taskQueue,
     workflowBundle,
-    activities: createActivities(deps),
+    activities: createActivities({ ...deps, openHost: visits.openHost }),
     maxCachedWorkflows,
-    maxConcurrentActivityTaskExecutions: 200,
+    maxConcurrentActivityTaskExecutions: PLACES + SEATS,
     maxConcurrentLocalActivityExecutions: 100,
     maxHeartbeatThrottleInterval: '1 second', // the answer to a heartbeat brings a cancel
     defaultHeartbeatThrottleInterval: '1 second',
     shutdownGraceTime: '5 seconds',
     shutdownForceTime: '20 seconds',
     interceptors: {
-      activity: [(context) => ({ inbound: errorsAsFailures(deps, context.info.activityType) })],
+      activity: [
+        (context) => ({ inbound: errorsAsFailures(deps, context.info.activityType) }),
+        () => ({ inbound: visits.interceptor() }),
+      ],
     },
   });
+};
 
 /** A KilimError travels as the failure's type; whether it is tried again stands in the table of errors. */
 const errorsAsFailures = ({ metrics, log }: Deps, activityType: string): ActivityInboundCallsInterceptor => ({

@@ -9,13 +9,16 @@ const QUIET_MS = 5_000;
 /** Of each turn in a pass. A row that was not started, or whose cancel was not sent, should not wait for all others. */
 const BATCH = { urgent: 100, others: 50 };
 
+/** Before all rows. */
+const FIRST = { turn: 0, id: 0 };
+
 type Start = (ticket: Ticket, job: Job) => Promise<void>;
 
 /**
  * Mends what a crash left between the row and Temporal: a live row without a workflow gets one again, which adopts
  * what runs; a cancel that could not be sent is sent. A pass asks Temporal about some of the quiet jobs and the next one
- * about those behind them, so its cost does not grow with their number; where one is missing more may be, and it
- * goes on at once. Safe with several workers: starting twice starts once.
+ * about those behind them, so its cost does not grow with their number: the first of each owner, then the second of each.
+ * Where one is missing more may be, and it goes on at once. Safe with several workers: starting twice starts once.
  * @returns a pass, which tells how many it mended
  */
 export function createReconciler(
@@ -23,7 +26,7 @@ export function createReconciler(
   client: Client,
   start: Start,
 ): () => Promise<number> {
-  const passed = { urgent: 0, others: 0 };
+  const passed = { urgent: FIRST, others: FIRST };
   const turn = async (which: 'urgent' | 'others'): Promise<number> => {
     const rows = await deps.store.jobs.quiet(QUIET_MS, {
       isUrgent: which === 'urgent',
@@ -33,11 +36,11 @@ export function createReconciler(
     let mended = 0;
     for (const row of rows) {
       // before it is looked at: a job that cannot be mended must not hold up those behind it
-      passed[which] = row.id;
+      passed[which] = { turn: row.turn, id: row.id };
       if (await mend(deps, client, start, row)) mended++;
     }
-    if (rows.length < BATCH[which]) passed[which] = 0;
-    return mended > 0 && passed[which] > 0 ? mended + (await turn(which)) : mended;
+    if (rows.length < BATCH[which]) passed[which] = FIRST;
+    return mended > 0 && passed[which] !== FIRST ? mended + (await turn(which)) : mended;
   };
   const pass = async (): Promise<number> => (await turn('urgent')) + (await turn('others'));
   let underWay: Promise<number> | null = null; // Temporal may take longer than the time between two

@@ -8,7 +8,8 @@ import { failureOf } from './failure.js';
 
 /*
  * All time-outs and retries of the engine, by risk class; nowhere else may one stand. Tries are counted, not hours:
- * a job must not fail because nobody worked over a weekend.
+ * a job must not fail because nobody worked over a weekend. A step that finds no place at its host (worker/visits.ts) asks
+ * again a minute later at most, and each such try counts: the limits leave room for days of that.
  */
 
 const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
@@ -23,14 +24,11 @@ const WORKING = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } as const;
 
-/** Short remote steps, and the launch, which is safe to repeat because it finds and adopts. */
-export const { makeDirectories, submitJob } = proxyActivities<Activities>({
-  ...WORKING,
-  retry: { ...BRIEF, maximumAttempts: 240 },
-});
-
-/** Looks every few seconds whether a large image has come, and each look is a try: a pull of a day is none too long. */
-export const { stageJob } = proxyActivities<Activities>({
+/**
+ * Short remote steps, and the launch, which is safe to repeat because it finds and adopts. The staging looks every few
+ * seconds whether a large image has come, and each look is a try: a pull of a day is none too long.
+ */
+export const { makeDirectories, submitJob, stageJob } = proxyActivities<Activities>({
   ...WORKING,
   retry: { ...BRIEF, maximumAttempts: 10_000 },
 });
@@ -47,7 +45,7 @@ export const { stageInputs, archiveOutputs } = proxyActivities<Activities>({
     initialInterval: '2 seconds',
     backoffCoefficient: 2,
     maximumInterval: '5 minutes',
-    maximumAttempts: 100,
+    maximumAttempts: 5_000,
   },
 });
 

@@ -16,6 +16,7 @@ export const burst: Figure = {
     const world = await aWorld([sshSystem('vm', sshPart('vm-ssh'))]);
     try {
       await world.finished(await world.submit('vm', 'true'));
+      const processor = world.processorSeconds();
       const begin = Date.now();
       await Promise.all(Array.from({ length: jobs }, () => world.submit('vm', 'true')));
       const submittedSeconds = (Date.now() - begin) / 1000;
@@ -31,6 +32,7 @@ export const burst: Figure = {
               jobsPerSecond: rounded(jobs / seconds),
               seconds: rounded(seconds),
               submittedSeconds: rounded(submittedSeconds),
+              processorMsPerJob: rounded(((world.processorSeconds() - processor) * 1000) / jobs),
             },
             parameters: { jobs },
           };

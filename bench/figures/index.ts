@@ -1,6 +1,7 @@
 import type { Figure } from '../figure.js';
 import { burst } from './burst.js';
 import { endSeen } from './end-seen.js';
+import { fairness } from './fairness.js';
 import { history } from './history.js';
 import { bigFile, manyFiles, veryManyFiles } from './inputs.js';
 import { oneJobHere, oneJobSsh } from './one-job.js';
@@ -18,6 +19,7 @@ export const figures: readonly Figure[] = [
   oneJobHere,
   oneJobSsh,
   burst,
+  fairness,
   endSeen,
   looking,
   history,

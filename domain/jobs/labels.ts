@@ -23,3 +23,10 @@ export const labelsOf = ({ plan, status }: Pick<Job, 'plan' | 'status'>): Record
   JobAppId: plan.appId,
   ExecSystem: plan.exec.systemId,
 });
+
+/** Temporal takes no longer ones, in bytes; names of tenants and users are plain ASCII. */
+const LONGEST_KEY = 64;
+
+/** Whose job it is. Where jobs of several owners wait for the same thing, they are taken in turn by this. */
+export const fairnessKey = ({ tenant, owner }: Pick<Job, 'tenant' | 'owner'>): string =>
+  `${tenant}:${owner}`.slice(-LONGEST_KEY);

@@ -16,6 +16,7 @@ const { descendants } = (await import(PROCESSES)) as { descendants: (pid: number
 
 /** An sshd of the test's own for the account of the part `vm-ssh`, and the hosts of a program that logs in there. */
 export interface OwnSshd {
+  port: number;
   hosts: Hosts;
   host: (systemId?: string) => Promise<Host>;
   /** What sshd wrote so far; says who logged in, which sessions began and what was refused. */
@@ -38,6 +39,9 @@ export const atHome = (bashrc: string): Asked => ({
   settings: ['ForceCommand exec env -u SHLVL HOME=$HERE bash -c "$SSH_ORIGINAL_COMMAND"'],
   files: { '.bashrc': bashrc },
 });
+
+/** Lets everybody in and never answers a command; what it starts ends with its session. */
+export const HANGING: Asked = { settings: ['ForceCommand exec tail -f /dev/null --pid=$PPID'] };
 
 /** A test that takes too long is left behind, and its sshd, perhaps frozen, with it. */
 const running = new Set<() => Promise<void>>();
@@ -94,7 +98,7 @@ export async function withSshd(
     }, 10_000);
     const host = (systemId = 'own'): Promise<Host> =>
       hosts.open({ tenant: 'dev', systemId, host: '127.0.0.1', port, loginUser: bed?.user ?? '' });
-    await use({ hosts, host, log: () => said, pids, signal });
+    await use({ port, hosts, host, log: () => said, pids, signal });
   } finally {
     await end();
   }

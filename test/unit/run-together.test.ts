@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { expect, it } from 'vitest';
 
 import type { Host } from '../../hosts/host.js';
+import { runErrand } from '../../hosts/asked-for.js';
 import { runTogether } from '../../hosts/run-together.js';
 import type { Reply } from '../../domain/remote-command.js';
 
@@ -73,4 +74,17 @@ it('runs them one by one on a host whose folder for temporary files is full', as
   expect(replies.map(({ stdout, exitCode }) => `${stdout.trim()} ${exitCode ?? ''}`)).toEqual([
     '1 0', '2 0', '3 0', '4 4',
   ]); // prettier-ignore
+});
+
+it('takes the commands of several users in turn', async () => {
+  const host = aHost();
+  const order: string[] = [];
+  const send = (user: string, n: number) =>
+    Array.from({ length: n }, () =>
+      runErrand({ user }, () => runTogether(host, saying('true')).then(() => order.push(user))),
+    );
+  await Promise.all([...send('alice', 60), ...send('bob', 2)]);
+  expect(order).toHaveLength(62);
+  // two single ones are under way when bob comes; his are in the first script that follows
+  expect(order.lastIndexOf('bob')).toBeLessThan(20);
 });

@@ -118,12 +118,25 @@ it('believes a host only about the jobs that live there', async () => {
 
 it('leaves places to jobs however many hosts are watched: those beyond a hundred are looked at and left', async () => {
   const { watchHost: watching } = createActivities(aWatch().deps);
-  const environments = Array.from({ length: 100 }, () => new MockActivityEnvironment());
-  const seated = environments.map((environment) => environment.run(watching, ticket));
-  const beyond = new MockActivityEnvironment();
-  await expect(beyond.run(watching, ticket)).rejects.toMatchObject({ type: 'NOT_YET' });
-  environments.forEach((environment) => environment.cancel());
-  await Promise.allSettled(seated);
+  const seats = (user: string, n: number) =>
+    Array.from({ length: n }, () => {
+      const environment = new MockActivityEnvironment();
+      const ended = environment.run(watching, { ...ticket, asUser: user }).catch(() => undefined);
+      return { ended, leave: () => environment.cancel() };
+    });
+  const next = (user: string) => new MockActivityEnvironment().run(watching, { ...ticket, asUser: user });
+  const ofAlice = seats('alice', 50);
+  // half of the seats are left to the hosts of others
+  await expect(next('alice')).rejects.toMatchObject({ type: 'NOT_YET' });
+  const ofBob = seats('bob', 50);
+  await expect(next('carol')).rejects.toMatchObject({ type: 'NOT_YET' });
+  ofAlice[0]?.leave();
+  await ofAlice[0]?.ended;
+  const ofCarol = seats('carol', 1);
+  await expect(next('dave')).rejects.toMatchObject({ type: 'NOT_YET' });
+  const all = [...ofAlice, ...ofBob, ...ofCarol];
+  all.forEach(({ leave }) => leave());
+  await Promise.all(all.map(({ ended }) => ended));
 });
 
 it('watches on where a job comes while it is about to end', async () => {

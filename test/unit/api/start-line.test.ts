@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { createStartLine } from '../../../api/start-line.js';
 import type { Job } from '../../../domain/jobs/job.js';
 
-const job = (uuid: string): Job => ({ uuid }) as Job;
+const job = (uuid: string, owner = 'alice'): Job => ({ uuid, tenant: 'dev', owner }) as Job;
 const crowd = Array.from({ length: 6 }, (_, i) => `job-${i}`);
 
 /** A line before a Temporal that answers each start only when told so. */
@@ -31,6 +31,17 @@ it('starts a crowd in its order, two at a time', async () => {
     expect(asked).toEqual(crowd.slice(0, Math.max(2, i + 1)));
     if (i > 0) answer(crowd[i - 1] ?? '');
   }
+});
+
+it('starts the jobs of another owner in turn with those of a crowd', async () => {
+  const { line, asked, answer } = aLine();
+  for (const uuid of crowd) line.add(job(uuid));
+  for (const uuid of ['other-0', 'other-1']) line.add(job(uuid, 'bob'));
+  const order = ['job-0', 'job-1', 'job-2', 'other-0', 'job-3', 'other-1', 'job-4', 'job-5'];
+  await vi.waitFor(() => {
+    asked.forEach((uuid) => answer(uuid));
+    expect(asked).toEqual(order);
+  });
 });
 
 it('starts again at once when the crowd is gone', async () => {

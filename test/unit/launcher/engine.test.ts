@@ -49,6 +49,20 @@ describe("the engine's database", () => {
     const files = readdirSync(dir).filter((name) => name.startsWith('temporal.db'));
     expect(files.sort()).toEqual(['temporal.db.1.29.1', 'temporal.db.1.29.1-shm', 'temporal.db.1.29.1-wal']);
   });
+
+  it('begins anew where an earlier build kept the queues in another way', () => {
+    const binary = temporal('same', '1.29.1');
+    const database = engineDatabase(dir, binary);
+    const stamp = join(dir, 'temporal.version');
+    writeFileSync(stamp, readFileSync(stamp, 'utf8').split('\n').slice(0, 2).join('\n') + '\n'); // as that build wrote it
+    writeFileSync(database, 'rows');
+    expect(engineDatabase(dir, binary)).toBe(database);
+    expect(existsSync(database)).toBe(false);
+    expect(readFileSync(join(dir, 'temporal.db.1.29.1'), 'utf8')).toBe('rows');
+    writeFileSync(database, 'rows');
+    engineDatabase(dir, binary);
+    expect(existsSync(database)).toBe(true);
+  });
 });
 
 describe("Temporal's binary", () => {

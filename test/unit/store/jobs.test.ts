@@ -181,17 +181,30 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
     const running = await store.jobs.add(aPlanned(), '{}');
     await store.jobs.record({ uuid: running.uuid, rev: 1, status: 'PROCESSING_INPUTS' });
 
-    const urgent = { isUrgent: true, after: 0, limit: 1_000 };
+    const urgent = { isUrgent: true, after: { turn: 0, id: 0 }, limit: 1_000 };
     const others = { ...urgent, isUrgent: false };
     expect((await store.jobs.quiet(60_000, urgent)).map((job) => job.uuid)).not.toContain(uuid);
     const quiet = await store.jobs.quiet(-60_000, urgent);
-    expect(quiet).toContainEqual({ id: expect.any(Number), uuid, status: 'PENDING', cancelRequested: true }); // prettier-ignore
+    expect(quiet).toContainEqual({ turn: expect.any(Number), id: expect.any(Number), uuid, status: 'PENDING', cancelRequested: true }); // prettier-ignore
     expect(quiet.map((job) => job.uuid)).not.toContain(ended.uuid);
     expect(quiet.map((job) => job.uuid)).not.toContain(running.uuid);
     expect((await store.jobs.quiet(-60_000, others)).map((job) => job.uuid)).toContain(running.uuid);
     const [first] = await store.jobs.quiet(-60_000, { ...urgent, limit: 1 });
-    const next = await store.jobs.quiet(-60_000, { ...urgent, after: first?.id ?? 0 });
+    const next = await store.jobs.quiet(-60_000, { ...urgent, after: first ?? urgent.after });
     expect([first, ...next]).toEqual(quiet);
+  });
+
+  it('names the quiet jobs of several owners in turn', async () => {
+    const crowd: string[] = [];
+    for (let i = 0; i < 4; i++) crowd.push((await store.jobs.add(aPlanned({ owner: 'crowd' }), '{}')).uuid);
+    const other = (await store.jobs.add(aPlanned({ owner: 'other' }), '{}')).uuid;
+    const ask = (after = { turn: 0, id: 0 }) =>
+      store.jobs.quiet(-60_000, { isUrgent: true, after, limit: 1_000 });
+    const all = await ask();
+    const order = all.map(({ uuid }) => uuid).filter((uuid) => [...crowd, other].includes(uuid));
+    expect(order).toEqual([crowd[0], other, ...crowd.slice(1)]);
+    const at = all.findIndex(({ uuid }) => uuid === other);
+    expect((await ask(all[at])).map(({ uuid }) => uuid)).toEqual(all.slice(at + 1).map(({ uuid }) => uuid));
   });
 
   it('names the live jobs of a watch key', async () => {

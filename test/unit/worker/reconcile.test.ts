@@ -21,12 +21,12 @@ interface Row {
 function aPass(rows: Row[]) {
   const started: Ticket[] = [];
   const jobs = {
-    quiet: (_ms: number, { isUrgent, after }: { isUrgent: boolean; after: number }) =>
+    quiet: (_ms: number, { isUrgent, after }: { isUrgent: boolean; after: { id: number } }) =>
       Promise.resolve(
         isUrgent
           ? rows
-              .map((row, i) => ({ ...row, cancelRequested: false, id: i + 1 }))
-              .filter(({ id }) => id > after)
+              .map((row, i) => ({ ...row, cancelRequested: false, turn: i + 1, id: i + 1 }))
+              .filter(({ id }) => id > after.id)
           : [],
       ),
     get: (uuid: string) =>
