@@ -18,8 +18,11 @@ const QUIET_MS = 500;
 
 type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
 
+/** Which host it is, the pool's owner knows. */
+export type SshHost = Omit<Host, 'identity'>;
+
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
-export function sshHost(name: string, pool: SshPool): Host {
+export function sshHost(name: string, pool: SshPool): SshHost {
   const onChannel: Run = async (command, signal) => {
     const { line, head, mark } = wrap(command.line);
     const opened = await pool.channel(line, signal);

@@ -10,11 +10,17 @@ import type { HostAddress } from './host.js';
 
 export interface HostKeys {
   find: (address: HostAddress) => Promise<string | null>;
+  /**
+   * Keeps the key of the first connection.
+   * @throws KilimError HOST_KEY_CHANGED where another one was kept meanwhile, or the system is at another address by now
+   */
   pin: (address: HostAddress, fingerprint: string) => Promise<void>;
 }
 
 /** One SSH connection; closed for good when the link breaks. */
 export interface SshConnection {
+  /** The fingerprint of the host's key. */
+  hostKey: string;
   /** Null where the host has no room for another channel now. */
   exec: (line: string) => Promise<ClientChannel | null>;
   isOpen: () => boolean;
@@ -90,6 +96,7 @@ export async function connectSsh(
     });
   }
   return {
+    hostKey: state.offered,
     isOpen: () => state.isOpen,
     close: () => client.end(),
     exec: (line) => exec(client, line, where, () => state.isOpen),
@@ -106,6 +113,9 @@ async function refuseAddress(host: string, where: string): Promise<void> {
 const fingerprintOf = (key: Buffer): string =>
   `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 
+export const keyChanged = (where: string, from: string | null, to: string): KilimError =>
+  new KilimError('HOST_KEY_CHANGED', `The host key of ${where} changed from ${from ?? 'none'} to ${to}.`);
+
 interface Attempt {
   isReached: boolean;
   offered: string;
@@ -117,11 +127,7 @@ function faultOf(
   where: string,
   { isReached, offered, pinned }: Attempt,
 ): KilimError {
-  if (offered !== '' && pinned !== null && pinned !== offered)
-    return new KilimError(
-      'HOST_KEY_CHANGED',
-      `The host key of ${where} changed from ${pinned} to ${offered}.`,
-    );
+  if (offered !== '' && pinned !== null && pinned !== offered) return keyChanged(where, pinned, offered);
   if (error.level === 'client-authentication')
     return new KilimError('HOST_LOGIN_REFUSED', `${where} refused the login.`);
   if (error.level === 'client-timeout' && isReached)

@@ -70,6 +70,7 @@ export interface JobsTable {
   blocked_count: number;
   remote_job_id: string | null;
   remote_job_id2: string | null;
+  launched_on: string | null;
   remote_outcome: string | null;
   remote_result_info: string | null;
   remote_submitted: string | null;

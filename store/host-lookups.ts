@@ -1,9 +1,12 @@
+import { KilimError } from '../domain/errors.js';
 import { isDynamic, type Credential } from '../domain/systems/system.js';
 import type { Store } from './store.js';
 
 interface Address {
   tenant: string;
   systemId: string;
+  host: string;
+  port: number;
   loginUser: string;
   asUser?: string;
 }
@@ -21,7 +24,17 @@ export const hostLookups = ({ systems }: Pick<Store, 'systems'>) => ({
   hostKeys: {
     find: async ({ tenant, systemId }: Address): Promise<string | null> =>
       (await systems.find(tenant, systemId))?.hostKey ?? null,
-    pin: ({ tenant, systemId }: Address, fingerprint: string): Promise<void> =>
-      systems.pinHostKey(tenant, systemId, fingerprint),
+    async pin(address: Address, fingerprint: string): Promise<void> {
+      const { tenant, systemId, host, port } = address;
+      const kept = await systems.pinFirstHostKey(tenant, systemId, { host, port }, fingerprint);
+      if (kept === fingerprint) return;
+      throw new KilimError(
+        'HOST_KEY_CHANGED',
+        kept === null
+          ? `The system ${systemId} is not at ${host}:${port} any more; the host key there is not kept for it.`
+          : `The host key of ${host}:${port} changed from ${kept} to ${fingerprint}.`,
+        { systemId },
+      );
+    },
   },
 });

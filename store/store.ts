@@ -118,6 +118,18 @@ export interface JobStore {
    * A terminal or BLOCKED status also frees the job's reservations; `freed` names the two oldest waiters to wake, and behind them for the next place.
    */
   record: (record: StatusRecord) => Promise<{ job: Job; freed: string[] }>;
+  /** Writes down, before a launch, on which host it happens; the first word stands, and is returned. */
+  bindToHost: (uuid: string, identity: string) => Promise<string>;
+  /**
+   * The live jobs of a system take whatever host answers next as the one that they were launched on: those of `owner` and those of
+   * the watch key, or all where `owner` is null. Returns how many.
+   */
+  unbindFromHost: (of: {
+    tenant: string;
+    systemId: string;
+    owner: string | null;
+    watchKey: string | null;
+  }) => Promise<number>;
   setRemoteJobId: (uuid: string, remoteJobId: string, remoteJobId2?: string | null) => Promise<void>;
   /** Counts a look; `message` becomes the row's lastMessage where given and different (the queue's reason, progress). */
   countCheck: (uuid: string, succeeded: boolean, message?: string) => Promise<void>;
@@ -158,7 +170,9 @@ export interface JobStore {
 /** What watchers see; keyed by `watchKey` and job uuid. */
 export interface WatchStore {
   /** Live jobs (non-terminal, submitted) whose plan's exec system has this watch key. */
-  liveJobs: (key: string) => Promise<{ uuid: string; remoteJobId: string | null; keeper: string }[]>;
+  liveJobs: (
+    key: string,
+  ) => Promise<{ uuid: string; remoteJobId: string | null; keeper: string; launchedOn: string | null }[]>;
   /** A look at all jobs of a host; it counts as a look at each job that it lists. */
   saveSnapshot: (key: string, snapshot: Snapshot, takenAt: string) => Promise<void>;
   /** Is there a launched job that no look and no event has told of yet? */
@@ -170,7 +184,7 @@ export interface WatchStore {
   /** Why a job waits, as the message of its row; only while it is QUEUED. */
   tellQueued: (uuid: string, message: string) => Promise<void>;
   snapshotAge: (key: string) => Promise<number | null>;
-  /** Every host, login user and system with a launched job that was written within `ms`, by the newest of these jobs. */
+  /** Every system and login with a launched job that was written within `ms`, by the newest of these jobs. */
   newestJobs: (ms: number) => Promise<Job[]>;
   /** Milliseconds since the last look at every host that has live jobs. */
   snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;
@@ -200,7 +214,18 @@ export interface SystemStore {
   logins: (tenant: string, user: string) => Promise<ReadonlyMap<string, string>>;
   /** How many systems a user owns, also deleted ones. */
   countOwned: (tenant: string, owner: string) => Promise<number>;
-  pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
+  /**
+   * Keeps the key of the host at an address, where the system has none yet and is still at that address.
+   * @returns the key that it has now; null where it is elsewhere or unknown
+   */
+  pinFirstHostKey: (
+    tenant: string,
+    id: string,
+    at: { host: string; port: number },
+    hostKey: string,
+  ) => Promise<string | null>;
+  /** The key of the next connection will be kept. */
+  unpinHostKey: (tenant: string, id: string) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
   setCredential: (
     tenant: string,

@@ -36,22 +36,43 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
     );
     return new Map(given.flatMap(([id, login]) => (login ? [[id, login] as const] : [])));
   };
+  const rowOf = (tenant: string, id: string) =>
+    db
+      .selectFrom('systems')
+      .select(['doc', 'host_key'])
+      .where('tenant', '=', tenant)
+      .where('id', '=', id)
+      .executeTakeFirst();
+  const find: SystemStore['find'] = async (tenant, id) => {
+    const row = await rowOf(tenant, id);
+    return row ? toSystem(row) : null;
+  };
+  const pinFirstHostKey: SystemStore['pinFirstHostKey'] = async (tenant, id, at, hostKey) => {
+    const row = await rowOf(tenant, id);
+    if (!row) return null;
+    const system = toSystem(row);
+    if (system.host !== at.host || system.port !== at.port) return null;
+    if (system.hostKey !== null) return system.hostKey;
+    const pinned = await db
+      .updateTable('systems')
+      .set({ host_key: hostKey })
+      .where('tenant', '=', tenant)
+      .where('id', '=', id)
+      .where('host_key', 'is', null)
+      .where('doc', '=', row.doc) // it has not moved since it was read
+      .returning('id')
+      .executeTakeFirst();
+    return pinned ? hostKey : pinFirstHostKey(tenant, id, at, hostKey);
+  };
   return {
+    find,
+    pinFirstHostKey,
     async add(system) {
       const { hostKey, ...doc } = system;
       const added = await db.insertInto('systems').values({ tenant: system.tenant, id: system.id, ...headColumns('systems', doc), host_key: hostKey })
         .onConflict((oc) => oc.doNothing()).returning('id').executeTakeFirst(); // prettier-ignore
       if (!added) throw new KilimError('CONFLICT', `The system ${system.id} exists.`);
       return system;
-    },
-    async find(tenant, id) {
-      const row = await db
-        .selectFrom('systems')
-        .select(['doc', 'host_key'])
-        .where('tenant', '=', tenant)
-        .where('id', '=', id)
-        .executeTakeFirst();
-      return row ? toSystem(row) : null;
     },
     async replace(system) {
       const { hostKey, ...doc } = system;
@@ -109,10 +130,10 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
         .executeTakeFirstOrThrow();
       return Number(n);
     },
-    async pinHostKey(tenant, id, hostKey) {
+    async unpinHostKey(tenant, id) {
       await db
         .updateTable('systems')
-        .set({ host_key: hostKey })
+        .set({ host_key: null })
         .where('tenant', '=', tenant)
         .where('id', '=', id)
         .execute();

@@ -16,11 +16,16 @@ export const createWatchStore = (db: Db): WatchStore => ({
   async liveJobs(key) {
     const rows = await db
       .selectFrom('jobs')
-      .select(['uuid', 'remote_job_id', 'keeper'])
+      .select(['uuid', 'remote_job_id', 'keeper', 'launched_on'])
       .where('watch_key', '=', key)
       .where('ended', 'is', null)
       .execute();
-    return rows.map((row) => ({ uuid: row.uuid, remoteJobId: row.remote_job_id, keeper: row.keeper }));
+    return rows.map((row) => ({
+      uuid: row.uuid,
+      remoteJobId: row.remote_job_id,
+      keeper: row.keeper,
+      launchedOn: row.launched_on,
+    }));
   },
   async saveSnapshot(key, snapshot, takenAt) {
     await db.transaction().execute(async (trx) => {

@@ -12,7 +12,7 @@ type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
 
 /** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
 interface Memory {
-  /** When an orphan was seen first, by host, system and job: another system may have another container engine. */
+  /** When an orphan was seen first, by system, login and job. */
   firstSeen: Map<string, number>;
   /** Tags of other installations that were told of. */
   told: Set<string>;
@@ -29,7 +29,7 @@ export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promis
   let isSweeping = false;
   const sweep = async (): Promise<void> => {
     for (const job of await deps.store.watch.newestJobs(HOSTS_MS)) {
-      const host = hostKeyOf(job);
+      const host = keyOf(job);
       await sweepHost(deps, memory, job, patienceMs).catch((error: unknown) =>
         deps.log.warn({ host, err: error }, 'a host could not be swept'),
       );
@@ -44,21 +44,24 @@ export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promis
   };
 }
 
-const hostKeyOf = ({ tenant, plan: { exec } }: Job): string =>
-  watchKey(tenant, exec.host, exec.port, exec.loginUser);
+const keyOf = ({ tenant, plan: { exec } }: Job): string => watchKey(tenant, exec);
 
-/** One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. */
+/**
+ * One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. Of the jobs with a
+ * row only those are swept that this system launched on this very host: others are its tale, or another system's to sweep.
+ */
 async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceMs: number): Promise<void> {
   const { store, log, openHost, installation } = deps;
   const host = await openHost(sample.tenant, sample.plan.exec);
-  const key = hostKeyOf(sample);
+  const key = keyOf(sample);
+  const identity = await host.identity();
   const tags = await host.run(listTags(sample.plan));
-  const place = `${key} ${sample.plan.exec.systemId} `;
+  const place = `${key} `;
   const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
   const orphans = new Set<string>();
   for (const tag of tags) {
     if (tag.installation !== installation) tellOnce(deps, memory, host.name, tag);
-    else if (!live.has(tag.uuid) && (await isOver(store, tag.uuid))) orphans.add(tag.uuid);
+    else if (!live.has(tag.uuid) && (await isOver(store, tag.uuid, { key, identity }))) orphans.add(tag.uuid);
   }
   for (const seen of memory.firstSeen.keys())
     if (seen.startsWith(place) && !orphans.has(seen.slice(place.length))) memory.firstSeen.delete(seen);
@@ -77,10 +80,15 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
   }
 }
 
-/** A job of another system on the same machine is live, too. */
-const isOver = async (store: Deps['store'], uuid: string): Promise<boolean> => {
+/** A job of which nothing is known here is over, too; one that is another system's is not for this one to judge. */
+const isOver = async (
+  store: Deps['store'],
+  uuid: string,
+  at: { key: string; identity: string },
+): Promise<boolean> => {
   const job = await store.jobs.find(uuid);
-  return job === null || isTerminal(job.status);
+  if (job === null) return true;
+  return isTerminal(job.status) && keyOf(job) === at.key && (job.launchedOn ?? at.identity) === at.identity;
 };
 
 function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {

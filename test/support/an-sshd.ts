@@ -16,6 +16,7 @@ const { descendants } = (await import(PROCESSES)) as { descendants: (pid: number
 
 /** An sshd of the test's own for the account of the part `vm-ssh`, and the hosts of a program that logs in there. */
 export interface OwnSshd {
+  port: number;
   hosts: Hosts;
   host: (systemId?: string) => Promise<Host>;
   /** What sshd wrote so far; says who logged in, which sessions began and what was refused. */
@@ -94,7 +95,7 @@ export async function withSshd(
     }, 10_000);
     const host = (systemId = 'own'): Promise<Host> =>
       hosts.open({ tenant: 'dev', systemId, host: '127.0.0.1', port, loginUser: bed?.user ?? '' });
-    await use({ hosts, host, log: () => said, pids, signal });
+    await use({ port, hosts, host, log: () => said, pids, signal });
   } finally {
     await end();
   }

@@ -57,7 +57,7 @@ describe.each(DATABASES)('opening on $name', ({ name, make }) => {
     expect(await store.grants.listByPrefix('dev', 'system:')).toHaveLength(1);
     await store.jobs.add(aPlanned(), '{}');
     await store.close();
-    expect(await versions()).toEqual([{ version: 6 }]);
+    expect(await versions()).toEqual([{ version: 7 }]);
   });
 
   it('leaves nothing of a migration that failed', async () => {

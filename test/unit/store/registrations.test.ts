@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SchedulerProfile } from '../../../domain/systems/system.js';
 import { hostLookups } from '../../../store/host-lookups.js';
 import type { Store } from '../../../store/store.js';
-import { anApp, aPlanned, aSystem, DATABASES, type Place } from './a-store.js';
+import { anApp, aPlanned, aSystem, atOnce, DATABASES, type Place } from './a-store.js';
 
 describe.each(DATABASES)('registrations on $name', ({ make }) => {
   let place: Place;
@@ -27,8 +27,16 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
 
     expect(await store.systems.find('dev', 'b')).toEqual(system);
     expect(await store.systems.find('other', 'b')).toBeNull();
-    await store.systems.pinHostKey('dev', 'b', 'SHA256:x');
+    const { host, port } = system;
+    const pin = (key: string, at = { host, port }): Promise<string | null> =>
+      store.systems.pinFirstHostKey('dev', 'b', at, key);
+    expect(await pin('SHA256:old-host', { host, port: port + 1 })).toBeNull(); // the system has moved from there
+    expect(await pin('SHA256:x')).toBe('SHA256:x');
+    expect(await pin('SHA256:y')).toBe('SHA256:x');
     expect((await store.systems.find('dev', 'b'))?.hostKey).toBe('SHA256:x');
+    await store.systems.unpinHostKey('dev', 'b');
+    const keys = await atOnce(store, 5, (i) => pin(`SHA256:${i}`));
+    expect(new Set(keys)).toEqual(new Set([(await store.systems.find('dev', 'b'))?.hostKey]));
     await store.systems.replace({ ...system, enabled: false });
     expect(await store.systems.find('dev', 'b')).toEqual({ ...system, enabled: false });
   });
@@ -44,12 +52,23 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     expect(await store.systems.getCredential('dev', 'dyn', 'dynamic', 'alice')).toEqual(secret);
     expect(await store.systems.getCredential('dev', 'dyn', 'static', 'alice')).toBeNull();
     const lookups = hostLookups(store);
+    const at = { host: 'vm.example.org', port: 22 };
     expect(
-      await lookups.findCredential({ tenant: 'dev', systemId: 'dyn', loginUser: 'al', asUser: 'alice' }),
+      await lookups.findCredential({
+        tenant: 'dev',
+        systemId: 'dyn',
+        ...at,
+        loginUser: 'al',
+        asUser: 'alice',
+      }),
     ).toEqual(secret);
-    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', loginUser: 'svc', asUser: 'bob' })).toEqual({ password: 'of svc' }); // prettier-ignore
-    expect(await lookups.findCredential({ tenant: 'other', systemId: 'stat', loginUser: 'svc' })).toBeNull();
-    expect(await lookups.hostKeys.find({ tenant: 'dev', systemId: 'dyn', loginUser: 'al' })).toBeNull();
+    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', ...at, loginUser: 'svc', asUser: 'bob' })).toEqual({ password: 'of svc' }); // prettier-ignore
+    expect(
+      await lookups.findCredential({ tenant: 'other', systemId: 'stat', ...at, loginUser: 'svc' }),
+    ).toBeNull();
+    expect(
+      await lookups.hostKeys.find({ tenant: 'dev', systemId: 'dyn', ...at, loginUser: 'al' }),
+    ).toBeNull();
 
     const [row] = await place.sql("select * from credentials where system_id = 'dyn'");
     expect(row?.['sealed']).toMatch(/^v1\.[0-9a-f]{8}\.[\w-]+\.[\w-]+\.[\w-]+$/);

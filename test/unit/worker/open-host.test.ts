@@ -15,9 +15,11 @@ it.each([{ enabled: false }, { enabled: true, deleted: true }])(
     const plan = aPlan();
     const store = {
       systems: { find: () => Promise.resolve(aSystem(state)) },
-      jobs: { get: () => Promise.resolve({ tenant: 'dev', plan, remoteJobId: '7' }) },
+      jobs: { get: () => Promise.resolve({ tenant: 'dev', plan, remoteJobId: '7', launchedOn: 'h' }) },
     } as unknown as Store;
-    const hosts = { open: () => Promise.resolve({ name: 'h', run }) } as unknown as Hosts;
+    const hosts = {
+      open: () => Promise.resolve({ name: 'h', identity: () => Promise.resolve('h'), run }),
+    } as unknown as Hosts;
     const openHost = hostOpener(store, hosts);
     const deps = {
       store,
