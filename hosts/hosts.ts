@@ -112,8 +112,11 @@ export function createHosts(options: HostsOptions): Hosts {
   return {
     async open(address) {
       if (isLocal(address, settings)) return (local ??= openLocal(settings));
-      const credential = await findCredential(address);
       const pinned = await hostKeys.find(address);
+      const credential = await findCredential(address).catch((error: unknown) => {
+        endFormer(address, pinned); // a credential that may not be used here is not used where the system was, either
+        throw error;
+      });
       const key = keyOf(address, credential);
       const known = pools.get(key);
       if (known && !isOther(known.hostKey(), pinned)) return known.host;

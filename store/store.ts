@@ -7,7 +7,7 @@ import type { JobStatus } from '../domain/jobs/status.js';
 import type { Condition } from '../domain/search/condition.js';
 import type { Order } from '../domain/search/order.js';
 import type { Purged } from './purge.js';
-import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
+import type { SchedulerProfile, StoredCredential, System } from '../domain/systems/system.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
 export interface Store {
@@ -232,14 +232,14 @@ export interface SystemStore {
     id: string,
     kind: 'static' | 'dynamic',
     target: string,
-    credential: Credential,
+    credential: StoredCredential,
   ) => Promise<void>;
   getCredential: (
     tenant: string,
     id: string,
     kind: 'static' | 'dynamic',
     target: string,
-  ) => Promise<Credential | null>;
+  ) => Promise<StoredCredential | null>;
   removeCredential: (
     tenant: string,
     id: string,

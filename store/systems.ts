@@ -138,18 +138,20 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
         .where('id', '=', id)
         .execute();
     },
-    async setCredential(tenant, id, kind, target, secret) {
-      const sealed = seal.close(JSON.stringify(secret));
-      await db.insertInto('credentials').values({ ...credential(tenant, id, kind, target), sealed })
-        .onConflict((oc) => oc.columns(['tenant', 'system_id', 'kind', 'target']).doUpdateSet({ sealed })).execute(); // prettier-ignore
+    async setCredential(tenant, id, kind, target, { givenFor: { host, port }, ...secret }) {
+      const kept = { sealed: seal.close(JSON.stringify(secret)), host, port };
+      await db.insertInto('credentials').values({ ...credential(tenant, id, kind, target), ...kept })
+        .onConflict((oc) => oc.columns(['tenant', 'system_id', 'kind', 'target']).doUpdateSet(kept)).execute(); // prettier-ignore
     },
     async getCredential(tenant, id, kind, target) {
       const row = await db
         .selectFrom('credentials')
-        .select('sealed')
+        .select(['sealed', 'host', 'port'])
         .where((eb) => eb.and(credential(tenant, id, kind, target)))
         .executeTakeFirst();
-      return row ? (JSON.parse(seal.open(row.sealed)) as Credential) : null;
+      if (!row) return null;
+      const { host, port } = row;
+      return { ...(JSON.parse(seal.open(row.sealed)) as Credential), givenFor: { host, port } };
     },
     async removeCredential(tenant, id, kind, target) {
       const gone = await db
@@ -162,7 +164,10 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   };
 }
 
-/** Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. */
+/**
+ * Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. One that was given for another
+ * address than the system's is to be given again, and counts as none.
+ */
 function credentialSql(
   { tenant, user }: RegistrationQuery,
   wanted: boolean,
@@ -170,6 +175,7 @@ function credentialSql(
 ): RawBuilder<SqlBool> {
   const login = headAttribute('effectiveUserId', 'string', pg);
   const has = sql<SqlBool>`exists (select 1 from credentials where credentials.tenant = ${tenant} and credentials.system_id = systems.id
+    and credentials.host = ${headAttribute('host', 'string', pg)} and credentials.port = ${headAttribute('port', 'number', pg)}
     and case when ${login} = '\${apiUserId}' then kind = 'dynamic' and target = ${user} else kind = 'static' and target = ${login} end)`;
   return wanted ? has : sql`not ${has}`;
 }

@@ -121,6 +121,13 @@ const listSystems = route({
   handle: (call, deps) => list(call, deps, searchOf(call, SYSTEM_ATTRIBUTES)),
 });
 
+const updated = ({ id, host, port }: System, newer: System): string =>
+  `SYSAPI_UPDATED System updated: ${id}${
+    newer.host === host && newer.port === port
+      ? ''
+      : `. It was moved: its credentials are of no use there, and have to be given again by POST /v3/systems/credential/${id}/user/{user}`
+  }`;
+
 const patchSystem = route({
   method: 'patch',
   path: '/v3/systems/:id',
@@ -130,9 +137,9 @@ const patchSystem = route({
     if (wrong.length > 0)
       throw new KilimError('INVALID_REQUEST', wrong.map((name) => `${name}: cannot be changed`).join('\n'));
     const older = await systemFor(deps.store, call.caller, idOf(call), 'MODIFY');
-    await replaceSystem(older, { ...older, ...body }, call.caller, deps);
+    const newer = await replaceSystem(older, { ...older, ...body }, call.caller, deps);
     return {
-      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      says: updated(older, newer),
       result: { url: `${call.base}/v3/systems/${older.id}` },
     };
   },
@@ -148,14 +155,14 @@ const putSystem = route({
         .filter((name) => name !== 'authnCredential')
         .map((name) => [name, older[name as keyof System]]),
     );
-    await replaceSystem(
+    const newer = await replaceSystem(
       older,
       { ...bodyObject(call.body), authnCredential: null, ...kept },
       call.caller,
       deps,
     );
     return {
-      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      says: updated(older, newer),
       result: { url: `${call.base}/v3/systems/${older.id}` },
     };
   },

@@ -134,4 +134,34 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
       expect((await kilim.get(own)).remoteResultInfo).toBe('3');
     });
   }, 240_000);
+
+  it('is sent no credential that was given for where it was, neither for files nor for jobs', async () => {
+    await withEvil(async (evil) => {
+      await register('moves', 'alice', vm?.port);
+      await ok('POST', '/v3/systems/perms/moves/user/bob', 'alice', { permissions: ['READ', 'MODIFY'] });
+      await give('moves', login, 'alice');
+      const files = (): Promise<{ status: number; message: string }> =>
+        kilim.call('GET', '/v3/files/ops/moves/workdir');
+      expect((await files()).status).toBe(200);
+      const uuid = await submit('alice', 'moves', HELD);
+      await until(uuid, 'RUNNING', 'alice');
+
+      await ok('PATCH', '/v3/systems/moves', 'bob', { port: evil.port });
+      const refused = await files();
+      expect(refused.status).toBe(400);
+      expect(refused.message).toContain(`was given for ${login}@127.0.0.1:${vm?.port}`);
+      const newer = await submit('alice', 'moves', 'echo done');
+      await until(newer, 'BLOCKED', 'alice');
+      expect((await kilim.get(newer)).lastMessage).toContain(
+        `POST /v3/systems/credential/moves/user/${login}`,
+      );
+      expect(evil.log()).not.toContain('Connection from');
+
+      await ok('PATCH', '/v3/systems/moves', 'alice', { port: vm?.port });
+      letGo(`${home}/workdir/jobs/${uuid}`);
+      await ok('POST', `/v3/jobs/${newer}/resume`, 'alice');
+      for (const one of [newer, uuid]) await until(one, 'FINISHED', 'alice');
+      expect(evil.log()).not.toContain('Connection from');
+    });
+  }, 240_000);
 });

@@ -56,7 +56,6 @@ describe.each(DATABASES)('a store of the schema 5 on $name', ({ name, make }) =>
     );
 
     store = await place.open();
-
     const job = await store.jobs.get(UUID);
     const key = watchKey('dev', job.plan.exec);
     expect(await store.watch.liveJobs(key)).toEqual([
@@ -68,6 +67,20 @@ describe.each(DATABASES)('a store of the schema 5 on $name', ({ name, make }) =>
     const exec = { ...job.plan.exec };
     const newer = await store.jobs.add(aPlanned({ exec }), '{}');
     expect((await store.watch.liveJobs(key)).map(({ uuid }) => uuid)).toContain(newer.uuid);
+  });
+
+  it('keeps its credentials for where their systems are', async () => {
+    await place.sql(
+      "insert into credentials (tenant, system_id, kind, target, sealed) values ('dev', 'vm', 'dynamic', 'alice', 'v1.0')",
+    );
+    await place.sql(
+      "insert into credentials (tenant, system_id, kind, target, sealed) values ('dev', 'gone', 'static', 'svc', 'v1.0')",
+    );
+    store = await place.open();
+    expect(await place.sql('select system_id, host, port from credentials order by system_id desc')).toEqual([
+      { system_id: 'vm', host: 'vm.example.org', port: 22 },
+      { system_id: 'gone', host: '', port: 0 },
+    ]);
   });
 });
 

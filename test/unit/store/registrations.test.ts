@@ -42,17 +42,20 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
   });
 
   it('seals credentials, and finds the one for a login', async () => {
-    const secret = { loginUser: 'al', privateKey: 'very-secret-key' };
+    const at = { host: 'vm.example.org', port: 22 };
+    const secret = { loginUser: 'al', privateKey: 'very-secret-key', givenFor: at };
     await store.systems.add(aSystem({ id: 'dyn' }));
     await store.systems.add(aSystem({ id: 'stat', effectiveUserId: 'svc' }));
-    await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', { password: 'old' });
+    await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', {
+      password: 'old',
+      givenFor: { host: 'old', port: 1 },
+    });
     await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', secret);
-    await store.systems.setCredential('dev', 'stat', 'static', 'svc', { password: 'of svc' });
+    await store.systems.setCredential('dev', 'stat', 'static', 'svc', { password: 'of svc', givenFor: at });
 
     expect(await store.systems.getCredential('dev', 'dyn', 'dynamic', 'alice')).toEqual(secret);
     expect(await store.systems.getCredential('dev', 'dyn', 'static', 'alice')).toBeNull();
     const lookups = hostLookups(store);
-    const at = { host: 'vm.example.org', port: 22 };
     expect(
       await lookups.findCredential({
         tenant: 'dev',
@@ -62,7 +65,7 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
         asUser: 'alice',
       }),
     ).toEqual(secret);
-    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', ...at, loginUser: 'svc', asUser: 'bob' })).toEqual({ password: 'of svc' }); // prettier-ignore
+    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', ...at, loginUser: 'svc', asUser: 'bob' })).toMatchObject({ password: 'of svc' }); // prettier-ignore
     expect(
       await lookups.findCredential({ tenant: 'other', systemId: 'stat', ...at, loginUser: 'svc' }),
     ).toBeNull();
@@ -179,7 +182,9 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     const alone = await place.open({ keys: [fresh] });
     expect(await alone.jobs.getEnv(uuid)).toEqual(env);
     expect(await alone.settings.get('id')).toMatch(/^value-/);
-    expect(await alone.systems.getCredential('dev', 'stat', 'static', 'svc')).toEqual({ password: 'of svc' });
+    expect(await alone.systems.getCredential('dev', 'stat', 'static', 'svc')).toMatchObject({
+      password: 'of svc',
+    });
     await alone.close();
     await expect(store.jobs.getEnv(uuid)).rejects.toMatchObject({ code: 'INTERNAL', message: expect.stringContaining('not configured') }); // prettier-ignore
   });
