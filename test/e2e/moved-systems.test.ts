@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { withSshd, type OwnSshd } from '../support/an-sshd.js';
-import { aKilim, cancelAll, HELD, letGo, type Kilim } from '../support/kilim.js';
+import { aKilim, anyPort, cancelAll, HELD, letGo, type Kilim } from '../support/kilim.js';
 import { part } from '../support/testbed.js';
 
 /* Systems that lead to another host: two real sshds, of which the second one is the attacker's, with a home of its own. */
@@ -164,4 +164,20 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
       expect(evil.log()).not.toContain('Connection from');
     });
   }, 240_000);
+
+  it('lets a job go on that was BLOCKED at a wrong port, by itself, when port and credential are right', async () => {
+    await register('corrected', 'alice', await anyPort());
+    await ok('POST', `/v3/systems/credential/corrected/user/${login}?skipCredentialCheck=true`, 'alice', { password: 'of the wrong port' }); // prettier-ignore
+    const uuid = await submit('alice', 'corrected', 'echo done');
+    await until(uuid, 'BLOCKED', 'alice');
+    expect((await kilim.get(uuid)).lastMessage).toContain('cannot be reached');
+
+    await ok('PATCH', '/v3/systems/corrected', 'alice', { port: vm?.port });
+    const explained = async (): Promise<string> =>
+      JSON.stringify((await kilim.call('GET', `/v3/jobs/${uuid}/explain`)).result);
+    await expect.poll(explained, { timeout: 30_000, interval: 300 }).toContain('Give it again');
+    await give('corrected', login, 'alice');
+    await until(uuid, 'FINISHED', 'alice');
+    expect(readFileSync(`${home}/workdir/jobs/${uuid}/output/tapisjob.out`, 'utf8')).toBe('done\n');
+  }, 180_000);
 });
