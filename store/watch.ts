@@ -6,7 +6,7 @@ import { lock } from './dialects.js';
 import { JOB_COLUMNS } from './job-columns.js';
 import { toJob } from './job-rows.js';
 import { ago, now } from './now.js';
-import type { WatchStore } from './store.js';
+import type { WatchStore } from './watch-store.js';
 import { clip } from './texts.js';
 
 /** Far below the bound values that a statement may have. */
