@@ -11,6 +11,7 @@ import { moveTree } from '../hosts/move-tree.js';
 import { copyTree, type Copied } from '../hosts/transfer.js';
 import { archivePath, removesArchive } from '../runtimes/zip.js';
 import type { Deps } from './deps.js';
+import { openExecHost } from './exec-host.js';
 import { archiveRoot } from './path-fence.js';
 import type { Progress } from './progress.js';
 import { nodeRoot, untilShown, wayOut, type NodeDir } from './transfer-node.js';
@@ -21,8 +22,9 @@ import { nodeRoot, untilShown, wayOut, type NodeDir } from './transfer-node.js';
  * @throws KilimError HOST_*, DISK_FULL (recovered); ARCHIVING_FAILED
  */
 export async function archiveOutputs(deps: Deps, uuid: string, progress: Progress): Promise<void> {
-  const plan = await deps.store.jobs.getPlan(uuid);
-  const host = await deps.openHost(plan.tenant, plan.exec);
+  const job = await deps.store.jobs.get(uuid);
+  const { plan } = job;
+  const host = await openExecHost(deps, job);
   try {
     const node = wayOut(plan);
     if (node && !plan.archivesInPlace) await throughNode(deps, plan, host, node, progress);

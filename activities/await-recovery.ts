@@ -8,6 +8,7 @@ import { recoveryDelay } from '../domain/jobs/waiting.js';
 import { quote } from '../domain/shell.js';
 import { admitJob } from './admit-job.js';
 import type { Deps } from './deps.js';
+import { openExecHost } from './exec-host.js';
 import { notYet } from './not-yet.js';
 import { systemOf } from './source-system.js';
 import { submitJob } from './submit-job.js';
@@ -66,6 +67,9 @@ async function stillBlocked(
           const said = await probe(deps, plan.tenant, use, everyMs);
           if (said !== null) return said;
         }
+        // it may be another host that answers now
+        if (places.some(({ use }) => use === plan.exec))
+          await openExecHost(deps, await deps.store.jobs.get(plan.uuid), { evenDisabled: true });
         return null;
       case 'disk':
         for (const { use, dir } of places) await writeSomething(deps, plan, use, dir);
@@ -112,7 +116,9 @@ async function probe(
   use: SystemUse,
   everyMs: number,
 ): Promise<string | null> {
-  const subject = watchKey(tenant, use.host, use.port, use.loginUser);
+  const { host, port } = (await store.systems.find(tenant, use.systemId)) ?? use;
+  // a system that was moved is another thing to look at; so is the same host as another system knows it
+  const subject = `${watchKey(tenant, use)} at ${host}:${port}`;
   const last = await store.watch.claimProbe(subject, Math.max(1_000, everyMs * 0.8));
   if (!last.mine) return last.ok ? null : (last.said ?? 'the host is being looked at');
   try {

@@ -5,6 +5,7 @@ import { outcomeOf, type Outcome } from '../domain/jobs/outcome.js';
 import type { RemoteEnd, RemoteState } from '../domain/jobs/remote.js';
 import { readTail } from '../hosts/read-files.js';
 import type { Deps } from './deps.js';
+import { openExecHost } from './exec-host.js';
 import { isNotYet } from './not-yet.js';
 
 /** What the end of the run means for the job; it is in the store before anybody hears of it. */
@@ -24,25 +25,22 @@ export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteE
  * The wrapper removes the environment file at its end. One that was killed did not, nor one whose run might have been
  * started again.
  */
-async function forgetEnv(
-  { openHost, log }: Deps,
-  { uuid, tenant, plan }: Job,
-  outcome: Outcome,
-): Promise<void> {
+async function forgetEnv(deps: Deps, job: Job, outcome: Outcome): Promise<void> {
+  const { uuid, plan } = job;
   if (!outcome.message && !plan.repeatable) return;
   try {
-    const host = await openHost(tenant, plan.exec, { evenDisabled: true });
+    const host = await openExecHost(deps, job, { evenDisabled: true });
     await host.run({ line: `${dropEnv(plan)}; drop_env`, parse: () => undefined });
   } catch (error) {
-    log.warn({ uuid, err: error }, 'the environment file of a job that is over could not be removed');
+    deps.log.warn({ uuid, err: error }, 'the environment file of a job that is over could not be removed');
   }
 }
 
 /** A failure is told with the application's own last lines; that they cannot be had is no error. */
-async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
+async function withLastLines(deps: Deps, job: Job, outcome: Outcome): Promise<Outcome> {
   if (!outcome.message) return outcome;
   try {
-    const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
+    const host = await openExecHost(deps, job, { evenDisabled: true });
     const { outputDir } = job.plan.paths;
     const { stdoutFilename, stderrFilename } = job.plan.logConfig;
     const files = [...new Set([stderrFilename, stdoutFilename])].map((name) => `${outputDir}/${name}`);
@@ -52,7 +50,7 @@ async function withLastLines({ openHost, log }: Deps, job: Job, outcome: Outcome
     }
   } catch (error) {
     if (isNotYet(error)) throw error;
-    log.warn({ uuid: job.uuid, err: error }, 'the last lines of a failed job could not be read');
+    deps.log.warn({ uuid: job.uuid, err: error }, 'the last lines of a failed job could not be read');
   }
   return outcome;
 }

@@ -2,6 +2,7 @@ import type { Job } from '../domain/jobs/job.js';
 import type { RemoteState } from '../domain/jobs/remote.js';
 import { watchTicketOf } from '../domain/jobs/ticket.js';
 import type { Deps } from './deps.js';
+import { openExecHost } from './exec-host.js';
 
 /** The watcher's looks come every two minutes. */
 const HEALTHY_MS = 150_000;
@@ -36,11 +37,9 @@ export const lastSeen = async ({ store }: Deps, uuid: string): Promise<RemoteSta
  * Asks the host about this one job, and counts the look. What the scheduler forgot before it began is launched again.
  * A run under way is followed on a system that was disabled meanwhile.
  */
-export async function lookAtHost(
-  { store, openHost, schedulers, installation, log }: Deps,
-  job: Job,
-): Promise<RemoteState> {
-  const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
+export async function lookAtHost(deps: Deps, job: Job): Promise<RemoteState> {
+  const { store, schedulers, installation, log } = deps;
+  const host = await openExecHost(deps, job, { evenDisabled: true });
   const { settle, launch } = schedulers[job.plan.keeper];
   const lostId = job.remoteJobId ?? '';
   const state = await host.run(settle(job.plan, lostId, installation));

@@ -2,19 +2,18 @@ import { ApplicationFailure } from '@temporalio/common';
 
 import { KilimError } from '../domain/errors.js';
 import type { Deps } from './deps.js';
+import { openExecHost } from './exec-host.js';
 
 /**
  * Ends everything of the job on its host and verifies that nothing is left; what it waits for becomes the job's message.
  * Safe to repeat.
  * @throws ApplicationFailure HOST_* and REMOTE_COMMAND_FAILED naming what is left: the caller tries again
  */
-export async function stopRemote(
-  { store, openHost, schedulers, installation }: Deps,
-  uuid: string,
-): Promise<void> {
+export async function stopRemote(deps: Deps, uuid: string): Promise<void> {
+  const { store, schedulers, installation } = deps;
   const job = await store.jobs.get(uuid);
   try {
-    const host = await openHost(job.tenant, job.plan.exec, { evenDisabled: true });
+    const host = await openExecHost(deps, job, { evenDisabled: true });
     const { left } = await host.run(
       schedulers[job.plan.keeper].cancel(job.plan, job.remoteJobId, installation),
     );

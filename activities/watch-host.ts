@@ -2,13 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { Context } from '@temporalio/activity';
 
-import type { Job } from '../domain/jobs/job.js';
 import type { SystemUse } from '../domain/jobs/job-plan.js';
 import { QUEUE_OF, type Keeper } from '../domain/jobs/keeper.js';
 import { queueMessage, watchKey, type RemoteState, type Snapshot } from '../domain/jobs/remote.js';
 import { stateDir } from '../domain/jobs/ledger.js';
 import type { JobStatus } from '../domain/jobs/status.js';
-import type { WatchTicket } from '../domain/jobs/ticket.js';
+import { watchTicketOf, type WatchTicket } from '../domain/jobs/ticket.js';
 import { followLines } from '../hosts/follow.js';
 import type { Host } from '../hosts/host.js';
 import { FOLLOWER, endOf, parseEvent } from '../schedulers/ledger-states.js';
@@ -26,12 +25,14 @@ const UNSEEN_MS = 10_000;
 const IDLE_MS = 10 * 60_000;
 
 /**
- * Watches a host for all jobs of a login user: follows the event logs that the wrappers append to, and looks once for all
+ * Watches a host for all jobs of a system and login: follows the event logs that the wrappers append to, and looks once for all
  * jobs every two minutes (every fifteen seconds without the channel). Hints are sent to who is concerned; truth is in the store.
- * Ends when no live job was seen for ten minutes.
+ * Only jobs that were launched on the very host that speaks are believed to be there.
+ * Ends when no live job was seen for ten minutes; at once with a ticket of an older version, whose jobs have other keys now.
  * @throws CancelledFailure where its worker is asked to end: another one goes on
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {
+  if (ticket.key !== watchTicketOf(ticket.tenant, ticket).key) return;
   const context = Context.current();
   const beat = setInterval(() => context.heartbeat(), 2_000);
   const { asUser } = ticket;
@@ -109,6 +110,7 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   if (live.length === 0) return 0;
   try {
     const host = await deps.openHost(ticket.tenant, useOf(ticket), { evenDisabled: true });
+    const identity = await host.identity();
     const snapshot: Snapshot = {};
     for (const list of listsOf(live)) {
       const seen = await host.run(deps.schedulers[list].snapshot(deps.installation));
@@ -116,10 +118,11 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
       for (const { uuid, remoteJobId, keeper } of live)
         if (remoteJobId !== null && QUEUE_OF[keeper as Keeper] === QUEUE_OF[list])
           seen[uuid] ??= { is: 'unknown', why: `${QUEUE_OF[list] ?? 'the host'} does not list the job` };
-      // only of those who live here: a user can write down whatever uuid he likes
-      for (const { uuid } of live) {
+      // of live jobs of this host only: an account can name any uuid, and so can a host
+      for (const { uuid, remoteJobId, launchedOn } of live) {
         const state = seen[uuid];
-        if (state) snapshot[uuid] = state;
+        if (state && launchedOn === identity) snapshot[uuid] = state;
+        else if (remoteJobId !== null || launchedOn !== null) snapshot[uuid] = ELSEWHERE;
       }
     }
     const known = await store.watch.findStates(live.map(({ uuid }) => uuid));
@@ -137,6 +140,12 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   }
   return live.length;
 }
+
+/** The job looks for itself, and says what is to be done. */
+const ELSEWHERE: RemoteState = {
+  is: 'unknown',
+  why: 'it is not known to have been launched on the host that answers',
+};
 
 /** The lists to read: one look serves both keepers of the ledger, another one all jobs of a queue. */
 const listsOf = (live: readonly { keeper: string }[]): Keeper[] => {
@@ -196,12 +205,13 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
     for (let failures = 0; !both.aborted; failures = Math.min(failures + 1, 5)) {
       try {
         const host: Host = await deps.openHost(ticket.tenant, useOf(ticket), { evenDisabled: true });
+        const identity = await host.identity();
         await followLines(
           host,
           `state=${stateDir(deps.installation)}\n${FOLLOWER}`,
           (line) => {
             failures = 0;
-            if (line !== 'FOLLOWING') return event(deps, ticket, line);
+            if (line !== 'FOLLOWING') return event(deps, ticket, identity, line);
             set(true);
           },
           both,
@@ -237,14 +247,14 @@ function keepChannel(deps: Deps, ticket: WatchTicket, signal: AbortSignal): Chan
 /** The row may not say QUEUED yet: a quick start is told before the launch has answered. */
 const MAY_WAIT: readonly JobStatus[] = ['SUBMITTING_JOB', 'QUEUED', 'BLOCKED', 'PAUSED'];
 
-async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<void> {
+async function event(deps: Deps, { key }: WatchTicket, identity: string, line: string): Promise<void> {
   const said = parseEvent(line);
   if (!said || said.what === 'REFUSED') return;
   try {
     const isStart = said.what === 'START';
     const job = await deps.store.jobs.find(said.uuid);
-    // a user can write into his own log what he likes, of jobs of others too
-    if (!job || keyOf(job) !== ticket.key) return;
+    // the log belongs to an account that can write any line into it, and a system's owner can lead the system to any host
+    if (!job || watchKey(job.tenant, job.plan.exec) !== key || job.launchedOn !== identity) return;
     // only who waits in a queue waits for a start; all others were started by Kilim itself
     if (isStart && (QUEUE_OF[job.plan.keeper] === null || !MAY_WAIT.includes(job.status))) return;
     const state: RemoteState = isStart
@@ -252,7 +262,7 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
       : said.exitCode === null
         ? { is: 'unknown', why: 'the run ended and its keeper knows how' }
         : endOf(said.exitCode, undefined, said.usage);
-    await deps.store.watch.saveState(ticket.key, said.uuid, state, new Date().toISOString());
+    await deps.store.watch.saveState(key, said.uuid, state, new Date().toISOString());
     await wake(deps, said.uuid);
   } catch (error) {
     deps.log.warn(
@@ -262,12 +272,7 @@ async function event(deps: Deps, ticket: WatchTicket, line: string): Promise<voi
   }
 }
 
-const keyOf = ({ tenant, plan: { exec } }: Job): string =>
-  watchKey(tenant, exec.host, exec.port, exec.loginUser);
-
-const useOf = ({ systemId, host, port, loginUser, asUser }: WatchTicket): SystemUse => ({
-  systemId, host, port, loginUser, asUser, rootDir: '/',
-}); // prettier-ignore
+const useOf = (ticket: WatchTicket): SystemUse => ({ ...ticket, rootDir: '/' });
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -3,7 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { KilimError } from '../domain/errors.js';
 import { normalizePath, withoutEndSlashes } from '../domain/files/path.js';
 import { isTrustedProfile } from '../domain/systems/profile-rules.js';
-import { isDynamic, type Credential as Secret, type System } from '../domain/systems/system.js';
+import {
+  isDynamic,
+  type Credential as Secret,
+  type StoredCredential,
+  type System,
+} from '../domain/systems/system.js';
 import { isLocal } from '../hosts/local.js';
 import { addressesOf } from '../hosts/reach.js';
 import { parseBody } from '../schemas/parse.js';
@@ -59,13 +64,10 @@ export async function registerSystem(
     await checkCredential(deps, system, system.effectiveUserId, authnCredential, caller.user);
   await deps.store.systems.add(system);
   if (authnCredential)
-    await deps.store.systems.setCredential(
-      caller.tenant,
-      system.id,
-      'static',
-      system.effectiveUserId,
-      authnCredential,
-    );
+    await deps.store.systems.setCredential(caller.tenant, system.id, 'static', system.effectiveUserId, {
+      ...authnCredential,
+      givenFor: addressOf(system),
+    });
   return system;
 }
 
@@ -186,5 +188,8 @@ export async function setCredential(
   await deps.store.systems.setCredential(system.tenant, system.id, kind, userName, {
     ...secret,
     ...(loginUser ? { loginUser } : {}),
+    givenFor: addressOf(system), // where it was tried; the system may be moved at this moment
   });
 }
+
+const addressOf = ({ host, port }: System): StoredCredential['givenFor'] => ({ host, port });

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 
 import { KilimError } from '../domain/errors.js';
-import { isDynamic } from '../domain/systems/system.js';
+import { isGivenFor } from '../domain/systems/credential-place.js';
+import { isDynamic, type System } from '../domain/systems/system.js';
 import { isLoopback } from '../schemas/config.js';
 import { Seed } from '../schemas/identity.js';
 import { parseBody } from '../schemas/parse.js';
-import { Credential } from '../schemas/system.js';
+import { Credential, SystemDefinition } from '../schemas/system.js';
 import { writeAudit } from './audit.js';
 import type { ApiDeps } from './deps.js';
 import { hashPassword, whyWeak } from './identity/passwords.js';
@@ -15,7 +16,7 @@ import { registerSystem, setCredential } from './register-system.js';
 
 /** Applies a seed file (design §2): what is there already is left as it is. */
 export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
-  const { store, config } = deps;
+  const { store, config, log } = deps;
   const seed = readSeed(file, config.KILIM_HOME);
   const { tenant } = seed;
   if (tenant !== config.KILIM_TENANT)
@@ -62,14 +63,37 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
         'INVALID_REQUEST',
         `${file}: the credential of ${userName} names the system ${systemId}, which is not there`,
       );
-    const kind = isDynamic(system) ? 'dynamic' : 'static';
-    if (await store.systems.getCredential(tenant, systemId, kind, userName)) continue;
+    const stored = await store.systems.getCredential(
+      tenant,
+      systemId,
+      isDynamic(system) ? 'dynamic' : 'static',
+      userName,
+    );
+    if (stored && isGivenFor(stored, system)) continue;
+    if (!meansItsAddress(seed, system, stored !== null)) {
+      log.warn(
+        { systemId, userName },
+        'the credential of the seed is not for where the system is now; give it again by the API',
+      );
+      continue;
+    }
     const key = privateKeyFile ? { privateKey: readFileSync(privateKeyFile, 'utf8') } : {};
     await setCredential(deps, system, userName, parseBody(Credential, { ...secret, ...key }), true);
     note(`credential of ${userName} on ${systemId}`);
   }
   for (const body of seed.apps)
     await unlessThere(`application ${body.id}`, () => registerApp(body, as(body.owner), deps));
+}
+
+/**
+ * Are the credentials of the seed for where the system is now? Somebody may have moved it since. Where the seed does not define the
+ * system, it means the one that is there; but what was given already does not follow it elsewhere at the next start.
+ */
+function meansItsAddress({ systems }: Seed, system: System, wasGiven: boolean): boolean {
+  const definition = systems.find(({ id }) => id === system.id);
+  if (!definition) return !wasGiven;
+  const { host, port } = parseBody(SystemDefinition, definition);
+  return host === system.host && port === system.port;
 }
 
 function readSeed(file: string, home: string): Seed {

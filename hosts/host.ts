@@ -7,6 +7,11 @@ export interface Host {
   /** For messages: `alice@host:port` or `this machine`. */
   readonly name: string;
   /**
+   * Which host this is: the fingerprint of its host key, after a login where none happened yet. Every command of this value goes
+   * to that host, or fails with HOST_KEY_CHANGED. This machine has a word of its own.
+   */
+  identity: () => Promise<string>;
+  /**
    * Runs a command and parses its reply.
    * @throws KilimError HOST_UNREACHABLE (not sent), OUTCOME_UNKNOWN (sent, no reply), HOST_TIMEOUT,
    * HOST_LOGIN_REFUSED, HOST_KEY_CHANGED; and what `parse` throws

@@ -8,9 +8,17 @@ import { createGate, type Gate } from './gate.js';
 import type { Host, HostAddress } from './host.js';
 import { isLocal, openLocal, type LocalSettings } from './local.js';
 import type { Reach } from './reach.js';
-import { sshHost } from './ssh-host.js';
+import { sshHost, type SshHost } from './ssh-host.js';
 import { createPool, LIMITS, type PoolLimits, type SshPool } from './ssh-pool.js';
-import { connectSsh, hasAnswered, isDropped, nameOf, type HostKeys, type SshConnection } from './ssh.js';
+import {
+  connectSsh,
+  hasAnswered,
+  isDropped,
+  keyChanged,
+  nameOf,
+  type HostKeys,
+  type SshConnection,
+} from './ssh.js';
 
 export interface HostsOptions {
   /** Injected: `hosts/` knows no store. */
@@ -53,7 +61,7 @@ const LATELY_MS = 5_000;
 
 /** All hosts of a program: one connection per system and login, kept; more only where the host has no room on it. */
 export function createHosts(options: HostsOptions): Hosts {
-  const pools = new Map<string, { pool: SshPool; host: Host }>();
+  const pools = new Map<string, Kept>();
   const doors = new Map<string, Door>();
   const { local: settings, findCredential, hostKeys } = options;
   let local: Host | null = null;
@@ -102,25 +110,53 @@ export function createHosts(options: HostsOptions): Hosts {
     return door;
   }
 
+  /** Every connection of a pool is to one host: what was learnt of it holds for what is sent later. */
+  function keep(address: HostAddress, credential: Credential | null): Kept {
+    const name = nameOf(address);
+    let hostKey: string | null = null;
+    const same = async (): Promise<SshConnection> => {
+      doorOf(address).breaker.check();
+      const connection = await connect(address, credential, hostKeys);
+      if (isOther(hostKey, connection.hostKey)) {
+        connection.close();
+        throw keyChanged(name, hostKey, connection.hostKey);
+      }
+      hostKey = connection.hostKey;
+      return connection;
+    };
+    const pool = createPool(name, same, { ...LIMITS, ...options.limits });
+    const host = tellingWhere(sshHost(name, pool), address.systemId, () => commands++);
+    const identity = async (): Promise<string> => {
+      if (hostKey === null) await host.run({ line: ':', parse: () => undefined });
+      return hostKey ?? name;
+    };
+    return { address, pool, host: { ...host, identity }, hostKey: () => hostKey };
+  }
+
+  /** A system that was moved, or whose host key changed, is not heard any longer at the host that it led to before. */
+  function endFormer({ tenant, systemId, host, port }: HostAddress, pinned: string | null): void {
+    for (const [key, { pool, address, hostKey }] of pools) {
+      if (address.tenant !== tenant || address.systemId !== systemId) continue;
+      if (address.host === host && address.port === port && !isOther(hostKey(), pinned)) continue;
+      pools.delete(key);
+      pool.close();
+    }
+  }
+
   return {
     async open(address) {
       if (isLocal(address, settings)) return (local ??= openLocal(settings));
-      const credential = await findCredential(address);
+      const pinned = await hostKeys.find(address);
+      const credential = await findCredential(address).catch((error: unknown) => {
+        endFormer(address, pinned); // a credential that may not be used here is not used where the system was, either
+        throw error;
+      });
       const key = keyOf(address, credential);
-      let kept = pools.get(key);
-      if (!kept) {
-        const name = nameOf(address);
-        const limits = { ...LIMITS, ...options.limits };
-        const connectUnlessAway = (): Promise<SshConnection> => {
-          doorOf(address).breaker.check();
-          return connect(address, credential, hostKeys);
-        };
-        const pool = createPool(name, connectUnlessAway, limits);
-        pools.set(
-          key,
-          (kept = { pool, host: tellingWhere(sshHost(name, pool), address.systemId, () => commands++) }),
-        );
-      }
+      const known = pools.get(key);
+      if (known && !isOther(known.hostKey(), pinned)) return known.host;
+      endFormer(address, pinned);
+      const kept = keep(address, credential);
+      pools.set(key, kept);
       return kept.host;
     },
     async probe(address) {
@@ -148,8 +184,20 @@ export function createHosts(options: HostsOptions): Hosts {
   };
 }
 
+interface Kept {
+  address: HostAddress;
+  pool: SshPool;
+  host: Host;
+  /** Of the host that its connections are to; null before the first one. */
+  hostKey: () => string | null;
+}
+
+/** What is not known yet is no other one. */
+const isOther = (one: string | null, another: string | null): boolean =>
+  one !== null && another !== null && one !== another;
+
 /** A failure says at which system it happened: that one is tested before a job goes on. Commands are counted. */
-function tellingWhere(host: Host, systemId: string, count: () => void): Host {
+function tellingWhere(host: SshHost, systemId: string, count: () => void): SshHost {
   const tell = (error: unknown): never => {
     if (error instanceof KilimError) error.detail['systemId'] ??= systemId;
     throw error;

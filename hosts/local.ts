@@ -62,6 +62,7 @@ export function openLocal(settings: LocalSettings): Host {
   };
   return {
     name: NAME,
+    identity: () => Promise.resolve(NAME),
     async run(command, options) {
       refuseAborted(options?.signal);
       const seconds = command.timeoutSeconds ?? 60;

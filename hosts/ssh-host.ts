@@ -20,8 +20,11 @@ const isLong = ({ timeoutSeconds = 60 }: RemoteCommand<unknown>): boolean => tim
 
 type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
 
+/** Which host it is, the pool's owner knows. */
+export type SshHost = Omit<Host, 'identity'>;
+
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
-export function sshHost(name: string, pool: SshPool): Host {
+export function sshHost(name: string, pool: SshPool): SshHost {
   /** Waits for the reply, and tells the pool whether the host answered. */
   async function answered(sent: Sent, work: Work): Promise<Reply> {
     const since = performance.now();

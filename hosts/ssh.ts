@@ -10,11 +10,17 @@ import { addressesOf, ANYWHERE, lookupIn, type Reach } from './reach.js';
 
 export interface HostKeys {
   find: (address: HostAddress) => Promise<string | null>;
+  /**
+   * Keeps the key of the first connection.
+   * @throws KilimError HOST_KEY_CHANGED where another one was kept meanwhile, or the system is at another address by now
+   */
   pin: (address: HostAddress, fingerprint: string) => Promise<void>;
 }
 
 /** One SSH connection; closed for good when the link breaks. */
 export interface SshConnection {
+  /** The fingerprint of the host's key. */
+  hostKey: string;
   /** Null where the host has no room for another channel now. */
   exec: (line: string) => Promise<ClientChannel | null>;
   isOpen: () => boolean;
@@ -99,6 +105,7 @@ export async function connectSsh(
     });
   }
   return {
+    hostKey: state.offered,
     isOpen: () => state.isOpen,
     close: () => client.end(),
     exec: (line) => exec(client, line, where, () => state.isOpen),
@@ -107,6 +114,9 @@ export async function connectSsh(
 
 const fingerprintOf = (key: Buffer): string =>
   `SHA256:${createHash('sha256').update(key).digest('base64').replaceAll('=', '')}`;
+
+export const keyChanged = (where: string, from: string | null, to: string): KilimError =>
+  new KilimError('HOST_KEY_CHANGED', `The host key of ${where} changed from ${from ?? 'none'} to ${to}.`);
 
 interface Attempt {
   isReached: boolean;
@@ -119,11 +129,7 @@ function faultOf(
   where: string,
   { isReached, offered, pinned }: Attempt,
 ): KilimError {
-  if (offered !== '' && pinned !== null && pinned !== offered)
-    return new KilimError(
-      'HOST_KEY_CHANGED',
-      `The host key of ${where} changed from ${pinned} to ${offered}.`,
-    );
+  if (offered !== '' && pinned !== null && pinned !== offered) return keyChanged(where, pinned, offered);
   if (error.level === 'client-authentication')
     return new KilimError('HOST_LOGIN_REFUSED', `${where} refused the login.`);
   if (error.level === 'client-timeout' && isReached)

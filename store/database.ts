@@ -19,7 +19,15 @@ export interface Database {
   remote_states: { job_uuid: string; watch_key: string; state: string; seen_at: string };
   probes: { subject: string; claimed_ms: number; ok: number | null; said: string | null; at: string | null };
   systems: { tenant: string; id: string; doc: string; host_key: string | null } & HeadColumns;
-  credentials: { tenant: string; system_id: string; kind: string; target: string; sealed: string };
+  credentials: {
+    tenant: string;
+    system_id: string;
+    kind: string;
+    target: string;
+    sealed: string;
+    host: string;
+    port: number;
+  };
   apps: { tenant: string; id: string; version: string; created: string; doc: string } & HeadColumns;
   profiles: { tenant: string; name: string; doc: string };
   grants: {
@@ -88,6 +96,7 @@ export interface JobsTable {
   blocked_count: number;
   remote_job_id: string | null;
   remote_job_id2: string | null;
+  launched_on: string | null;
   remote_outcome: string | null;
   remote_result_info: string | null;
   remote_submitted: string | null;

@@ -8,7 +8,7 @@ export const JOB_COLUMNS = [
   'id', 'uuid', 'tenant', 'owner', 'plan', 'status', 'condition', 'last_message', 'rev', 'created', 'last_updated', 'ended',
   'visible', 'blocked_count', 'remote_job_id', 'remote_job_id2', 'remote_outcome', 'remote_result_info', 'remote_submitted',
   'remote_started', 'remote_ended', 'remote_checks_success', 'remote_checks_failed', 'remote_last_status_check', 'archived', 'paused_ms', 'used',
-  'cancel_requested',
+  'cancel_requested', 'launched_on',
 ] as const satisfies readonly (keyof JobsTable)[]; // prettier-ignore
 
 /** Scalar attributes of a job (specification: jobs §1.8) that have a column. */

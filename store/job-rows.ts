@@ -32,6 +32,7 @@ export function toJob(row: JobRow): Job {
     blockedCount: row.blocked_count,
     remoteJobId: row.remote_job_id,
     remoteJobId2: row.remote_job_id2,
+    launchedOn: row.launched_on,
     remoteOutcome: row.remote_outcome as RemoteOutcome | null,
     remoteResultInfo: row.remote_result_info,
     remoteQueue: plan.hpcQueue,

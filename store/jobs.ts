@@ -85,11 +85,10 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
           await trx.insertInto('idempotency_keys')
             .values({ tenant: plan.tenant, caller: once.caller, key: once.key, body_hash: once.bodyHash, job_uuid: plan.uuid, created }).execute(); // prettier-ignore
         }
-        const { host, port, loginUser } = plan.exec;
         await trx.insertInto('jobs').values({
           uuid: plan.uuid, tenant: plan.tenant, owner: plan.owner, name: plan.name, app_id: plan.appId, app_version: plan.appVersion,
           exec_system_id: plan.exec.systemId, archive_system_id: plan.archive.systemId,
-          watch_key: watchKey(plan.tenant, host, port, loginUser), keeper: plan.keeper,
+          watch_key: watchKey(plan.tenant, plan.exec), keeper: plan.keeper,
           plan: JSON.stringify(shown), env: seal.close(JSON.stringify(besides)), request: seal.close(rawRequest),
           status: 'PENDING', last_message: 'Job created', rev: 0, created, last_updated: created, visible: 1, blocked_count: 0,
           remote_checks_success: 0, remote_checks_failed: 0, archived: 0, paused_ms: 0, cancel_requested: 0,
@@ -119,6 +118,21 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
         .set({ remote_job_id: remoteJobId, remote_job_id2: remoteJobId2 })
         .where('uuid', '=', uuid)
         .execute();
+    },
+    async bindToHost(uuid, identity) {
+      const row = await db.updateTable('jobs')
+        .set((eb) => ({ launched_on: eb.fn.coalesce('launched_on', eb.val(identity)) }))
+        .where('uuid', '=', uuid).returning('launched_on').executeTakeFirst(); // prettier-ignore
+      if (!row) throw new KilimError('JOB_NOT_FOUND', `Job ${uuid} was not found.`);
+      return row.launched_on ?? identity;
+    },
+    async unbindFromHost({ tenant, systemId, owner, watchKey: key }) {
+      const freed = await db.updateTable('jobs').set({ launched_on: null })
+        .where('tenant', '=', tenant).where('exec_system_id', '=', systemId).where('ended', 'is', null)
+        .where('launched_on', 'is not', null)
+        .$if(owner !== null, (all) => all.where((eb) => eb.or([eb('owner', '=', owner), eb('watch_key', '=', key)])))
+        .returning('uuid').execute(); // prettier-ignore
+      return freed.length;
     },
     async setRemoteEnd(uuid, { remoteOutcome, remoteResultInfo }, usage) {
       await db.updateTable('jobs').set((eb) => ({

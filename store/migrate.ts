@@ -9,12 +9,23 @@ import { usage } from './migrations/0003-usage.js';
 import { turns } from './migrations/0004-turns.js';
 import { byStatus } from './migrations/0005-by-status.js';
 import { heads } from './migrations/0006-heads.js';
+import { bound } from './migrations/0007-bound.js';
 import { lockouts } from './migrations/0009-lockouts.js';
 import { orphans } from './migrations/0012-orphans.js';
 import type { Step } from './migrations/step.js';
 
 /** Every step once, in order. A new one is a file and a line here. */
-const STEPS: readonly Step[] = [tables, orderAndIndexes, usage, turns, byStatus, heads, lockouts, orphans];
+const STEPS: readonly Step[] = [
+  tables,
+  orderAndIndexes,
+  usage,
+  turns,
+  byStatus,
+  heads,
+  bound,
+  lockouts,
+  orphans,
+];
 
 /**
  * Brings the schema to this program's version, under a lock; or, without `mayChange`, checks that it is there already.

@@ -1,15 +1,15 @@
 import type { App } from '../domain/apps/app.js';
 import type { EnvVariable, JobPlan, PlannedJob } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent, JobEventName, StatusRecord } from '../domain/jobs/job.js';
-import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import type { Usage } from '../domain/jobs/usage.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Condition } from '../domain/search/condition.js';
 import type { Order } from '../domain/search/order.js';
 import type { Purged } from './purge.js';
-import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
+import type { SchedulerProfile, StoredCredential, System } from '../domain/systems/system.js';
 import type { OrphanStore } from './orphan-store.js';
 import type { SettingStore, UserStore } from './user-store.js';
+import type { WatchStore } from './watch-store.js';
 
 /** Rows in, domain values out: everything the programs ask of the database. */
 export interface Store {
@@ -121,6 +121,18 @@ export interface JobStore {
    * A terminal or BLOCKED status also frees the job's reservations; `freed` names the two oldest waiters to wake, and behind them for the next place.
    */
   record: (record: StatusRecord) => Promise<{ job: Job; freed: string[] }>;
+  /** Writes down, before a launch, on which host it happens; the first word stands, and is returned. */
+  bindToHost: (uuid: string, identity: string) => Promise<string>;
+  /**
+   * The live jobs of a system take whatever host answers next as the one that they were launched on: those of `owner` and those of
+   * the watch key, or all where `owner` is null. Returns how many.
+   */
+  unbindFromHost: (of: {
+    tenant: string;
+    systemId: string;
+    owner: string | null;
+    watchKey: string | null;
+  }) => Promise<number>;
   setRemoteJobId: (uuid: string, remoteJobId: string, remoteJobId2?: string | null) => Promise<void>;
   /** Counts a look; `message` becomes the row's lastMessage where given and different (the queue's reason, progress). */
   countCheck: (uuid: string, succeeded: boolean, message?: string) => Promise<void>;
@@ -165,33 +177,6 @@ export interface Turn {
   id: number;
 }
 
-/** What watchers see; keyed by `watchKey` and job uuid. */
-export interface WatchStore {
-  /** Live jobs (non-terminal, submitted) whose plan's exec system has this watch key. */
-  liveJobs: (key: string) => Promise<{ uuid: string; remoteJobId: string | null; keeper: string }[]>;
-  /** A look at all jobs of a host; it counts as a look at each job that it lists. */
-  saveSnapshot: (key: string, snapshot: Snapshot, takenAt: string) => Promise<void>;
-  /** Is there a launched job that no look and no event has told of yet? */
-  hasUnseen: (key: string) => Promise<boolean>;
-  /** One job's state as pushed by its wrapper (END event) or the last snapshot, with the instant it was seen. */
-  saveState: (key: string, uuid: string, state: RemoteState, seenAt: string) => Promise<void>;
-  findState: (uuid: string) => Promise<{ state: RemoteState; seenAt: string } | null>;
-  findStates: (uuids: string[]) => Promise<Record<string, RemoteState>>;
-  /** Why a job waits, as the message of its row; only while it is QUEUED. */
-  tellQueued: (uuid: string, message: string) => Promise<void>;
-  snapshotAge: (key: string) => Promise<number | null>;
-  /** Every host, login user and system with a launched job that was written within `ms`, by the newest of these jobs. */
-  newestJobs: (ms: number) => Promise<Job[]>;
-  /** Milliseconds since the last look at every host that has live jobs. */
-  snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;
-  /** Claims the next probe of a subject: true for one caller per `everyMs`; others get the last result. */
-  claimProbe: (
-    subject: string,
-    everyMs: number,
-  ) => Promise<{ mine: boolean; ok: boolean | null; said: string | null; at: string | null }>;
-  saveProbe: (subject: string, ok: boolean, said: string) => Promise<void>;
-}
-
 export interface SystemStore {
   /** @throws KilimError CONFLICT where the id exists, also when deleted */
   add: (system: System) => Promise<System>;
@@ -210,21 +195,32 @@ export interface SystemStore {
   logins: (tenant: string, user: string) => Promise<ReadonlyMap<string, string>>;
   /** How many systems a user owns, also deleted ones. */
   countOwned: (tenant: string, owner: string) => Promise<number>;
-  pinHostKey: (tenant: string, id: string, hostKey: string | null) => Promise<void>;
+  /**
+   * Keeps the key of the host at an address, where the system has none yet and is still at that address.
+   * @returns the key that it has now; null where it is elsewhere or unknown
+   */
+  pinFirstHostKey: (
+    tenant: string,
+    id: string,
+    at: { host: string; port: number },
+    hostKey: string,
+  ) => Promise<string | null>;
+  /** The key of the next connection will be kept. */
+  unpinHostKey: (tenant: string, id: string) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
   setCredential: (
     tenant: string,
     id: string,
     kind: 'static' | 'dynamic',
     target: string,
-    credential: Credential,
+    credential: StoredCredential,
   ) => Promise<void>;
   getCredential: (
     tenant: string,
     id: string,
     kind: 'static' | 'dynamic',
     target: string,
-  ) => Promise<Credential | null>;
+  ) => Promise<StoredCredential | null>;
   removeCredential: (
     tenant: string,
     id: string,

@@ -36,22 +36,43 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
     );
     return new Map(given.flatMap(([id, login]) => (login ? [[id, login] as const] : [])));
   };
+  const rowOf = (tenant: string, id: string) =>
+    db
+      .selectFrom('systems')
+      .select(['doc', 'host_key'])
+      .where('tenant', '=', tenant)
+      .where('id', '=', id)
+      .executeTakeFirst();
+  const find: SystemStore['find'] = async (tenant, id) => {
+    const row = await rowOf(tenant, id);
+    return row ? toSystem(row) : null;
+  };
+  const pinFirstHostKey: SystemStore['pinFirstHostKey'] = async (tenant, id, at, hostKey) => {
+    const row = await rowOf(tenant, id);
+    if (!row) return null;
+    const system = toSystem(row);
+    if (system.host !== at.host || system.port !== at.port) return null;
+    if (system.hostKey !== null) return system.hostKey;
+    const pinned = await db
+      .updateTable('systems')
+      .set({ host_key: hostKey })
+      .where('tenant', '=', tenant)
+      .where('id', '=', id)
+      .where('host_key', 'is', null)
+      .where('doc', '=', row.doc) // it has not moved since it was read
+      .returning('id')
+      .executeTakeFirst();
+    return pinned ? hostKey : pinFirstHostKey(tenant, id, at, hostKey);
+  };
   return {
+    find,
+    pinFirstHostKey,
     async add(system) {
       const { hostKey, ...doc } = system;
       const added = await db.insertInto('systems').values({ tenant: system.tenant, id: system.id, ...headColumns('systems', doc), host_key: hostKey })
         .onConflict((oc) => oc.doNothing()).returning('id').executeTakeFirst(); // prettier-ignore
       if (!added) throw new KilimError('CONFLICT', `The system ${system.id} exists.`);
       return system;
-    },
-    async find(tenant, id) {
-      const row = await db
-        .selectFrom('systems')
-        .select(['doc', 'host_key'])
-        .where('tenant', '=', tenant)
-        .where('id', '=', id)
-        .executeTakeFirst();
-      return row ? toSystem(row) : null;
     },
     async replace(system) {
       const { hostKey, ...doc } = system;
@@ -109,26 +130,28 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
         .executeTakeFirstOrThrow();
       return Number(n);
     },
-    async pinHostKey(tenant, id, hostKey) {
+    async unpinHostKey(tenant, id) {
       await db
         .updateTable('systems')
-        .set({ host_key: hostKey })
+        .set({ host_key: null })
         .where('tenant', '=', tenant)
         .where('id', '=', id)
         .execute();
     },
-    async setCredential(tenant, id, kind, target, secret) {
-      const sealed = seal.close(JSON.stringify(secret));
-      await db.insertInto('credentials').values({ ...credential(tenant, id, kind, target), sealed })
-        .onConflict((oc) => oc.columns(['tenant', 'system_id', 'kind', 'target']).doUpdateSet({ sealed })).execute(); // prettier-ignore
+    async setCredential(tenant, id, kind, target, { givenFor: { host, port }, ...secret }) {
+      const kept = { sealed: seal.close(JSON.stringify(secret)), host, port };
+      await db.insertInto('credentials').values({ ...credential(tenant, id, kind, target), ...kept })
+        .onConflict((oc) => oc.columns(['tenant', 'system_id', 'kind', 'target']).doUpdateSet(kept)).execute(); // prettier-ignore
     },
     async getCredential(tenant, id, kind, target) {
       const row = await db
         .selectFrom('credentials')
-        .select('sealed')
+        .select(['sealed', 'host', 'port'])
         .where((eb) => eb.and(credential(tenant, id, kind, target)))
         .executeTakeFirst();
-      return row ? (JSON.parse(seal.open(row.sealed)) as Credential) : null;
+      if (!row) return null;
+      const { host, port } = row;
+      return { ...(JSON.parse(seal.open(row.sealed)) as Credential), givenFor: { host, port } };
     },
     async removeCredential(tenant, id, kind, target) {
       const gone = await db
@@ -141,7 +164,10 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   };
 }
 
-/** Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. */
+/**
+ * Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. One that was given for another
+ * address than the system's is to be given again, and counts as none.
+ */
 function credentialSql(
   { tenant, user }: RegistrationQuery,
   wanted: boolean,
@@ -149,6 +175,7 @@ function credentialSql(
 ): RawBuilder<SqlBool> {
   const login = headAttribute('effectiveUserId', 'string', pg);
   const has = sql<SqlBool>`exists (select 1 from credentials where credentials.tenant = ${tenant} and credentials.system_id = systems.id
+    and credentials.host = ${headAttribute('host', 'string', pg)} and credentials.port = ${headAttribute('port', 'number', pg)}
     and case when ${login} = '\${apiUserId}' then kind = 'dynamic' and target = ${user} else kind = 'static' and target = ${login} end)`;
   return wanted ? has : sql`not ${has}`;
 }

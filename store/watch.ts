@@ -6,7 +6,7 @@ import { lock } from './dialects.js';
 import { JOB_COLUMNS } from './job-columns.js';
 import { toJob } from './job-rows.js';
 import { ago, now } from './now.js';
-import type { WatchStore } from './store.js';
+import type { WatchStore } from './watch-store.js';
 import { clip } from './texts.js';
 
 /** Far below the bound values that a statement may have. */
@@ -16,11 +16,16 @@ export const createWatchStore = (db: Db): WatchStore => ({
   async liveJobs(key) {
     const rows = await db
       .selectFrom('jobs')
-      .select(['uuid', 'remote_job_id', 'keeper'])
+      .select(['uuid', 'remote_job_id', 'keeper', 'launched_on'])
       .where('watch_key', '=', key)
       .where('ended', 'is', null)
       .execute();
-    return rows.map((row) => ({ uuid: row.uuid, remoteJobId: row.remote_job_id, keeper: row.keeper }));
+    return rows.map((row) => ({
+      uuid: row.uuid,
+      remoteJobId: row.remote_job_id,
+      keeper: row.keeper,
+      launchedOn: row.launched_on,
+    }));
   },
   async saveSnapshot(key, snapshot, takenAt) {
     await db.transaction().execute(async (trx) => {

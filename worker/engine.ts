@@ -31,7 +31,7 @@ export const createEngine = (
         taskQueue,
         args: [ticket],
         workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `watches ${ticket.loginUser}@${ticket.host}:${ticket.port}`,
+        staticSummary: `watches ${ticket.loginUser}@${ticket.host}:${ticket.port} (system ${ticket.systemId})`,
       });
       known.set(ticket.key, performance.now());
     },

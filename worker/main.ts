@@ -20,7 +20,7 @@ import { hostLookups } from '../store/host-lookups.js';
 import { openStore } from '../store/open-store.js';
 import { createEngine } from './engine.js';
 import { makeWorker } from './make-worker.js';
-import { hostOpener } from './open-host.js';
+import { hostOpener, hostProber } from './open-host.js';
 import { createMetrics, freeAddress, serveMetrics, type WorkerMetrics } from './metrics.js';
 import { createReconciler } from './reconcile.js';
 import { createSweeper } from './sweep.js';
@@ -120,7 +120,7 @@ function worldOf(
       isEnabled: config.KILIM_LOCAL_EXECUTION,
       users: config.KILIM_LOCAL_USERS,
     }),
-    probeHost: (tenant, use) => hosts.probe({ tenant, ...use }),
+    probeHost: hostProber(store, hosts),
     metrics: metrics.hooks,
   };
 }

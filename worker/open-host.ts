@@ -1,6 +1,8 @@
 import type { Deps } from '../activities/deps.js';
 import { KilimError } from '../domain/errors.js';
+import type { System } from '../domain/systems/system.js';
 import { whyNotThisMachine } from '../domain/systems/this-machine.js';
+import type { HostAddress } from '../hosts/host.js';
 import type { Hosts } from '../hosts/hosts.js';
 import { isLocal } from '../hosts/local.js';
 import type { Store } from '../store/store.js';
@@ -11,26 +13,50 @@ interface ThisMachine {
   users: readonly string[];
 }
 
-/** Logs in where the system is now; a new port or address counts for jobs under way. */
+type Login = Parameters<Deps['openHost']>;
+
+/**
+ * Logs in where the system is now: a new port or address counts for jobs under way. Whether the host there may speak of a job that
+ * was launched already, the activities ask.
+ */
 export const hostOpener =
   (
     store: Pick<Store, 'systems' | 'users'>,
     hosts: Pick<Hosts, 'open'>,
     { isEnabled, users }: ThisMachine,
   ): Deps['openHost'] =>
-  async (tenant, use, { evenDisabled = false } = {}) => {
-    const system = await store.systems.find(tenant, use.systemId);
-    if (!system || (!evenDisabled && (system.deleted || !system.enabled)))
-      throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${use.systemId} is not enabled.`, {
-        systemId: use.systemId,
-      });
+  async (tenant, use, options = {}) => {
+    const system = await systemOf(store, tenant, use, options);
     // what follows or ends a run goes on
-    if (!evenDisabled && isLocal(system, { isEnabled })) {
+    if (!options.evenDisabled && isLocal(system, { isEnabled })) {
       const why = await whyNotThisMachine(system.id, [system.owner, use.asUser], {
         listed: users,
         isAdmin: (user) => store.users.isAdmin(tenant, user),
       });
       if (why !== null) throw new KilimError('SYSTEM_NOT_AVAILABLE', why, { systemId: use.systemId });
     }
-    return hosts.open({ tenant, ...use, host: system.host, port: system.port });
+    return hosts.open(addressNow(system, use));
   };
+
+/** Tests the same address: a job that is BLOCKED goes on when a wrong port is corrected. */
+export const hostProber =
+  (store: Pick<Store, 'systems'>, hosts: Pick<Hosts, 'probe'>): Deps['probeHost'] =>
+  async (tenant, use) =>
+    hosts.probe(addressNow(await systemOf(store, tenant, use, { evenDisabled: true }), use));
+
+async function systemOf(
+  store: Pick<Store, 'systems'>,
+  ...[tenant, { systemId }, { evenDisabled = false } = {}]: Login
+): Promise<System> {
+  const system = await store.systems.find(tenant, systemId);
+  if (!system || (!evenDisabled && (system.deleted || !system.enabled)))
+    throw new KilimError('SYSTEM_NOT_AVAILABLE', `The system ${systemId} is not enabled.`, { systemId });
+  return system;
+}
+
+const addressNow = ({ tenant, host, port }: System, use: Login[1]): HostAddress => ({
+  tenant,
+  ...use,
+  host,
+  port,
+});

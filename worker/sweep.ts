@@ -16,7 +16,7 @@ type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
 
 /** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
 interface Memory {
-  /** When something of a job that is over was seen first, by host, system and job: another system may have another container engine. */
+  /** When something of a job that is over was seen first, by system, login and job. */
   firstSeen: Map<string, number>;
   /** Tags of other installations that were told of. */
   told: Set<string>;
@@ -35,7 +35,7 @@ export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promis
   let isSweeping = false;
   const sweep = async (): Promise<void> => {
     for (const job of await deps.store.watch.newestJobs(await reach(deps.store))) {
-      const host = hostKeyOf(job);
+      const host = keyOf(job);
       await sweepHost(deps, memory, job, patienceMs).catch((error: unknown) =>
         deps.log.warn({ host, err: error }, 'a host could not be swept'),
       );
@@ -55,16 +55,19 @@ async function reach({ orphans }: Deps['store']): Promise<number> {
   return restored !== null && Date.now() - Date.parse(restored) < HOSTS_MS ? EVER_MS : HOSTS_MS;
 }
 
-const hostKeyOf = ({ tenant, plan: { exec } }: Job): string =>
-  watchKey(tenant, exec.host, exec.port, exec.loginUser);
+const keyOf = ({ tenant, plan: { exec } }: Job): string => watchKey(tenant, exec);
 
-/** One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. */
+/**
+ * One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. Of the jobs with a
+ * row only those are swept that this system launched on this very host: others are its tale, or another system's to sweep.
+ */
 async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceMs: number): Promise<void> {
   const { store, log, openHost, installation } = deps;
   const host = await openHost(sample.tenant, sample.plan.exec);
-  const key = hostKeyOf(sample);
+  const key = keyOf(sample);
+  const identity = await host.identity();
   const tags = await host.run(listTags(sample.plan));
-  const place = `${key} ${sample.plan.exec.systemId} `;
+  const place = `${key} `;
   const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
   const over = new Set<string>();
   const unknown: Tagged[] = [];
@@ -73,7 +76,7 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
     else if (!live.has(tag.uuid)) {
       const job = await store.jobs.find(tag.uuid);
       if (job === null) unknown.push(tag);
-      else if (isTerminal(job.status)) over.add(tag.uuid); // a job of another system on the same machine is live, too
+      else if (isOver(job, { key, identity })) over.add(tag.uuid);
     }
   }
   await keepUnknown(deps, host, sample, unknown.slice(0, MOST_UNKNOWN));
@@ -96,7 +99,7 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
 /** What has our tag and no row: reported at its first look, ended where an operator decided that. */
 async function keepUnknown(deps: SweepDeps, host: Host, sample: Job, unknown: Tagged[]): Promise<void> {
   const { store, log, installation } = deps;
-  const place = { watchKey: hostKeyOf(sample), systemId: sample.plan.exec.systemId, host: host.name };
+  const place = { watchKey: keyOf(sample), systemId: sample.plan.exec.systemId, host: host.name };
   const { fresh, toEnd } = await store.orphans.saveSeen(place, unknown);
   for (const { uuid, what } of unknown.filter((one) => fresh.includes(one.uuid)))
     log.warn(
@@ -112,6 +115,10 @@ async function keepUnknown(deps: SweepDeps, host: Host, sample: Job, unknown: Ta
     );
   }
 }
+
+/** A job of another system is not for this one to judge, nor one that was launched on another host. */
+const isOver = (job: Job, at: { key: string; identity: string }): boolean =>
+  isTerminal(job.status) && keyOf(job) === at.key && (job.launchedOn ?? at.identity) === at.identity;
 
 function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {
   const tag = tagOf(installation, uuid);

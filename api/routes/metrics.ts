@@ -33,7 +33,7 @@ function registryOf(deps: ApiDeps): Registry {
   });
   new Gauge({
     name: 'kilim_host_snapshot_age_seconds',
-    help: 'Time since the last look at a host that has live jobs',
+    help: 'Time since the last look at a host that has live jobs, by tenant, system and login',
     labelNames: ['host'],
     registers: [registry],
     async collect() {

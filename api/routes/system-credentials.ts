@@ -1,4 +1,5 @@
 import { KilimError } from '../../domain/errors.js';
+import { whyUnusable } from '../../domain/systems/credential-place.js';
 import { isDynamic, type System } from '../../domain/systems/system.js';
 import { parseBody } from '../../schemas/parse.js';
 import { Credential } from '../../schemas/system.js';
@@ -54,14 +55,29 @@ const check = route({
   path: `${PATH}/check`,
   handle: async (call, deps) => {
     const { system, user, kind } = await target(call, deps);
-    await countCredential(deps, call.caller);
+    const { caller } = call;
+    // a try sends the secret to where the system leads, which is its user's to want
+    if (kind === 'dynamic' && caller.user !== user && !caller.isAdmin)
+      throw new KilimError(
+        'NOT_AUTHORIZED',
+        `The credential of ${user} on ${system.id} is checked by ${user} or an administrator only.`,
+      );
+    await countCredential(deps, caller);
     const secret = await deps.store.systems.getCredential(system.tenant, system.id, kind, user);
     if (!secret)
       throw new KilimError(
         'NOT_FOUND',
         `SYSAPI_CRED_NOT_FOUND No credential of ${user} on ${system.id} is stored.`,
       );
-    await checkCredential(deps, system, secret.loginUser ?? user, secret, user);
+    const loginUser = secret.loginUser ?? user;
+    const why = whyUnusable(secret, user, {
+      systemId: system.id,
+      host: system.host,
+      port: system.port,
+      loginUser,
+    });
+    if (why) throw new KilimError('CREDENTIAL_CHECK_FAILED', `SYSAPI_CRED_VALID_FAIL ${why}`);
+    await checkCredential(deps, system, loginUser, secret, user);
     return { says: `SYSAPI_CRED_OK Credential of ${user} on ${system.id} works` };
   },
 });

@@ -1,4 +1,5 @@
 import { KilimError } from '../../domain/errors.js';
+import { watchKey } from '../../domain/jobs/remote.js';
 import { SYSTEM_ATTRIBUTES } from '../../domain/search/attributes.js';
 import type { Condition } from '../../domain/search/condition.js';
 import type { System } from '../../domain/systems/system.js';
@@ -121,6 +122,13 @@ const listSystems = route({
   handle: (call, deps) => list(call, deps, searchOf(call, SYSTEM_ATTRIBUTES)),
 });
 
+const updated = ({ id, host, port }: System, newer: System): string =>
+  `SYSAPI_UPDATED System updated: ${id}${
+    newer.host === host && newer.port === port
+      ? ''
+      : `. It was moved: its credentials are of no use there, and have to be given again by POST /v3/systems/credential/${id}/user/{user}`
+  }`;
+
 const patchSystem = route({
   method: 'patch',
   path: '/v3/systems/:id',
@@ -130,9 +138,9 @@ const patchSystem = route({
     if (wrong.length > 0)
       throw new KilimError('INVALID_REQUEST', wrong.map((name) => `${name}: cannot be changed`).join('\n'));
     const older = await systemFor(deps.store, call.caller, idOf(call), 'MODIFY');
-    await replaceSystem(older, { ...older, ...body }, call.caller, deps);
+    const newer = await replaceSystem(older, { ...older, ...body }, call.caller, deps);
     return {
-      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      says: updated(older, newer),
       result: { url: `${call.base}/v3/systems/${older.id}` },
     };
   },
@@ -148,14 +156,14 @@ const putSystem = route({
         .filter((name) => name !== 'authnCredential')
         .map((name) => [name, older[name as keyof System]]),
     );
-    await replaceSystem(
+    const newer = await replaceSystem(
       older,
       { ...bodyObject(call.body), authnCredential: null, ...kept },
       call.caller,
       deps,
     );
     return {
-      says: `SYSAPI_UPDATED System updated: ${older.id}`,
+      says: updated(older, newer),
       result: { url: `${call.base}/v3/systems/${older.id}` },
     };
   },
@@ -212,18 +220,39 @@ const isEnabled = route({
   },
 });
 
+/**
+ * Accepts a changed host key: the owner for the system, and every user for the own jobs that were launched before it changed. The
+ * owner of a system with a dynamic user does not answer for the jobs of other users.
+ */
 const acceptHostKey = route({
   method: 'post',
   path: '/v3/systems/:id/hostKey',
   handle: async (call, { store }) => {
-    const system = await systemFor(store, call.caller, idOf(call), 'OWNER');
-    await store.systems.pinHostKey(call.caller.tenant, system.id, null);
+    const { tenant, user, isAdmin } = call.caller;
+    const system = await systemFor(store, call.caller, idOf(call), 'READ');
+    const isOwner = isAdmin || system.owner === user;
+    if (isOwner) await store.systems.unpinHostKey(tenant, system.id);
+    const jobs = await store.jobs.unbindFromHost({
+      tenant,
+      systemId: system.id,
+      owner: isAdmin ? null : user,
+      watchKey: isOwner && !isDynamic(system) ? staticKeyOf(system) : null,
+    });
+    // what another user launched there, and the system itself, are not the caller's to decide on
+    if (!isOwner && jobs === 0) await systemFor(store, call.caller, system.id, 'OWNER');
+    const next = isOwner
+      ? `The next host key of ${system.id} will be pinned`
+      : 'The system keeps its host key';
     return {
-      says: `SYSAPI_UPDATED The next host key of ${system.id} will be pinned.`,
-      result: { changes: system.hostKey === null ? 0 : 1 },
+      says: `SYSAPI_UPDATED ${next}; the host that answers next counts for ${jobs} live job(s).`,
+      result: { changes: (isOwner && system.hostKey !== null ? 1 : 0) + jobs },
     };
   },
 });
+
+/** Of jobs that log in with the system's own credential: who gave it answers for their host. */
+const staticKeyOf = ({ tenant, id, effectiveUserId }: System): string =>
+  watchKey(tenant, { systemId: id, loginUser: effectiveUserId, asUser: '', isStaticLogin: true });
 
 /** Systems (specification: platform §3); literal paths before `/:id`. */
 export const systemRoutes: readonly Route[] = [

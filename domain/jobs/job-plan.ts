@@ -91,6 +91,8 @@ export interface SystemUse {
   port: number;
   loginUser: string;
   asUser: string;
+  /** All users of the system log in with its one credential. Older plans do not tell; each of their users is taken apart. */
+  isStaticLogin?: boolean;
 }
 
 export interface PlannedArg {

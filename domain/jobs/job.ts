@@ -25,6 +25,8 @@ export interface Job {
   blockedCount: number;
   remoteJobId: string | null;
   remoteJobId2: string | null;
+  /** The identity (`Host.identity`) of the host that the job was or may have been launched on; null before its launch. */
+  launchedOn: string | null;
   remoteOutcome: RemoteOutcome | null;
   remoteResultInfo: string | null;
   remoteQueue: string | null;

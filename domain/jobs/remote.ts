@@ -1,4 +1,5 @@
 import type { JobCondition } from './condition.js';
+import type { SystemUse } from './job-plan.js';
 import type { Usage } from './usage.js';
 
 /**
@@ -55,6 +56,20 @@ export const queueMessage = (
 ): string | null =>
   state?.is === 'queued' && state.reason ? `${queue} job ${remoteJobId ?? ''} is ${state.reason}` : null;
 
-/** How a host and login user are watched together: one watcher per key. */
-export const watchKey = (tenant: string, host: string, port: number, loginUser: string): string =>
-  `watch:${tenant}:${host}:${port}:${loginUser}`;
+/**
+ * The jobs that are watched together: those of one system that log in with the same credential. One watcher per key. Another
+ * system of the same host has another key, because anybody may register one and say where it is.
+ */
+export const watchKey = (
+  tenant: string,
+  {
+    systemId,
+    loginUser,
+    asUser,
+    isStaticLogin,
+  }: Pick<SystemUse, 'systemId' | 'loginUser' | 'asUser' | 'isStaticLogin'>,
+): string =>
+  ['watch', tenant, systemId, loginUser, ...(isStaticLogin ? [] : [asUser])].map(withoutColons).join(':');
+
+/** Names of users may contain the separator. A migration does the same in SQL. */
+const withoutColons = (text: string): string => text.replaceAll('%', '%25').replaceAll(':', '%3A');

@@ -39,29 +39,17 @@ export interface Submitted {
   isQueued: boolean;
 }
 
-export interface WatchTicket {
+export interface WatchTicket extends Omit<SystemUse, 'rootDir'> {
   key: string;
   tenant: string;
-  systemId: string;
-  host: string;
-  port: number;
-  loginUser: string;
-  asUser: string;
 }
 
-/** Of the watch of a job's host and login user. */
-export const watchTicketOf = (
-  tenant: string,
-  { systemId, host, port, loginUser, asUser }: SystemUse,
-): WatchTicket => ({
-  key: watchKey(tenant, host, port, loginUser),
-  tenant,
-  systemId,
-  host,
-  port,
-  loginUser,
-  asUser,
-});
+/** Of the watch of a job's system and login. */
+export const watchTicketOf = (tenant: string, use: Omit<SystemUse, 'rootDir'>): WatchTicket => {
+  const { systemId, host, port, loginUser, asUser, isStaticLogin } = use;
+  const login = { systemId, host, port, loginUser, asUser, ...(isStaticLogin ? { isStaticLogin } : {}) };
+  return { key: watchKey(tenant, use), tenant, ...login };
+};
 
 /** Arguments of the signals `pause` and `resume`; who sends one twice changes nothing. */
 export interface Order {

@@ -127,6 +127,11 @@ export interface Credential {
   certificate?: string | null;
 }
 
+/** A credential as the store keeps it, with the address that its system had when it was given (credential-place.ts). */
+export interface StoredCredential extends Credential {
+  givenFor: { host: string; port: number };
+}
+
 export const isDynamic = (system: Pick<System, 'effectiveUserId'>): boolean =>
   system.effectiveUserId === '${apiUserId}';
 

@@ -12,6 +12,7 @@ function aHost(env = process.env): Host & { scripts: string[] } {
   const scripts: string[] = [];
   return {
     name: 'here',
+    identity: () => Promise.resolve('here'),
     scripts,
     run: async (command) => {
       scripts.push(command.line);

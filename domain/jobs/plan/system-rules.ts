@@ -73,5 +73,6 @@ export function useOf(
     port: system.port,
     loginUser,
     asUser: who.grantor !== null && !isDynamic(system) ? who.grantor : who.owner,
+    ...(isDynamic(system) ? {} : { isStaticLogin: true }),
   };
 }

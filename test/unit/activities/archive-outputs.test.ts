@@ -19,6 +19,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** This machine's bash as the host of both ends. */
 const host = {
   name: 'h',
+  identity: () => Promise.resolve('h'),
   run: <T>({ line, stdin, parse, onOutput }: RemoteCommand<T>): Promise<T> => {
     const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { input: stdin });
     onOutput?.(stdout);
@@ -30,16 +31,17 @@ const host = {
 const use = () => ({ systemId: 's', rootDir: dir, host: 'h', port: 22, loginUser: 'al', asUser: 'al' });
 
 /** Of outputs in `out`, to the given directory of the same system. */
-const archive = async (archiveSystemDir: string, excludes: string[]): Promise<void> => {
+const archive = async (archiveSystemDir: string, excludes: string[], launchedOn = 'h'): Promise<void> => {
   const plan = aPlan({
     exec: use(), archive: use(), execSystemExecDir: 'exec', execSystemOutputDir: 'out', archiveSystemDir, archivesInPlace: false,
     paths: { rootDir: dir, execDir: join(dir, 'exec'), inputDir: join(dir, 'exec'), outputDir: join(dir, 'out') }, dtn: null,
     archiveFilter: { includes: [], excludes, includeLaunchFiles: false },
   }); // prettier-ignore
+  const job = { uuid: 'u', tenant: 'dev', plan, remoteJobId: '7', launchedOn };
   const deps = {
     openHost: () => Promise.resolve(host),
     store: {
-      jobs: { getPlan: () => Promise.resolve(plan) },
+      jobs: { get: () => Promise.resolve(job) },
       systems: { find: () => Promise.resolve({ owner: plan.owner }) },
     },
   } as unknown as Deps;
@@ -63,4 +65,11 @@ it('archives into a directory of the outputs, not into itself, however often', a
   await archive('out/kept/here', []);
   expect(existsSync(join(dir, 'out/kept/here/sub/result'))).toBe(true);
   expect(readdirSync(join(dir, 'out/kept/here'))).toEqual(['sub']);
+});
+
+it('archives nothing from a host that did not run the job', async () => {
+  mkdirSync(join(dir, 'out'), { recursive: true });
+  writeFileSync(join(dir, 'out/result'), 'of somebody else');
+  await expect(archive('archive', [], 'another host')).rejects.toMatchObject({ code: 'HOST_KEY_CHANGED' });
+  expect(existsSync(join(dir, 'archive'))).toBe(false);
 });

@@ -9,9 +9,9 @@ import { watchTicketOf, type WatchTicket } from '../../../domain/jobs/ticket.js'
 import { aPlan } from '../../support/a-plan.js';
 
 /** A job whose time is up by our clock; the watcher's last look saw it run, the host itself says what is given. */
-function atItsLimit(says: RemoteState, keeper: 'process' | 'slurm' = 'process') {
+function atItsLimit(says: RemoteState, keeper: 'process' | 'slurm' = 'process', identity = 'SHA256:here') {
   const job = {
-    uuid: 'u', tenant: 'dev', plan: aPlan({ maxMinutes: 1, keeper }), remoteJobId: '7', pausedMs: 0, remoteChecksSuccess: 1,
+    uuid: 'u', tenant: 'dev', plan: aPlan({ maxMinutes: 1, keeper }), remoteJobId: '7', launchedOn: 'SHA256:here', pausedMs: 0, remoteChecksSuccess: 1,
     remoteChecksFailed: 0, remoteStarted: new Date(Date.now() - (keeper === 'slurm' ? 660_100 : 60_100)).toISOString(),
   }; // prettier-ignore
   const opened: unknown[] = [];
@@ -21,7 +21,11 @@ function atItsLimit(says: RemoteState, keeper: 'process' | 'slurm' = 'process') 
     installation: 'i',
     openHost: (_tenant: string, _use: unknown, options: unknown) => {
       opened.push(options);
-      return Promise.resolve({ name: 'h', run: () => Promise.resolve(says) });
+      return Promise.resolve({
+        name: 'h',
+        identity: () => Promise.resolve(identity),
+        run: () => Promise.resolve(says),
+      });
     },
     engine: { ensureWatcher: (ticket: WatchTicket) => Promise.resolve(void watched.push(ticket)) },
     schedulers: { process: { settle: () => ({}) }, slurm: { settle: () => ({}) } },
@@ -76,6 +80,14 @@ it('follows a run to its end on a system that was disabled meanwhile', async () 
   const { deps, opened } = atItsLimit({ is: 'over', exitCode: 0 });
   await look(deps);
   expect(opened).toEqual([{ evenDisabled: true }]);
+});
+
+it('believes no other host about the run, wherever its system leads now', async () => {
+  const { deps } = atItsLimit({ is: 'over', exitCode: 0 }, 'process', 'SHA256:another');
+  await expect(look(deps)).rejects.toMatchObject({
+    code: 'HOST_KEY_CHANGED',
+    message: expect.stringContaining('launched on the host with the key SHA256:here') as string,
+  });
 });
 
 it('begins the watch of its host where none is', async () => {

@@ -8,17 +8,12 @@ import { expect, it, vi } from 'vitest';
 import type { Deps } from '../../../activities/deps.js';
 import { createActivities } from '../../../activities/index.js';
 import { createSeats, watchHost } from '../../../activities/watch-host.js';
-import { watchKey, type RemoteState } from '../../../domain/jobs/remote.js';
+import type { RemoteState } from '../../../domain/jobs/remote.js';
+import { watchTicketOf } from '../../../domain/jobs/ticket.js';
 
-const ticket = {
-  key: 'k',
-  tenant: 'dev',
-  systemId: 'vm',
-  host: 'h',
-  port: 22,
-  loginUser: 'al',
-  asUser: 'al',
-};
+const use = { systemId: 'vm', host: 'h', port: 22, loginUser: 'al', asUser: 'al' };
+const ticket = watchTicketOf('dev', use);
+const HERE = 'SHA256:here';
 
 /** A host whose channel stands at once, and whose looks take a while; the run ends before the channel stands. */
 function aWatch() {
@@ -27,6 +22,7 @@ function aWatch() {
   let looks = 0;
   const host = {
     name: 'fake',
+    identity: () => Promise.resolve(HERE),
     async run() {
       const seen = looks++ === 0 ? { is: 'running' } : { is: 'over', exitCode: 0 };
       await sleep(100);
@@ -49,7 +45,8 @@ function aWatch() {
     engine: { hint: () => Promise.resolve() },
     store: {
       watch: {
-        liveJobs: () => Promise.resolve([{ uuid: 'u1', remoteJobId: '7', keeper: 'process' }]),
+        liveJobs: () =>
+          Promise.resolve([{ uuid: 'u1', remoteJobId: '7', keeper: 'process', launchedOn: HERE }]),
         findStates: () => Promise.resolve({}),
         hasUnseen: () => Promise.resolve(false),
         saveSnapshot: (_key: string, { u1 }: { u1: RemoteState }) => Promise.resolve(void saved.push(u1)),
@@ -79,19 +76,26 @@ it('does not call its work done where its worker is asked to end: another one go
   await expect(watching).rejects.toThrow('WORKER_SHUTDOWN');
 });
 
-it('believes a host only about the jobs that live there', async () => {
+it('believes a host only about the jobs of its system and login that were launched on it', async () => {
   const uuid = (n: number): string => `00000000-0000-4000-8000-00000000000${n}-007`;
-  const host = (name: string) => ({ tenant: 'dev', status: 'RUNNING', plan: { keeper: 'process', exec: { host: name, port: 22, loginUser: 'al' } } }); // prettier-ignore
-  const jobs: Record<string, object> = { [uuid(1)]: host('h'), [uuid(2)]: host('elsewhere') };
+  const job = (launchedOn: string, more: object = {}) => ({ tenant: 'dev', status: 'RUNNING', launchedOn, plan: { keeper: 'process', exec: { ...use, ...more } } }); // prettier-ignore
+  const jobs: Record<string, object> = {
+    [uuid(1)]: job(HERE),
+    [uuid(2)]: job(HERE, { systemId: 'another-system-of-this-host' }),
+    [uuid(4)]: job('SHA256:elsewhere'),
+    [uuid(5)]: job(HERE, { asUser: 'another user of the login name' }),
+    [uuid(6)]: { ...job(HERE), tenant: 'another' },
+  };
   const { deps, lines } = aWatch();
   const told: string[] = [];
   const listed: string[] = [];
   deps.openHost = () =>
     Promise.resolve({
       name: 'fake',
+      identity: () => Promise.resolve(HERE),
       run: () => Promise.resolve(Object.fromEntries(Object.keys(jobs).map((one) => [one, { is: 'over', exitCode: 0 }]))),
       stream: (_line: string, { signal }: { signal: AbortSignal }) => {
-        lines.write(['FOLLOWING', `${uuid(2)} 1 END 0 1`, `${uuid(3)} 1 END 0 1`, `${uuid(1)} 1 END 0 1`, ''].join('\n'));
+        lines.write(['FOLLOWING', ...[2, 3, 4, 5, 6, 1].map((n) => `${uuid(n)} 1 END 0 1`), ''].join('\n'));
         const done = new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
         return Promise.resolve({ stdin: new PassThrough(), stdout: lines, done });
       },
@@ -100,20 +104,33 @@ it('believes a host only about the jobs that live there', async () => {
     jobs: { find: (one: string) => Promise.resolve(jobs[one] ?? null) },
     watch: {
       ...deps.store.watch,
-      liveJobs: () => Promise.resolve([{ uuid: uuid(1), remoteJobId: '7', keeper: 'process' }]),
+      liveJobs: () =>
+        Promise.resolve([
+          { uuid: uuid(1), remoteJobId: '7', keeper: 'process', launchedOn: HERE },
+          { uuid: uuid(4), remoteJobId: '8', keeper: 'process', launchedOn: 'SHA256:elsewhere' },
+          { uuid: uuid(7), remoteJobId: null, keeper: 'process', launchedOn: null },
+        ]),
+      tellQueued: () => Promise.resolve(),
       saveState: (_key: string, one: string) => Promise.resolve(void told.push(one)),
-      saveSnapshot: (_key: string, seen: object) => Promise.resolve(void listed.push(...Object.keys(seen))),
+      saveSnapshot: (_key: string, seen: Record<string, RemoteState>) =>
+        Promise.resolve(void listed.push(...Object.entries(seen).map(([one, { is }]) => `${one} ${is}`))),
     },
   } as unknown as Deps['store'];
   const environment = new MockActivityEnvironment();
-  const watching = environment.run(() =>
-    watchHost(deps, { ...ticket, key: watchKey('dev', 'h', 22, 'al') }, createSeats()),
-  );
+  const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
   await vi.waitFor(() => expect([told.length, listed.length > 0]).toEqual([1, true]));
   expect(told).toEqual([uuid(1)]);
-  expect(new Set(listed)).toEqual(new Set([uuid(1)]));
+  // the job that was launched elsewhere looks for itself; one that is not launched is nowhere yet
+  expect(new Set(listed)).toEqual(new Set([`${uuid(1)} over`, `${uuid(4)} unknown`]));
   environment.cancel();
   await expect(watching).rejects.toThrow(CancelledFailure);
+});
+
+it('ends at once with a ticket of an older version: its jobs have other keys now', async () => {
+  const { deps, looks } = aWatch();
+  const older = { ...use, tenant: 'dev', key: 'watch:dev:h:22:al' };
+  await new MockActivityEnvironment().run(() => watchHost(deps, older, createSeats()));
+  expect(looks()).toBe(0);
 });
 
 it('leaves places to jobs however many hosts are watched: those beyond a hundred are looked at and left', async () => {

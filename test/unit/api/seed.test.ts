@@ -38,6 +38,28 @@ it('changes nothing when it is applied again, also no credential that was replac
   expect(await password()).toBe('second');
 });
 
+it('gives no credential to a system that was moved, before the seed says where it is', async () => {
+  const definition = {
+    id: 'moved', owner: 'alice', systemType: 'LINUX', host: 'host.example.org', port: 22, defaultAuthnMethod: 'PASSWORD', effectiveUserId: 'lu',
+    rootDir: '/', canExec: false,
+  }; // prettier-ignore
+  const credentials = [{ systemId: 'moved', userName: 'lu', password: 'of the seed' }];
+  const seed = (systems: object[]): Promise<void> => apply(JSON.stringify({ tenant: 'dev', systems, credentials })); // prettier-ignore
+  const { systems } = world.deps.store;
+  const givenFor = async () => (await systems.getCredential('dev', 'moved', 'static', 'lu'))?.givenFor.host;
+  await seed([definition]);
+  await world.ask('PATCH', '/v3/systems/moved', { as: 'alice', body: { host: 'moved.example.org' } });
+  await seed([definition]);
+  expect(await givenFor()).toBe('host.example.org');
+  await seed([]);
+  expect(await givenFor()).toBe('host.example.org');
+  await systems.removeCredential('dev', 'moved', 'static', 'lu');
+  await seed([definition]);
+  expect(await givenFor()).toBeUndefined();
+  await seed([{ ...definition, host: 'moved.example.org' }]);
+  expect(await givenFor()).toBe('moved.example.org');
+});
+
 it.each([
   ['{"tenant": ', 'is no JSON'],
   ['{"tenant": "dev", "colour": "red"}', 'colour'],

@@ -10,7 +10,7 @@ import { aPlan } from '../../support/a-plan.js';
 const aJob = (more: Partial<Job> = {}): Job => ({
   uuid: '11111111-1111-4111-8111-111111111111-007', id: 1, tenant: 'dev', owner: 'alice', plan: aPlan({ hpcQueue: 'normal', maxMinutes: 30, memoryMB: 64_000 }),
   status: 'RUNNING', condition: null, lastMessage: 'Setting job status to RUNNING.', rev: 3, cancelRequested: false, created: '2026-01-01T10:00:00.000000Z',
-  lastUpdated: '2026-01-01T10:00:00.000000Z', ended: null, visible: true, blockedCount: 0, remoteJobId: '42', remoteJobId2: null, remoteOutcome: null,
+  lastUpdated: '2026-01-01T10:00:00.000000Z', ended: null, visible: true, blockedCount: 0, remoteJobId: '42', remoteJobId2: null, launchedOn: null, remoteOutcome: null,
   remoteResultInfo: null, remoteQueue: null, remoteSubmitted: null, remoteStarted: null, remoteEnded: null, remoteSubmitRetries: 0,
   remoteChecksSuccess: 0, remoteChecksFailed: 0, remoteLastStatusCheck: null, archived: false, pausedMs: 0, usage: null, tags: [], notes: {}, ...more,
 }); // prettier-ignore

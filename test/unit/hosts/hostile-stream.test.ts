@@ -18,6 +18,7 @@ type Entry = Partial<Header> & { name: string };
 /** A host that sends what it likes. */
 const aHostile = (entries: Entry[], describes = 'dir'): Host => ({
   name: 'hostile',
+  identity: () => Promise.resolve('hostile'),
   run: ({ parse }) => Promise.resolve().then(() => parse({ stdout: `${describes}\n`, stderr: '', exitCode: 0 })),
   stream: async () => {
     const pack = tar.pack();

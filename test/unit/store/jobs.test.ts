@@ -208,14 +208,14 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
   });
 
   it('names the live jobs of a watch key', async () => {
-    const exec = { ...aPlanned().plan.exec, host: 'watched.example.org' };
-    const key = watchKey('dev', exec.host, exec.port, exec.loginUser);
+    const exec = { ...aPlanned().plan.exec, systemId: 'watched' };
+    const key = watchKey('dev', exec);
     const live = await store.jobs.add(aPlanned({ exec }), '{}');
     const over = await store.jobs.add(aPlanned({ exec }), '{}');
     await store.jobs.setRemoteJobId(live.uuid, '4711');
     await store.jobs.record({ uuid: over.uuid, rev: 1, status: 'FAILED' });
 
-    expect(await store.watch.liveJobs(key)).toEqual([{ uuid: live.uuid, remoteJobId: '4711', keeper: 'process' }]); // prettier-ignore
+    expect(await store.watch.liveJobs(key)).toEqual([{ uuid: live.uuid, remoteJobId: '4711', keeper: 'process', launchedOn: null }]); // prettier-ignore
     expect(await store.watch.liveJobs('watch:other')).toEqual([]);
     await store.watch.saveSnapshot(key, {}, new Date(Date.now() - 5_000).toISOString());
     const [age] = await store.watch.snapshotAges();

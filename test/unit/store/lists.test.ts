@@ -13,6 +13,9 @@ const QUERY: RegistrationQuery = {
   showDeleted: false, computeTotal: false,
 }; // prettier-ignore
 
+/** Where a system of these tests is. */
+const givenFor = { host: 'vm.example.org', port: 22 };
+
 describe.each(DATABASES)('lists of systems and applications on $name', ({ make }) => {
   let place: Place;
   let store: Store;
@@ -33,9 +36,20 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     await store.grants.grant('dev', 'system:secret', 'alice', ['EXECUTE'], 'bob');
     await store.grants.grant('dev', 'system:secret', 'carol', ['READ'], 'bob');
     await store.grants.grant('other', 'system:secret', 'alice', ['READ'], 'bob');
-    await store.systems.setCredential('dev', 'a', 'static', 'svc', { password: 'p' });
-    await store.systems.setCredential('dev', 'b', 'dynamic', 'alice', { loginUser: 'al', password: 'p' });
-    await store.systems.setCredential('dev', 'c', 'dynamic', 'bob', { password: 'p' });
+    await store.systems.setCredential('dev', 'a', 'static', 'svc', { password: 'p', givenFor });
+    await store.systems.setCredential('dev', 'b', 'dynamic', 'alice', {
+      loginUser: 'al',
+      password: 'p',
+      givenFor: { ...givenFor, port: 9 },
+    });
+    await store.systems.setCredential('dev', 'c', 'dynamic', 'bob', {
+      password: 'p',
+      givenFor: { ...givenFor, port: 100 },
+    });
+    await store.systems.setCredential('dev', 'd', 'dynamic', 'alice', {
+      password: 'p',
+      givenFor: { ...givenFor, port: 23 },
+    }); // it was moved since
     for (const [id, version, created, more] of [
       ['x', '1', '2026-01-01', {}], ['x', '2', '2026-02-01', { maxJobs: 7 }], ['y', '1', '2026-01-01', { owner: 'bob' }],
     ] as const) await store.apps.add(anApp({ id, version, created, ...more })); // prettier-ignore
@@ -165,7 +179,7 @@ describe.each(DATABASES)('a purge on $name', ({ make }) => {
     await store.systems.add(aSystem({ id: 'used', deleted: true, updated: old }));
     await store.systems.add(aSystem({ id: 'recent', deleted: true, updated: recent }));
     await store.systems.add(aSystem({ id: 'there', deleted: false, updated: old }));
-    await store.systems.setCredential('dev', 'old', 'static', 'svc', { password: 'p' });
+    await store.systems.setCredential('dev', 'old', 'static', 'svc', { password: 'p', givenFor });
     await store.grants.grant('dev', 'files:old:a', 'bob', ['READ'], 'alice');
     await store.grants.grant('dev', 'files:older:a', 'bob', ['READ'], 'alice');
     await store.grants.grant('dev', 'files:there:a', 'bob', ['READ'], 'alice');

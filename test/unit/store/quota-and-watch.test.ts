@@ -193,7 +193,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
   it('counts a look at all jobs as one at each, and knows of jobs that none has told of', async () => {
     const planned = aPlanned();
     const { uuid, exec, tenant } = planned.plan;
-    const key = watchKey(tenant, exec.host, exec.port, exec.loginUser);
+    const key = watchKey(tenant, exec);
     await store.jobs.add(planned, '{}');
     for (const [i, status] of (['PROCESSING_INPUTS', 'STAGING_INPUTS', 'STAGING_JOB', 'SUBMITTING_JOB'] as const).entries())
       await store.jobs.record({ uuid, rev: i + 1, status }); // prettier-ignore
@@ -244,9 +244,9 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     });
   });
 
-  it('names every host with a launched job by the newest of these', async () => {
-    const on = async (host: string, remoteJobId: string | null) => {
-      const exec = { ...aPlanned().plan.exec, host };
+  it('names every system with a launched job by the newest of these', async () => {
+    const on = async (systemId: string, remoteJobId: string | null) => {
+      const exec = { ...aPlanned().plan.exec, systemId };
       const { uuid } = await store.jobs.add(aPlanned({ exec }), '{}');
       if (remoteJobId) await store.jobs.setRemoteJobId(uuid, remoteJobId);
       return uuid;
@@ -256,7 +256,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     await on('one.example', null);
     await on('two.example', null);
     const found = (await store.watch.newestJobs(60_000)).filter(({ plan }) =>
-      /^(one|two)\./.test(plan.exec.host),
+      /^(one|two)\./.test(plan.exec.systemId),
     );
     expect(found.map(({ uuid }) => uuid)).toEqual([newest]);
     expect(await store.watch.newestJobs(-60_000)).toEqual([]);

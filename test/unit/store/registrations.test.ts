@@ -27,29 +27,51 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
 
     expect(await store.systems.find('dev', 'b')).toEqual(system);
     expect(await store.systems.find('other', 'b')).toBeNull();
-    await store.systems.pinHostKey('dev', 'b', 'SHA256:x');
+    const { host, port } = system;
+    const pin = (key: string, at = { host, port }): Promise<string | null> =>
+      store.systems.pinFirstHostKey('dev', 'b', at, key);
+    expect(await pin('SHA256:old-host', { host, port: port + 1 })).toBeNull(); // the system has moved from there
+    expect(await pin('SHA256:x')).toBe('SHA256:x');
+    expect(await pin('SHA256:y')).toBe('SHA256:x');
     expect((await store.systems.find('dev', 'b'))?.hostKey).toBe('SHA256:x');
+    await store.systems.unpinHostKey('dev', 'b');
+    const keys = await atOnce(store, 5, (i) => pin(`SHA256:${i}`));
+    expect(new Set(keys)).toEqual(new Set([(await store.systems.find('dev', 'b'))?.hostKey]));
     await store.systems.replace({ ...system, enabled: false });
     expect(await store.systems.find('dev', 'b')).toEqual({ ...system, enabled: false });
   });
 
   it('seals credentials, and finds the one for a login', async () => {
-    const secret = { loginUser: 'al', privateKey: 'very-secret-key' };
+    const at = { host: 'vm.example.org', port: 22 };
+    const secret = { loginUser: 'al', privateKey: 'very-secret-key', givenFor: at };
     await store.systems.add(aSystem({ id: 'dyn' }));
     await store.systems.add(aSystem({ id: 'stat', effectiveUserId: 'svc' }));
-    await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', { password: 'old' });
+    await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', {
+      password: 'old',
+      givenFor: { host: 'old', port: 1 },
+    });
     await store.systems.setCredential('dev', 'dyn', 'dynamic', 'alice', secret);
-    await store.systems.setCredential('dev', 'stat', 'static', 'svc', { password: 'of svc' });
+    await store.systems.setCredential('dev', 'stat', 'static', 'svc', { password: 'of svc', givenFor: at });
 
     expect(await store.systems.getCredential('dev', 'dyn', 'dynamic', 'alice')).toEqual(secret);
     expect(await store.systems.getCredential('dev', 'dyn', 'static', 'alice')).toBeNull();
     const lookups = hostLookups(store);
     expect(
-      await lookups.findCredential({ tenant: 'dev', systemId: 'dyn', loginUser: 'al', asUser: 'alice' }),
+      await lookups.findCredential({
+        tenant: 'dev',
+        systemId: 'dyn',
+        ...at,
+        loginUser: 'al',
+        asUser: 'alice',
+      }),
     ).toEqual(secret);
-    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', loginUser: 'svc', asUser: 'bob' })).toEqual({ password: 'of svc' }); // prettier-ignore
-    expect(await lookups.findCredential({ tenant: 'other', systemId: 'stat', loginUser: 'svc' })).toBeNull();
-    expect(await lookups.hostKeys.find({ tenant: 'dev', systemId: 'dyn', loginUser: 'al' })).toBeNull();
+    expect(await lookups.findCredential({ tenant: 'dev', systemId: 'stat', ...at, loginUser: 'svc', asUser: 'bob' })).toMatchObject({ password: 'of svc' }); // prettier-ignore
+    expect(
+      await lookups.findCredential({ tenant: 'other', systemId: 'stat', ...at, loginUser: 'svc' }),
+    ).toBeNull();
+    expect(
+      await lookups.hostKeys.find({ tenant: 'dev', systemId: 'dyn', ...at, loginUser: 'al' }),
+    ).toBeNull();
 
     const [row] = await place.sql("select * from credentials where system_id = 'dyn'");
     expect(row?.['sealed']).toMatch(/^v1\.[0-9a-f]{8}\.[\w-]+\.[\w-]+\.[\w-]+$/);
@@ -164,7 +186,9 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     const alone = await place.open({ keys: [fresh] });
     expect(await alone.jobs.getEnv(uuid)).toEqual(env);
     expect(await alone.settings.get('id')).toMatch(/^value-/);
-    expect(await alone.systems.getCredential('dev', 'stat', 'static', 'svc')).toEqual({ password: 'of svc' });
+    expect(await alone.systems.getCredential('dev', 'stat', 'static', 'svc')).toMatchObject({
+      password: 'of svc',
+    });
     await alone.close();
     await expect(store.jobs.getEnv(uuid)).rejects.toMatchObject({ code: 'INTERNAL', message: expect.stringContaining('not configured') }); // prettier-ignore
   });

@@ -1,0 +1,28 @@
+import type { StoredCredential, System } from './system.js';
+
+/** Was the credential given for where its system is now? */
+export const isGivenFor = (
+  { givenFor }: StoredCredential,
+  { host, port }: Pick<System, 'host' | 'port'>,
+): boolean => givenFor.host === host && givenFor.port === port;
+
+interface Place {
+  systemId: string;
+  host: string;
+  port: number;
+  loginUser: string;
+}
+
+/**
+ * Why a stored credential may not be used at a place; null where it may. A credential is good for the address and the login that it
+ * was given for: it does not follow its system elsewhere, or everybody who may move a system would be sent the secrets of its users.
+ */
+export function whyUnusable(credential: StoredCredential, userName: string, place: Place): string | null {
+  const login = credential.loginUser ?? userName;
+  if (isGivenFor(credential, place) && login === place.loginUser) return null;
+  const was = addressOf({ ...credential.givenFor, loginUser: login });
+  return `The credential of ${userName} for the system ${place.systemId} was given for ${was}, and is not used for ${addressOf(place)}. Give it again: POST /v3/systems/credential/${place.systemId}/user/${userName}.`;
+}
+
+const addressOf = ({ loginUser, host, port }: Omit<Place, 'systemId'>): string =>
+  `${loginUser}@${host}:${port > 0 ? port : 22}`;
