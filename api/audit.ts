@@ -91,4 +91,10 @@ function endOf(error: unknown): Pick<AuditLine, 'outcome' | 'code' | 'status'> &
 
 /** A path that is a regular expression is named by what it begins with. */
 const operationOf = ({ method, path }: Route): string =>
-  `${method.toUpperCase()} ${path instanceof RegExp ? path.source.replaceAll('\\', '').replace(/^\^|\/\(.*$/g, '') : path}`;
+  `${method.toUpperCase()} ${path instanceof RegExp ? beginOf(path.source.replaceAll('\\', '')) : path}`;
+
+const beginOf = (source: string): string => {
+  const bare = source.startsWith('^') ? source.slice(1) : source;
+  const ends = ['/(', '/['].map((group) => bare.indexOf(group)).filter((at) => at >= 0);
+  return bare.slice(0, Math.min(bare.length, ...ends));
+};

@@ -1,6 +1,7 @@
 import { KilimError } from '../domain/errors.js';
 import type { AttributeTable } from '../domain/search/attributes.js';
 import { parseOrderBy, type Order } from '../domain/search/order.js';
+import { MOST_MEMBERS } from '../schemas/parse.js';
 import type { Call } from './route.js';
 
 export interface Paging {
@@ -110,5 +111,11 @@ export function oneOf<T extends string>(
 export function bodyObject(body: unknown): Record<string, unknown> {
   if (body === null || typeof body !== 'object' || Array.isArray(body))
     throw new KilimError('INVALID_REQUEST', 'body: must be a JSON object');
+  const count = Object.keys(body).length;
+  if (count > MOST_MEMBERS)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `body: has ${count} members; at most ${MOST_MEMBERS} are possible`,
+    );
   return body as Record<string, unknown>;
 }

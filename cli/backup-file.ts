@@ -27,7 +27,8 @@ import { extract, pack } from 'tar-stream';
  * the mark is a SHA-256.
  */
 
-const MAGIC = 'KILIM BACKUP 1 ';
+const ANY_VERSION = 'KILIM BACKUP ';
+const MAGIC = `${ANY_VERSION}1 `;
 const MAX_HEAD = 4096;
 const DATABASE = 'kilim.db';
 const KEYS = 'master.key';
@@ -122,8 +123,7 @@ export function headOfBackup(file: string): { head: Head; length: number; size: 
     const bytes = Buffer.alloc(MAX_HEAD);
     const text = bytes.subarray(0, readSync(descriptor, bytes, 0, MAX_HEAD, 0)).toString('latin1');
     const end = text.indexOf('\n');
-    if (!text.startsWith(MAGIC.trimEnd().replace(/\d+$/, '')))
-      throw new Error(`${file} is not a backup of Kilim.`);
+    if (!text.startsWith(ANY_VERSION)) throw new Error(`${file} is not a backup of Kilim.`);
     if (!text.startsWith(MAGIC)) throw new Error(`${file} was made by a newer Kilim; use that one.`);
     if (end < 0) throw damaged(file);
     const head = JSON.parse(text.slice(MAGIC.length, end)) as Head;

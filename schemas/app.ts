@@ -4,7 +4,7 @@ import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, envVariables, isSmall, limit, listOfLists, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string().max(4096), 100);
@@ -80,7 +80,9 @@ const jobAttributes = z.strictObject({
   cmdPrefix: orNull(plain(4096)),
   parameterSet: parameterSet.nullish().transform((set) => set ?? parameterSet.parse({})),
   fileInputs: orEmpty(fileInput),
-  fileInputArrays: orEmpty(fileInputArray, 100),
+  fileInputArrays: listOfLists('sourceUrls', fileInputArray, 100)
+    .nullish()
+    .transform((all) => all ?? []),
   nodeCount: orNumber(1, 1),
   coresPerNode: orNumber(1, 1),
   memoryMB: orNumber(100, 1),

@@ -12,6 +12,21 @@ export const longText = z.string().max(65_536);
 export const list = <T extends z.ZodType>(item: T, most = MOST_ELEMENTS) =>
   z.array(z.unknown()).max(most).pipe(z.array(item));
 
+/** A list whose elements hold lists themselves, as the member `inner`: of these all together may have as many as one list. */
+export const listOfLists = <T extends z.ZodType>(inner: string, item: T, most: number) =>
+  z
+    .array(z.unknown())
+    .max(most)
+    .refine(
+      (all) => all.reduce<number>((sum, one) => sum + lengthOf(one, inner), 0) <= MOST_ELEMENTS,
+      `may have at most ${MOST_ELEMENTS} ${inner} in all`,
+    )
+    .pipe(z.array(item));
+const lengthOf = (one: unknown, inner: string): number => {
+  const held = typeof one === 'object' && one !== null ? (one as Record<string, unknown>)[inner] : null;
+  return Array.isArray(held) ? held.length : 0;
+};
+
 /** `null` for an optional member means absent (specification: platform §8.6). */
 export const orNull = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? null);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, list, longText, notes, plain, subscription } from './fields.js';
+import { int, jobArgs, list, listOfLists, longText, notes, plain, subscription } from './fields.js';
 
 const dir = plain(4096).nullish();
 const sourceUrl = z.string().min(1).max(8192);
@@ -48,7 +48,8 @@ export const JobRequest = z.strictObject({
       notes: notes.nullish(),
     }),
   ).nullish(),
-  fileInputArrays: list(
+  fileInputArrays: listOfLists(
+    'sourceUrls',
     z.strictObject({
       name: plain(80).nullish(),
       description: z.string().max(8096).nullish(),

@@ -7,11 +7,19 @@ const SECRET = /password|privateKey|secret|token|value/i;
 const LONGEST_VALUE = 80;
 const LONGEST_URL = 8192;
 const MOST_FAULTS = 50;
+/** Before the schema looks at each. */
+export const MOST_MEMBERS = 1_000;
 const LONGEST_FIELD = 200;
 const MOST_KEYS = 10;
 
 /** Parses or names every fault: field, value (never a secret's) and rule. @throws KilimError INVALID_REQUEST */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
+  const count = typeof body === 'object' && body !== null ? Object.keys(body).length : 0;
+  if (count > MOST_MEMBERS)
+    throw new KilimError(
+      'INVALID_REQUEST',
+      `body: has ${count} members; at most ${MOST_MEMBERS} are possible`,
+    );
   const parsed = schema.safeParse(body, { reportInput: true });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.slice(0, MOST_FAULTS).map((issue) => {

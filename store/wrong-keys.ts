@@ -6,6 +6,7 @@ import type { Seal } from './seal.js';
 
 /** `v1.` and the eight letters of the key's id. */
 const HEAD = 11;
+const KEY_ID = /^[0-9a-f]{8}$/;
 
 /**
  * Refuses keys that do not open what the store holds: with a new key in place of a lost one, everything would look well
@@ -21,7 +22,7 @@ export async function refuseWrongKeys(db: Db, { keyIds }: Seal, keysFrom: string
     db.selectFrom('jobs').select(head('env')).distinct().where('ended', 'is', null).execute(),
   ]);
   const used = new Set(rows.flat().map((row) => row.head.slice('v1.'.length)));
-  const unknown = [...used].filter((id) => !keyIds.includes(id));
+  const unknown = [...used].filter((id) => KEY_ID.test(id) && !keyIds.includes(id));
   if (unknown.length === 0) return;
   throw new KilimError(
     'CANNOT_START',

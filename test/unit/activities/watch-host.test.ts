@@ -138,10 +138,13 @@ it('leaves places to jobs however many hosts are watched: those beyond a hundred
   const seats = (user: string, n: number) =>
     Array.from({ length: n }, () => {
       const environment = new MockActivityEnvironment();
-      const ended = environment.run(watching, { ...ticket, asUser: user }).catch(() => undefined);
+      const ended = environment
+        .run(watching, watchTicketOf('dev', { ...ticket, asUser: user }))
+        .catch(() => undefined);
       return { ended, leave: () => environment.cancel() };
     });
-  const next = (user: string) => new MockActivityEnvironment().run(watching, { ...ticket, asUser: user });
+  const next = (user: string) =>
+    new MockActivityEnvironment().run(watching, watchTicketOf('dev', { ...ticket, asUser: user }));
   const ofAlice = seats('alice', 50);
   // half of the seats are left to the hosts of others
   await expect(next('alice')).rejects.toMatchObject({ type: 'NOT_YET' });

@@ -17,7 +17,7 @@ describe('a body with too much', () => {
     ['parameterSet.appArgs.0.arg: "aaa', JobRequest, { ...job, parameterSet: { appArgs: [{ arg: long }] } }],
     ['parameterSet.envVariables: must have at most 1000 elements', JobRequest, { ...job, parameterSet: { envVariables: many(300_000, 0) } }],
     ['fileInputs: must have at most 1000 elements', JobRequest, { ...job, fileInputs: many(1_001, {}) }],
-    ['fileInputArrays.0.sourceUrls: must have at most 1000 elements', JobRequest, { ...job, fileInputArrays: [{ sourceUrls: many(1_001, 'a') }] }],
+    ['fileInputArrays: may have at most 1000 sourceUrls in all', JobRequest, { ...job, fileInputArrays: [{ sourceUrls: many(1_001, 'a') }] }],
     ['parameterSet.archiveFilter.includes: must have at most 100 elements', JobRequest, { ...job, parameterSet: { archiveFilter: { includes: many(101, 'a') } } }],
     ['tags: must have at most 128 elements', JobRequest, { ...job, tags: many(129, 'a') }],
     ['jobAttributes.parameterSet.containerArgs: must have at most 1000 elements', AppDefinition, { id: 'a', version: '1', containerImage: 'a', jobAttributes: { parameterSet: { containerArgs: many(1_001, {}) } } }],
@@ -30,16 +30,14 @@ describe('a body with too much', () => {
   }); // prettier-ignore
 
   it('is told of in short, whatever its members are called', () => {
-    const unknown = Object.fromEntries(
-      Array.from({ length: 50_000 }, (_, i) => [`k${i}${'x'.repeat(200)}`, 0]),
-    );
+    const unknown = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`k${i}${'x'.repeat(200)}`, 0]));
     let says = '';
     try {
       parseBody(JobRequest, { ...job, ...unknown });
     } catch (error) {
       says = String(error);
     }
-    expect(says).toContain('and 49990 more');
+    expect(says).toContain('and 490 more');
     expect(says.length).toBeLessThan(2_000);
   });
 });
