@@ -170,7 +170,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
     await ok('POST', `/v3/systems/credential/corrected/user/${login}?skipCredentialCheck=true`, 'alice', { password: 'of the wrong port' }); // prettier-ignore
     const uuid = await submit('alice', 'corrected', 'echo done');
     await until(uuid, 'BLOCKED', 'alice');
-    expect((await kilim.get(uuid)).lastMessage).toContain('cannot be reached');
+    expect((await kilim.get(uuid)).lastMessage).toContain('could not be logged in to');
 
     await ok('PATCH', '/v3/systems/corrected', 'alice', { port: vm?.port });
     const explained = async (): Promise<string> =>

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { aClient, aHome, anyPort, HELD, letGo, processesOf } from '../support/kilim.js';
 
@@ -39,7 +39,7 @@ async function up(home: string, env: Record<string, string> = {}, ...args: strin
     process.execPath,
     [BIN, 'up', '--home', home, '--port', `${await anyPort()}`, ...args],
     {
-      env: { ...process.env, KILIM_SWEEP_MINUTES: '0.05', ...env },
+      env: { ...process.env, KILIM_SWEEP_MINUTES: '0.05', KILIM_LOCAL_USERS: 'alice,bob', ...env },
       stdio: ['ignore', 'pipe', words],
     },
   );
@@ -101,7 +101,7 @@ describe('a home that is lost', () => {
     kilim.child.kill('SIGTERM');
     await kilim.ended;
     for (const uuid of started.filter((one) => existsSync(dirOf(one)))) letGo(dirOf(uuid));
-    await expect.poll(() => started.flatMap(processesOf), { timeout: 20_000 }).toEqual([]);
+    await vi.waitFor(() => expect(started.flatMap(processesOf)).toEqual([]), { timeout: 20_000 });
     for (const dir of [first, files, backups]) rmSync(dir, { recursive: true, force: true });
   });
 
@@ -156,7 +156,7 @@ describe('a home that is lost', () => {
       status: 0,
       said: expect.stringContaining('is restored') as string,
     });
-    expect(readdirOf(second)).toEqual(['keys', 'kilim.db']);
+    expect(readdirOf(second)).toEqual(['audit.log', 'keys', 'kilim.db']);
 
     kilim = await up(second);
     const after = aClient(kilim.url);

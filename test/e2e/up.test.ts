@@ -26,7 +26,7 @@ function up(
   ...args: string[]
 ): Promise<{ child: ChildProcess; url: string; said: () => string }> {
   const child = spawn(process.execPath, [join(ROOT, 'bin/kilim'), 'up', ...args], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, KILIM_LOCAL_USERS: 'alice,bob', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { envFileOf } from '../../domain/jobs/ledger.js';
 import { singularity } from '../../runtimes/singularity.js';
 import { aPlan } from '../support/a-plan.js';
 import { aLoginNode } from '../support/cluster-host.js';
@@ -116,7 +117,7 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
       const script = [
         'folder=$(mktemp -d) && cd "$folder" && cp /opt/images/busybox.sif ./-x.sif && touch tapisjob.env',
         ...before,
-        line.replace('/srv/job/tapisjob.env', 'tapisjob.env'),
+        line.replace(envFileOf(plan), 'tapisjob.env'),
         'code=$?; cd / && rm -rf -- "$folder"; exit $code',
       ].join('\n');
       const said = await host.run({ line: script, parse: (reply) => reply });

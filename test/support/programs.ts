@@ -13,7 +13,7 @@ export interface Running {
 
 export function start(command: string, args: string[], env: Record<string, string | undefined>): Running {
   const child = spawn(command, args, {
-    env: { ...process.env, ...env },
+    env: { ...process.env, KILIM_LOCAL_USERS: 'alice,bob', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let text = '';
