@@ -97,11 +97,12 @@ export function createPool(
   };
 
   const shell: SshPool['shell'] = async (isLong, signal) => {
-    if (performance.now() < shellsFrom) return null;
-    if (!hasPlace(isLong)) return null;
+    const hasShells = (): boolean => performance.now() >= shellsFrom;
+    if (!hasShells() || !hasPlace(isLong)) return null;
     const leave = await enter(forShells, signal);
     try {
-      const ready = idleShell() ?? (await freshShell(signal));
+      // the host may have shown meanwhile that it gives no shells, and every try would take as long as that one
+      const ready = hasShells() ? (idleShell() ?? (await freshShell(signal))) : null;
       if (!ready) leave();
       return ready && { shell: ready, giveBack: () => returned(ready, leave) };
     } catch (error) {

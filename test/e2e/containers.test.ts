@@ -1,10 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { envFileOf } from '../../domain/jobs/ledger.js';
 import { docker as dockerRuntime } from '../../runtimes/docker.js';
 import { aPlan } from '../support/a-plan.js';
 import { aKilim, killSessions, processesOf, type Kilim } from '../support/kilim.js';
@@ -120,11 +121,12 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
     // a job that was planned before that was refused
     const folder = mkdtempSync(join(vm?.home ?? '', 'option-'));
     chmodSync(folder, 0o755);
-    writeFileSync(join(folder, 'tapisjob.env'), '');
     const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: folder };
     const appArgs = ['--privileged', '--volume=/:/x', 'kilim/busybox:test', 'true'];
     const plan = aPlan({ uuid: randomUUID(), runtime: 'DOCKER', containerImage: '-hfX', paths, containerEngine: system === 'podman' ? 'podman' : 'docker',
       appArgs: appArgs.map((arg) => ({ arg, name: null, description: null, include: null, notes: null })) }); // prettier-ignore
+    mkdirSync(dirname(envFileOf(plan)), { recursive: true });
+    writeFileSync(envFileOf(plan), '');
     const create =
       dockerRuntime
         .phrase(plan)

@@ -21,6 +21,9 @@ const said = (i: number): Reply => ({ stdout: `${i}\n`, stderr: `e${i}\n`, exitC
 const saying = (i: number, seconds: number): string =>
   `sleep ${seconds}; echo ${i}; echo e${i} >&2; exit ${i}`;
 
+/** After a command that was not answered nothing is sent for as long as that took. */
+const untilAnswered = (host: Host): Promise<Reply> => vi.waitFor(() => run(host, 'true'), 20_000);
+
 /** One that stays open until its input ends. */
 async function anOpenStream(host: Host): Promise<RemoteStream> {
   const stream = await host.stream('echo open; cat');
@@ -134,6 +137,7 @@ describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('an sshd', () => {
         } finally {
           signal('SIGCONT');
         }
+        await untilAnswered(there);
         expect(await run(there, saying(3, 0))).toEqual(said(3));
         await endOf(await anOpenStream(there));
       }),
@@ -153,6 +157,7 @@ describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('an sshd', () => {
           parse: (reply: Reply) => reply,
         };
         await expect(there.run(told)).rejects.toMatchObject({ code: 'HOST_TIMEOUT' });
+        await untilAnswered(there);
         expect(await run(there, saying(4, 0))).toEqual(said(4));
       }),
     60_000,
