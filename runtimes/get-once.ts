@@ -54,13 +54,16 @@ export const getOnce = (plan: JobPlan, image: Image, isAbsentFine = false): Prep
 export const waitForImage = (plan: JobPlan, image: Image): string =>
   `${image.isThere} || { ${[...getFunction(plan, image), `get_image; while [ $? -eq ${BUSY} ]; do sleep 2; get_image; done`].join('\n')}; }`;
 
+/** Tells the job once that the pull it waited for has failed. */
+const FAILED = '[ -s "$mine" ] && { cat "$mine" >&2; rm -f "$mine"; return 65; }';
+
 const getFunction = ({ uuid, paths }: JobPlan, image: Image): string[] => [
   'get_image() {',
   `  ${image.isThere} && return 0`,
   `  local work=${image.work} ledger=${quote(ledgerDir({ uuid, paths }))} mine`,
   `  mine=$work/wanted/${uuid}`,
   '  mkdir -p "$work/wanted" "$ledger" || return 73',
-  '  [ -s "$mine" ] && { cat "$mine" >&2; rm -f "$mine"; return 65; }',
+  `  ${FAILED}`,
   '  touch "$mine" || return 73',
   '  exec 8> "$work/lock" || return 73',
   // a file system without locks is no reason to wait
