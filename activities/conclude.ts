@@ -22,7 +22,7 @@ export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteE
   (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
 
 /**
- * The wrapper removes the environment file at its end. One that was killed did not, nor one whose run might have been
+ * The wrapper removes the environment file at its end. A wrapper that was killed did not, nor one whose run might have been
  * started again.
  */
 async function forgetEnv(deps: Deps, job: Job, outcome: Outcome): Promise<void> {

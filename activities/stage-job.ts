@@ -36,7 +36,7 @@ export async function stageJob(
   try {
     busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
   } finally {
-    // a cancelled job is not launched, and nobody looks for its environment later
+    // a cancelled job is not launched, and no later step removes its environment
     if (signal.aborted) await dropped(host, plan);
   }
   if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);

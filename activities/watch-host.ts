@@ -28,7 +28,7 @@ const IDLE_MS = 10 * 60_000;
  * Watches a host for all jobs of a system and login: follows the event logs that the wrappers append to, and looks once for all
  * jobs every two minutes (every fifteen seconds without the channel). Hints are sent to who is concerned; truth is in the store.
  * Only jobs that were launched on the very host that speaks are believed to be there.
- * Ends when no live job was seen for ten minutes; at once with a ticket of an older version, whose jobs have other keys now.
+ * Ends when no live job was seen for ten minutes; at once with a ticket of an older version, because its jobs have other keys now.
  * @throws CancelledFailure where its worker is asked to end: another one goes on
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {

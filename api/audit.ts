@@ -7,10 +7,10 @@ import { now } from '../store/now.js';
 import type { ApiDeps } from './deps.js';
 import { isBytes, isText, type Answer, type Bytes, type Route, type Text } from './route.js';
 
-/** One line of the log for each log-in, each refusal and each change: who did what, from where, and how it ended. */
+/** One line of the log for each log-in, each refusal and each change: the user, the action, the address and the outcome. */
 export interface AuditLine {
   tenant: string;
-  /** Null where nobody is known: the token was none. At a log-in the name that was given. */
+  /** The user's name; null where the token was missing or invalid. At a log-in it is the name that was given. */
   user: string | null;
   /** Of a command: the account of the machine that gave it. */
   account?: string;

@@ -29,7 +29,7 @@ export function targetOf({ request }: Call, what: FileService): { systemId: stri
 }
 
 /**
- * Decodes what is percent-encoded, to any bytes: `%FF` leads to a file whose name has that byte.
+ * Decodes what is percent-encoded, to any bytes: `%FF` leads to a file with that byte in its name.
  * @throws KilimError INVALID_REQUEST
  */
 export function decoded(text: string): string {

@@ -8,7 +8,7 @@ import type { ApiDeps, Caller } from './deps.js';
  * after a login there, and here is counted how often one user tries. Administrators are not counted.
  */
 
-/** Connections to hosts that let nobody in, in a quarter of an hour. */
+/** Connections to hosts that refused every login, in a quarter of an hour. */
 const failures = new RateLimiterMemory({ points: 20, duration: 900 });
 /** Credentials that are given or tried, in an hour: each is a guess. */
 const credentials = new RateLimiterMemory({ points: 60, duration: 3600 });

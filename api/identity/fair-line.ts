@@ -16,7 +16,7 @@ interface Line {
  * a piece of another line by one piece, not by thousands.
  */
 export function createFairLine(places: number): FairLine {
-  const lines = new Map<string, Line>(); // the one whose turn is next comes first
+  const lines = new Map<string, Line>(); // in the order of their turns
   let free = places;
 
   function next(): void {

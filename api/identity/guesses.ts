@@ -9,11 +9,11 @@ import { KilimError } from '../../domain/errors.js';
 const WINDOW_SECONDS = 900;
 /** Failures within the window, for a name at an address; then that pair is refused. */
 const OF_PAIR = 10;
-/** Failures within the window at an address before its failures are answered late: an office has people who mistype. */
+/** Failures within the window at an address before its failures are answered late: users of one office share an address and mistype. */
 const OF_ADDRESS = 20;
 const LATER_MS = 10;
 const LATEST_MS = 1_000;
-/** Names that nobody has are as many as a guesser likes: of so many new ones a window the failures are kept. */
+/** A guesser can make up any number of unknown names: failures of at most so many new names are kept in a window. */
 const UNKNOWN_NAMES = 20_000;
 
 export interface Trial {
