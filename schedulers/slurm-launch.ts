@@ -33,10 +33,16 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
 ];
 
 /**
- * Whether what scontrol `said` is of another job of Kilim, or of another person: after a crash that took its last seconds,
- * Slurm gives a number a second time.
+ * Whether what scontrol `said` is of another job: of Kilim, of another person, or one that was submitted by hand with another
+ * script. After a crash that took its last seconds, Slurm gives a number a second time.
  */
-const OTHERS = `others() { [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]] || [[ "$said" =~ UserId=[[:graph:]]*\\(([0-9]+)\\) && \${BASH_REMATCH[1]} != "$EUID" ]]; }`;
+const OTHERS = [
+  'others() {',
+  `  [[ "$said" == *" Comment=${COMMENT_PREFIX}"* && "$said" != *" Comment=$mark"* ]] ||`,
+  '  [[ "$said" =~ UserId=[[:graph:]]*\\(([0-9]+)\\) && ${BASH_REMATCH[1]} != "$EUID" ]] ||',
+  '  [[ "$said" =~ [[:space:]]Command=(.*)[[:space:]]WorkDir= && ${BASH_REMATCH[1]} != */tapisjob.sh* ]]',
+  '}',
+].join('\n');
 
 /**
  * `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted last. A file that the job can

@@ -15,6 +15,8 @@ const WORD_SECONDS = 30;
 const LOST_SECONDS = 120;
 /** The start guard stands behind a second submission, so that a start that shows late does no harm. */
 const FORGOTTEN_SECONDS = 20;
+/** Two ages of one instant, each by its own clock in whole seconds, may differ by this. */
+const CLOCK_SECONDS = 2;
 
 /** One `squeue` for all jobs of the login user; jobs of others and of other installations have another comment. */
 export const slurmSnapshot = (installation: string): RemoteCommand<Snapshot> => ({
@@ -83,11 +85,10 @@ export const settleSlurm = (
     'else echo "silent ${said//$\'\\n\'/ }"; exit 0; fi',
     `case $state in ${OVER_WORDS.join('|')}|gone) ;; *) rm -f "$ledger/lost"; exit 0 ;; esac`,
     'of_this_run || echo "lost $(age "$ledger/lost")"',
+    ...CONTROLLER_AGES,
     ...FORGOTTEN,
-    // accounting remembers longer and says who cancelled; slurmdbd needs a moment, and some sites have none
-    'case $state in CANCELLED*|gone)',
-    '  acct=$(timeout -k 2 10 sacct -X -n -P -j "$id" -o State,ExitCode 2>/dev/null | tail -n 1) && [ -n "$acct" ] && echo "acct $acct" ;;',
-    'esac',
+    ...ACCOUNTING,
+    'case $state in CANCELLED*|gone) accounted ;; esac',
     'exit 0',
   ].join('\n'),
   timeoutSeconds: 45,
@@ -95,17 +96,43 @@ export const settleSlurm = (
 });
 
 /**
- * A crash takes the last seconds of slurmctld's memory. It began after the job was handed to it, the job is not known and
- * never started: both are told by ages, since the clocks of the controller and of the file system may differ.
+ * The clocks of the controller and of the file system may differ, so that both are only asked for ages. `now`: by the
+ * controller's clock; `up`: the seconds since slurmctld began; `waited`: those since the job's first file was written.
  */
+const CONTROLLER_AGES = [
+  'export SLURM_TIME_FORMAT=%s; up=; now=', // a local time without its zone is ambiguous for an hour of each year
+  'epoch() { case $1 in *[!0-9]*) date -d "$1" +%s ;; ?*) echo "$1" ;; *) return 1 ;; esac; } 2> /dev/null',
+  'case $state in CANCELLED*|gone)',
+  '  config=$(timeout -k 2 10 scontrol show config 2> /dev/null) &&',
+  '    now=$(epoch "$(sed -n "s/^Configuration data as of //p" <<< "$config")") &&',
+  '    boot=$(epoch "$(sed -n "s/^BOOT_TIME *= *//p" <<< "$config")") && up=$((now - boot)) ;;',
+  'esac',
+  'first=$(stat -c %Y "$ledger"/* 2> /dev/null | sort -n | head -n 1); touch "$ledger/now"',
+  'waited=$(($(stat -c %Y "$ledger/now") - ${first:-0}))',
+];
+
+/** A crash takes the last seconds of slurmctld's memory: it began after the job was handed to it, does not know it, and it never started. */
 const FORGOTTEN = [
-  'forgotten() {',
-  '  [ $state = gone ] && [ -s "$ledger/id" ] && [ ! -e "$ledger/started.1" ] || return 1',
-  '  local config now boot; config=$(timeout -k 2 10 scontrol show config 2> /dev/null) || return 1',
-  '  now=$(sed -n "s/^Configuration data as of //p" <<< "$config"); boot=$(sed -n "s/^BOOT_TIME *= *//p" <<< "$config")',
-  '  now=$(date -d "$now" +%s) && boot=$(date -d "$boot" +%s) && [ $((now - boot)) -le "$(age "$ledger/id")" ]',
-  '} 2> /dev/null',
-  'forgotten && echo forgotten',
+  'forgotten() { [ $state = gone ] && [ -n "$up" ] && [ -s "$ledger/id" ] && [ ! -e "$ledger/started.1" ] && [ "$up" -le "$(age "$ledger/id")" ]; }',
+  'lost_in_crash=; forgotten && { lost_in_crash=yes; echo forgotten; }',
+];
+
+/**
+ * Accounting remembers longer, and says whether an order ended the job; slurmdbd needs a moment, and some sites have none. It
+ * may know several jobs by this number, since a crash lets Slurm give one again: a record from before the job was staged
+ * is of an earlier job, and one that came to a controller which had already forgotten the job is of a later one.
+ */
+const ACCOUNTING = [
+  'accounted() {',
+  '  local at rest old last=; while IFS="|" read -r at rest; do',
+  '    if [ -n "$now" ]; then',
+  '      at=$(epoch "$at") || continue; old=$((now - at))',
+  `      [ $old -le $((waited + ${CLOCK_SECONDS})) ] || continue`,
+  '      [ -z "$lost_in_crash" ] || [ $old -gt "$up" ] || continue',
+  '    fi; last=$rest',
+  '  done < <(timeout -k 2 10 sacct -X -n -P -D -j "$id" -o Submit,State,ExitCode 2> /dev/null)',
+  '  [ -z "$last" ] || echo "acct $last"',
+  '}',
 ];
 
 /** What the script said, each part absent where it was not said. */
@@ -165,7 +192,7 @@ function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState | Forgot
     return ranMs === null ? now : { is: 'running', ranMs };
   }
   const acct = said.acct ? meaningOfState(said.acct.word) : null;
-  // its number is given again, and accounting may tell of that job; a cause is believed all the same
+  // where accounting still has the forgotten job itself, and says how it ended, that is the end of it
   if (said.forgotten && !(acct?.is === 'over' && acct.condition))
     return (said.lost ?? 0) >= FORGOTTEN_SECONDS ? { is: 'forgotten' } : unknown(FORGOT);
   if (acct?.is === 'over') return ended(said, acct.condition, said.acct?.word);

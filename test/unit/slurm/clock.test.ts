@@ -88,15 +88,20 @@ describe.each([
     expect(settle()).toMatchObject({ is: 'over', exitCode: null });
   }, 60_000);
 
+  const iso = (secondsAgo: number): string =>
+    new Date(Date.now() + (skew - secondsAgo) * 1000).toISOString().slice(0, 19);
+  /** slurmctld began so long ago, and does not know the job. */
+  const began = (secondsAgo: number): void =>
+    program(
+      'scontrol',
+      `[ "$2" = config ] && { echo "Configuration data as of ${iso(0)}"; echo "BOOT_TIME               = ${iso(secondsAgo)}"; exit 0; }
+       echo "slurm_load_jobs error: Invalid job id specified"; exit 1`,
+    );
+  /** Accounting knows jobs by this number: seconds since each was submitted, and its state. */
+  const accounts = (...jobs: [age: number, state: string][]): void =>
+    program('sacct', jobs.map(([age, state]) => `echo '${iso(age)}|${state}'`).join('\n'));
+
   it('who never started is forgotten where slurmctld began after the job was handed to it, and only there', () => {
-    const iso = (secondsAgo: number): string =>
-      new Date(Date.now() + (skew - secondsAgo) * 1000).toISOString().slice(0, 19);
-    const began = (secondsAgo: number): void =>
-      program(
-        'scontrol',
-        `[ "$2" = config ] && { echo "Configuration data as of ${iso(0)}"; echo "BOOT_TIME               = ${iso(secondsAgo)}"; exit 0; }
-         echo "slurm_load_jobs error: Invalid job id specified"; exit 1`,
-      );
     writeFileSync(join(ledger, 'id'), '5\n');
     older('id', 60);
     began(50);
@@ -115,6 +120,30 @@ describe.each([
       is: 'unknown',
       why: expect.stringContaining('not know the job any more'),
     });
+  }, 60_000);
+
+  it('what accounting says of an earlier or a later job with the same number is not the end of a forgotten one', () => {
+    for (const file of ['intent', 'id']) {
+      writeFileSync(join(ledger, file), '5\n');
+      older(file, 60);
+    }
+    writeFileSync(join(ledger, 'lost'), '');
+    older('lost', 21);
+    began(50);
+    accounts([3600, 'CANCELLED by 7|0:0'], [40, 'FAILED|9:0']);
+    expect(settle()).toEqual({ is: 'forgotten' });
+    accounts([3600, 'FAILED|9:0'], [59, 'CANCELLED by 7|0:0'], [40, 'FAILED|9:0']);
+    expect(settle()).toMatchObject({ is: 'over', condition: 'SCHEDULER_CANCELLED' });
+  }, 60_000);
+
+  it('what accounting says of an earlier job with the same number is not the end of one that Slurm no longer lists', () => {
+    writeFileSync(join(ledger, 'id'), '5\n');
+    older('id', 60);
+    began(3000);
+    accounts([3600, 'CANCELLED by 7|0:0']);
+    expect(settle()).toMatchObject({ is: 'unknown' });
+    accounts([3600, 'CANCELLED by 7|0:0'], [58, 'TIMEOUT|0:0']);
+    expect(settle()).toMatchObject({ is: 'over', condition: 'SCHEDULER_TIMEOUT' });
   }, 60_000);
 
   it('the time it took is measured by one clock', () => {

@@ -125,6 +125,16 @@ describe('a cancel', () => {
     expect(run(slurm.settle(plan(), '7', 'inst'))).toEqual({ is: 'running' });
   });
 
+  it('or one that was submitted by hand with another script', () => {
+    program('scancel', `: > ${folder}/scancel`);
+    scontrol(`${is('RUNNING')}; echo "   Command=(null)"; echo "   WorkDir=/home/me/tapisjob.sh"`);
+    expect(cancel()).toEqual({ left: [] });
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toMatchObject({ is: 'unknown' });
+    expect(existsSync(join(folder, 'scancel'))).toBe(false);
+    scontrol(`${is('RUNNING')}; echo "   Command=/a b/tapisjob.sh"; echo "   WorkDir=/a b"`);
+    expect(run(slurm.settle(plan(), '7', 'inst'))).toEqual({ is: 'running' });
+  });
+
   it('waits for the last processes of the job', () => {
     program('scancel', 'exit 0');
     scontrol(
