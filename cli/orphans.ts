@@ -1,16 +1,29 @@
+import { parseArgs } from 'node:util';
+
 import type { Orphan, OrphanStore } from '../store/orphan-store.js';
 
-const USAGE = 'It is one of: orphans list, orphans adopt UUID|--all, orphans end UUID|--all.';
+const USAGE = 'The command is one of: orphans list, orphans adopt UUID|--all, orphans end UUID|--all.';
 const DECIDED = { adopt: 'adopted', end: 'to be ended' } as const;
 
-/** `orphans list|adopt|end`: what runs on hosts with our tag and has no job in the store. */
-export async function orphans(store: OrphanStore, [deed, which]: string[]): Promise<string> {
+/**
+ * `orphans list|adopt|end`: processes, containers and Slurm jobs on hosts that carry the tag of this installation, and whose
+ * job is not in the store.
+ * @throws Error where the words are no such command, or name both a job and `--all`: then only one of them can be meant
+ */
+export async function orphans(store: OrphanStore, words: string[]): Promise<string> {
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: { all: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const [deed, uuid, ...rest] = positionals;
   if (deed === 'list') return table(await store.list(), await store.restoredAt());
-  if ((deed !== 'adopt' && deed !== 'end') || which === undefined) throw new Error(USAGE);
-  const count = await store.decide(which === '--all' ? null : which, deed);
+  const isOneChoice = (uuid === undefined) === (values.all === true);
+  if ((deed !== 'adopt' && deed !== 'end') || !isOneChoice || rest.length > 0) throw new Error(USAGE);
+  const count = await store.decide(uuid ?? null, deed);
   if (count === 0)
     throw new Error(
-      which === '--all' ? 'There is none about which nothing was decided.' : `There is no orphan ${which}.`,
+      uuid === undefined ? 'A decision was already taken about every orphan.' : `There is no orphan ${uuid}.`,
     );
   const jobs = count === 1 ? '1 job is' : `${count} jobs are`;
   return deed === 'adopt'
@@ -21,7 +34,7 @@ export async function orphans(store: OrphanStore, [deed, which]: string[]): Prom
 function table(found: Orphan[], restoredAt: string | null): string {
   const since = restoredAt === null ? '' : `A backup was restored at ${restoredAt}.\n`;
   if (found.length === 0)
-    return `${since}Nothing that the store does not know was seen on the hosts, as far as they were looked at.`;
+    return `${since}On the hosts that were looked at, nothing was found that has no job in the store.`;
   const rows = found.map(({ systemId, host, uuid, what, firstSeen, lastSeen, decision }) => [
     uuid,
     systemId,
