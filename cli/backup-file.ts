@@ -38,13 +38,13 @@ const COST = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 2 ** 20 };
 
 interface Head {
   created: string;
-  /** Absent: not sealed. `check` tells a wrong passphrase from a damaged file. */
+  /** In base64; absent where the backup is not sealed. `check` tells a wrong passphrase from a damaged file. */
   sealed?: { salt: string; iv: string; check: string };
 }
 
 interface Contents {
   database: string;
-  /** One a line; null where the keys are kept apart. */
+  /** One key a line; null where the keys are kept apart. */
   keys: string | null;
 }
 
@@ -116,7 +116,11 @@ async function derive(passphrase: string, salt: Buffer): Promise<{ key: Buffer; 
   return { key: both.subarray(0, 32), check: createHash('sha256').update(both.subarray(32)).digest() };
 }
 
-/** What a backup says of itself before it is opened. @throws Error where it is none */
+/**
+ * What a backup says of itself before it is opened.
+ * @returns its head, and the lengths of the head's line and of the whole file in bytes
+ * @throws Error in a sentence, where the file is not a backup, is damaged or was made by a newer Kilim
+ */
 export function headOfBackup(file: string): { head: Head; length: number; size: number } {
   const descriptor = openSync(file, 'r');
   try {
@@ -126,13 +130,22 @@ export function headOfBackup(file: string): { head: Head; length: number; size: 
     if (!text.startsWith(ANY_VERSION)) throw new Error(`${file} is not a backup of Kilim.`);
     if (!text.startsWith(MAGIC)) throw new Error(`${file} was made by a newer Kilim; use that one.`);
     if (end < 0) throw damaged(file);
-    const head = JSON.parse(text.slice(MAGIC.length, end)) as Head;
+    const head: unknown = JSON.parse(text.slice(MAGIC.length, end));
+    if (!isHead(head)) throw damaged(file);
     return { head, length: end + 1, size: fstatSync(descriptor).size };
   } catch (error) {
     throw error instanceof SyntaxError ? damaged(file) : error;
   } finally {
     closeSync(descriptor);
   }
+}
+
+function isHead(head: unknown): head is Head {
+  const { created, sealed } = (head ?? {}) as Partial<Record<keyof Head, unknown>>;
+  if (typeof created !== 'string') return false;
+  if (sealed === undefined) return true;
+  const { salt, iv, check } = (sealed ?? {}) as Record<string, unknown>;
+  return [salt, iv, check].every((text) => typeof text === 'string' && text !== '');
 }
 
 const damaged = (file: string): Error =>

@@ -50,7 +50,7 @@ describe.each([
     }
   }, 60_000);
 
-  it.each([0.999, 0.5, 0.0001])('is refused where only %d of it are there', async (part) => {
+  it.each([0.999, 0.5, 0.0001])('is refused where only the first %d of it is there', async (part) => {
     truncateSync(file, Math.floor(statSync(file).size * part));
     await expect(read()).rejects.toThrow(/damaged, or was cut off/);
   });
@@ -76,6 +76,11 @@ it.each([
   ['KILIM BACKUP 2 {}\n', 'was made by a newer Kilim'],
   ['KILIM BACKUP 1 {"created', 'damaged, or was cut off'],
   ['KILIM BACKUP 1 {nonsense}\n', 'damaged, or was cut off'],
+  ['KILIM BACKUP 1 null\n', 'damaged, or was cut off'],
+  [
+    `KILIM BACKUP 1 {"created":"2026","sealed":{"salt":"AAAA"}}\n${'x'.repeat(40)}`,
+    'damaged, or was cut off',
+  ],
 ])('says of %j what it is', async (text, sentence) => {
   writeFileSync(at('other'), text);
   await expect(readBackup(at('other'), dir, null)).rejects.toThrow(sentence);
