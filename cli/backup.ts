@@ -23,7 +23,7 @@ import { readPassphrase } from './passphrase.js';
 
 const NOT_HERE =
   'The store is in PostgreSQL, which has its own tools: pg_dump and pg_restore, then "kilim restored" (README, "Backups").';
-/** A new file system has it. */
+/** A new file system has this folder at its root. */
 const NO_CONTENT = ['lost+found'];
 
 /**
@@ -63,8 +63,10 @@ export async function backup(config: Config, words: string[]): Promise<string> {
 }
 
 /**
- * `restore FILE [--keys FILE]`: into an empty home. All of it is checked before anything is put into its place; the key is
- * put there last, so that a restore that was interrupted is a home that refuses to start.
+ * `restore FILE [--keys FILE]`: into an empty home. All of the backup is checked before anything is put into its place. The
+ * key is put there last, so that a home whose restore was interrupted refuses to start. Each file is made in its own folder,
+ * since the database and the key may be on other disks than the home, and a file is only renamed on its own disk.
+ * @returns what was done, in a sentence
  */
 export async function restore(config: Config, words: string[]): Promise<string> {
   const { values, positionals } = parseArgs({
@@ -76,37 +78,32 @@ export async function restore(config: Config, words: string[]): Promise<string> 
   const database = sqliteFile(config.DATABASE_URL);
   if (database === null) throw new Error(NOT_HERE);
   const { head } = headOfBackup(file);
-  refuseContent(config, database);
+  const keyFile = config.KILIM_MASTER_KEY_FILE;
+  // a key that stands outside of the home already, where the programs look for it
+  const isKeyInPlace = values.keys !== undefined && resolve(values.keys) === resolve(keyFile);
+  refuseContent(config.KILIM_HOME, [database, `${database}-wal`, ...(isKeyInPlace ? [] : [keyFile])]);
   const passphrase = head.sealed ? await readPassphrase('known') : null;
   mkdirSync(config.KILIM_HOME, { recursive: true, mode: 0o700 });
-  const scratch = mkdtempSync(join(config.KILIM_HOME, '.restore-'));
+  mkdirSync(dirname(database), { recursive: true, mode: 0o700 });
+  const scratch = mkdtempSync(join(dirname(database), '.restore-'));
+  const newKey = isKeyInPlace ? null : `${keyFile}.restore-${process.pid}`;
   try {
     const found = await readBackup(file, scratch, passphrase);
     const lines = found.keys ?? givenKeys(config, values.keys);
     const from = found.keys === null ? (values.keys ?? 'KILIM_MASTER_KEY') : file;
-    const store = await openStore({
-      url: `sqlite:${found.database}`,
-      keys: decodeKeys(lines.split('\n'), from),
-      keysFrom: from,
-      mayMigrate: true,
-      isChecked: true,
-    });
-    await store.orphans.markRestored();
-    await store.close();
-    if (existsSync(`${found.database}-wal`))
-      throw new Error(
-        `The database could not be completed in ${config.KILIM_HOME}: is there room on its disk?`,
-      );
-    mkdirSync(dirname(config.KILIM_MASTER_KEY_FILE), { recursive: true, mode: 0o700 });
-    const key = join(scratch, 'master.key');
-    writeFileSync(key, lines, { mode: 0o600, flush: true });
+    await complete(found.database, lines, from);
+    if (newKey !== null) {
+      mkdirSync(dirname(keyFile), { recursive: true, mode: 0o700 });
+      writeFileSync(newKey, lines, { mode: 0o600, flush: true });
+    }
     chmodSync(found.database, 0o600);
     sync(found.database);
     renameSync(found.database, database);
-    renameSync(key, config.KILIM_MASTER_KEY_FILE);
-    for (const folder of [dirname(database), dirname(config.KILIM_MASTER_KEY_FILE)]) sync(folder);
+    if (newKey !== null) renameSync(newKey, keyFile);
+    for (const folder of [dirname(database), dirname(keyFile)]) sync(folder);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+    if (newKey !== null) rmSync(newKey, { force: true });
   }
   return (
     `The backup of ${head.created} is restored into ${config.KILIM_HOME}. Never run it beside the installation that it was ` +
@@ -114,24 +111,48 @@ export async function restore(config: Config, words: string[]): Promise<string> 
   );
 }
 
-function refuseContent({ KILIM_HOME: home, KILIM_MASTER_KEY_FILE: key }: Config, database: string): void {
+/** @param files what the restore will write, and what SQLite would take for a part of the database */
+function refuseContent(home: string, files: string[]): void {
   const inHome = existsSync(home) ? readdirSync(home).filter((name) => !NO_CONTENT.includes(name)) : [];
-  const there = [...inHome, ...[database, key].filter((path) => existsSync(path) && dirname(path) !== home)];
-  if (there.length > 0)
+  if (inHome.length > 0)
     throw new Error(
-      `A backup is restored into an empty home, and ${home} is not empty: ${there.slice(0, 8).join(', ')}. ` +
+      `A backup is restored into an empty home, and ${home} is not empty: ${inHome.slice(0, 8).join(', ')}. ` +
         'Move that away, or name another folder with --home.',
+    );
+  const elsewhere = files.filter((path) => existsSync(path));
+  if (elsewhere.length > 0)
+    throw new Error(
+      `A restore replaces no file, and these are where DATABASE_URL or KILIM_MASTER_KEY_FILE points: ` +
+        `${elsewhere.join(', ')}. Move them away.`,
     );
 }
 
-/** Of a backup without keys. */
+/**
+ * Checks an unpacked database and its keys, brings it to the schema of this version and marks it as restored.
+ * @param from where the keys were read, for the sentence that refuses wrong ones
+ */
+async function complete(database: string, lines: string, from: string): Promise<void> {
+  const store = await openStore({
+    url: `sqlite:${database}`,
+    keys: decodeKeys(lines.split('\n'), from),
+    keysFrom: from,
+    mayMigrate: true,
+    isChecked: true,
+  });
+  await store.orphans.markRestored();
+  await store.close();
+  if (existsSync(`${database}-wal`))
+    throw new Error(`The database ${database} could not be completed: is there room on its disk?`);
+}
+
+/** The keys for a backup that was made without them, one a line. */
 function givenKeys({ KILIM_MASTER_KEY: inEnvironment }: Config, file: string | undefined): string {
   if (file !== undefined) return readFileSync(file, 'utf8');
   if (inEnvironment) return `${inEnvironment.replaceAll(',', '\n')}\n`;
   throw new Error('This backup was made without the keys: name the file that holds them with --keys FILE.');
 }
 
-/** A file or folder as the disk has it: a backup that only the memory has is none. */
+/** Waits until the disk has a file or folder: a backup that is only in memory is lost with the machine. */
 function sync(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
