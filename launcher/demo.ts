@@ -15,11 +15,13 @@ const SCORES = 5;
 /** What the user's own installation is told by the environment is not for the demo's. */
 const OURS = [
   'DATABASE_URL',
+  'KILIM_MASTER_KEY',
   'KILIM_MASTER_KEY_FILE',
   'KILIM_HOST',
   'KILIM_TENANT',
   'PUBLIC_URL',
   'KILIM_WORKFLOW_BUNDLE',
+  'KILIM_ALLOWED_HOSTS',
 ];
 
 const show = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -33,9 +33,14 @@ export const localUser = (): string => process.env['KILIM_LOCAL_USER'] ?? 'nobod
  * The folder of an embedded installation: keys, databases, logs, remembered ports. One `up` at a time.
  * It is its owner's alone; where Kilim is root, jobs of this machine run below it as another account, which may
  * pass through but not look.
+ * @param env what the programs of this home will get: it says where their keys and their database are
  * @throws Error where another `up` uses it, or a port that was asked for is taken
  */
-export async function openHome(wanted: string | undefined, port: number | undefined): Promise<Home> {
+export async function openHome(
+  wanted: string | undefined,
+  port: number | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Home> {
   const dir = homeFolder(wanted);
   let lock: HomeLock | undefined;
   try {
@@ -43,7 +48,7 @@ export async function openHome(wanted: string | undefined, port: number | undefi
     chmodSync(dir, isRoot() ? 0o711 : 0o700);
     lock = await lockHome(dir);
     closeToOthers(dir);
-    makeKey(dir);
+    makeKey(dir, env);
     return { dir, ...(await ports(dir, port)), lock };
   } catch (error) {
     lock?.release();
@@ -51,19 +56,19 @@ export async function openHome(wanted: string | undefined, port: number | undefi
   }
 }
 
-/** Absolute. */
+/** The folder of the installation as an absolute path. An empty variable counts as unset, as for every setting. */
 export const homeFolder = (wanted?: string): string =>
-  resolve(wanted ?? process.env['KILIM_HOME'] ?? join(homedir(), '.kilim'));
+  resolve(wanted ?? (process.env['KILIM_HOME'] || join(homedir(), '.kilim')));
 
-/** What the system's calls say of a home that cannot be used. */
+/** Error codes of system calls, as reasons why a home cannot be used. */
 const FAULTS: Record<string, string> = {
   EACCES: 'this account may not write there',
   EPERM: 'this account may not write there, or does not own it',
   EROFS: 'its file system is read-only',
   ENOSPC: 'no space is left there',
   EDQUOT: 'the disk quota of this account is used up',
-  ENOTDIR: 'a part of its path is no folder',
-  EEXIST: 'it is no folder',
+  ENOTDIR: 'a part of its path is not a folder',
+  EEXIST: 'it is not a folder',
 };
 
 function inSentence(dir: string, error: unknown): unknown {
@@ -86,11 +91,11 @@ function closeToOthers(dir: string): void {
 }
 
 /**
- * Only for a home without a database: what is sealed can be read with the key of before alone, and a new one in its place
- * would hide that it is lost. Keys that are given otherwise are read by the programs.
+ * Makes a master key, but only for a home without a database: sealed values can be read with the earlier key alone, and a
+ * new key in its place would hide that the earlier one is lost. Keys that the environment gives are read by the programs.
  */
-function makeKey(dir: string): void {
-  const { KILIM_MASTER_KEY: key, KILIM_MASTER_KEY_FILE: given, DATABASE_URL: url } = process.env;
+function makeKey(dir: string, env: NodeJS.ProcessEnv): void {
+  const { KILIM_MASTER_KEY: key, KILIM_MASTER_KEY_FILE: given, DATABASE_URL: url } = env;
   if (key || given) return;
   const file = join(dir, 'keys', 'master.key');
   const database = url ? url.replace(/^sqlite:/, '') : join(dir, 'kilim.db');
@@ -123,7 +128,7 @@ async function ports(
   return { apiPort, temporalPort, uiPort, metricsPort };
 }
 
-/** A file that was cut off, as by a full disk, is no reason not to start. */
+/** A file that was cut off, as by a full disk, must not keep Kilim from starting: then other ports are chosen. */
 function keptPorts(file: string): Partial<Record<'api' | 'temporal' | 'ui' | 'metrics', number>> {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as ReturnType<typeof keptPorts>;

@@ -37,7 +37,7 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
   const seedFiles = seeds.map((file) => resolve(file));
   for (const file of seedFiles)
     if (!existsSync(file)) throw new Error(`The seed file ${file} does not exist.`);
-  const home = await openHome(wanted, port);
+  const home = await openHome(wanted, port, { ...process.env, ...env });
   warn(home, say);
   const running: Supervised[] = [];
   const stop = stopOnce(running, home);
@@ -77,7 +77,7 @@ export async function up({ home: wanted, port, seeds, env = {}, say }: UpOptions
   }
 }
 
-/** A program that is asked at this address whether it serves. */
+/** The same program, with a question to this address that tells whether it serves. */
 const watched = (program: Program, url: string): Program & { answers: () => Promise<boolean> } => ({
   ...program,
   answers: () => answers(url),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { startOf } from '../../../launcher/home-lock.js';
-import { openHome } from '../../../launcher/home.js';
+import { homeFolder, openHome } from '../../../launcher/home.js';
 
 let dir: string;
 beforeEach(() => {
@@ -50,13 +50,28 @@ it('makes no key beside a database, and says which one is missing', async () => 
   expect(existsSync(join(dir, 'keys', 'master.key'))).toBe(false);
 });
 
+it('makes the key that its programs will use, whatever the environment says that they do not get', async () => {
+  writeFileSync(join(dir, 'of-another-home.db'), 'rows');
+  vi.stubEnv('KILIM_MASTER_KEY_FILE', join(dir, 'given.key'));
+  vi.stubEnv('DATABASE_URL', `sqlite:${join(dir, 'of-another-home.db')}`);
+  (await openHome(dir, undefined, {})).lock.release();
+  expect(existsSync(join(dir, 'keys', 'master.key'))).toBe(true);
+});
+
+it('is never the current folder because a variable is empty', () => {
+  vi.stubEnv('KILIM_HOME', '');
+  vi.stubEnv('HOME', dir);
+  expect(homeFolder()).toBe(join(dir, '.kilim'));
+  expect(homeFolder('given')).toBe(join(process.cwd(), 'given'));
+});
+
 it('says in a sentence why it cannot be used', async () => {
   writeFileSync(join(dir, 'file'), '');
   const below = openHome(join(dir, 'file', 'home'), undefined);
   await expect(below).rejects.toThrow(
-    `The home ${join(dir, 'file', 'home')} cannot be used: a part of its path is no folder`,
+    `The home ${join(dir, 'file', 'home')} cannot be used: a part of its path is not a folder`,
   );
-  await expect(openHome(join(dir, 'file'), undefined)).rejects.toThrow('cannot be used: it is no folder');
+  await expect(openHome(join(dir, 'file'), undefined)).rejects.toThrow('cannot be used: it is not a folder');
 });
 
 it('starts with remembered ports that were cut off', async () => {
