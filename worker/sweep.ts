@@ -6,29 +6,34 @@ import { isTerminal } from '../domain/jobs/status.js';
 import type { Host } from '../hosts/host.js';
 import { endTagged, listTags, type Tag, type Tagged } from '../schedulers/orphans.js';
 
-/** Hosts without a job for longer are not asked any more; after a restore for as long all are that ever had a job. */
+/** Hosts without a job for longer are not looked at; for as long after a restore, all hosts that ever had a job are. */
 const HOSTS_MS = 7 * 24 * 3_600_000;
 const EVER_MS = 100 * 365 * 24 * 3_600_000;
-/** A look counts this many jobs that the store does not know: tags can be made up. */
+/** Tags can be made up by whatever runs on a host, so each look asks the store about this many jobs at most … */
+const MOST_ASKED = 1_000;
+/** … and writes down this many that the store does not know. */
 const MOST_UNKNOWN = 200;
+/** Tags of other installations that a worker reports in its lifetime. */
+const MOST_TOLD = 10_000;
 
 type SweepDeps = Pick<Deps, 'store' | 'openHost' | 'installation' | 'log'>;
 
 /** What was seen at earlier looks of this worker; a new worker's patience begins anew. */
 interface Memory {
-  /** When something of a job that is over was seen first, by system, login and job. */
+  /** Milliseconds of `performance.now()` when something of a job that is over was first seen, by system, login and job. */
   firstSeen: Map<string, number>;
-  /** Tags of other installations that were told of. */
+  /** Tags of other installations that were reported. */
   told: Set<string>;
 }
 
 /**
- * Ends what runs on hosts with our tag though its job is over: after a clean-up that was given up, an application that left
- * something behind. Nothing is ended at its first look, nor before `patienceMs`; a live row protects, whatever Temporal
- * says, since its workflow is started again. What other installations run is told once.
- * A job without a row was submitted after the backup that was restored, and may be at its best work: it is written down and
- * reported, and ended only when an operator says so (`kilim orphans`), whether or not a restore is known of.
- * Several workers do no harm: each looks by itself, and ending is repeatable.
+ * Ends what runs on hosts with the tag of this installation although its job is over: a clean-up may have been given up, or
+ * an application may have left something behind. Nothing is ended at the first look, nor before `patienceMs`. A job whose
+ * row is live is left alone, whatever Temporal says, since its workflow is started again. What other installations run is
+ * reported once.
+ * A job without a row may have been submitted after the backup that was restored, and its work may be wanted: it is written
+ * down and reported, and ended only when an operator says so (`kilim orphans`), whether or not a restore was marked.
+ * Several workers may sweep at once: each looks by itself, and ending something twice does no harm.
  */
 export function createSweeper(deps: SweepDeps, patienceMs: number): () => Promise<void> {
   const memory: Memory = { firstSeen: new Map(), told: new Set() };
@@ -58,8 +63,9 @@ async function reach({ orphans }: Deps['store']): Promise<number> {
 const keyOf = ({ tenant, plan: { exec } }: Job): string => watchKey(tenant, exec);
 
 /**
- * One remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. Of the jobs with a
- * row only those are swept that this system launched on this very host: others are its tale, or another system's to sweep.
+ * Needs one remote command, and one more for each orphan. `sample` is any job that the host had: it says how to log in. Of
+ * the jobs with a row, only those are swept that this system launched on this very host: about others the host may not be
+ * believed, and jobs of another system are swept through that system.
  */
 async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceMs: number): Promise<void> {
   const { store, log, openHost, installation } = deps;
@@ -71,13 +77,12 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
   const live = new Set((await store.watch.liveJobs(key)).map(({ uuid }) => uuid));
   const over = new Set<string>();
   const unknown: Tagged[] = [];
-  for (const tag of tags) {
-    if (tag.installation !== installation) tellOnce(deps, memory, host.name, tag);
-    else if (!live.has(tag.uuid)) {
-      const job = await store.jobs.find(tag.uuid);
-      if (job === null) unknown.push(tag);
-      else if (isOver(job, { key, identity })) over.add(tag.uuid);
-    }
+  for (const tag of tags) if (tag.installation !== installation) tellOnce(deps, memory, host.name, tag);
+  const asked = tags.filter((tag) => tag.installation === installation && !live.has(tag.uuid));
+  for (const tag of asked.slice(0, MOST_ASKED)) {
+    const job = await store.jobs.find(tag.uuid);
+    if (job === null) unknown.push(tag);
+    else if (isOver(job, { key, identity })) over.add(tag.uuid);
   }
   await keepUnknown(deps, host, sample, unknown.slice(0, MOST_UNKNOWN));
   for (const seen of memory.firstSeen.keys())
@@ -96,7 +101,7 @@ async function sweepHost(deps: SweepDeps, memory: Memory, sample: Job, patienceM
   }
 }
 
-/** What has our tag and no row: reported at its first look, ended where an operator decided that. */
+/** Handles what carries this installation's tag and has no row: reports it once, and ends it where an operator decided so. */
 async function keepUnknown(deps: SweepDeps, host: Host, sample: Job, unknown: Tagged[]): Promise<void> {
   const { store, log, installation } = deps;
   const place = { watchKey: keyOf(sample), systemId: sample.plan.exec.systemId, host: host.name };
@@ -116,13 +121,13 @@ async function keepUnknown(deps: SweepDeps, host: Host, sample: Job, unknown: Ta
   }
 }
 
-/** A job of another system is not for this one to judge, nor one that was launched on another host. */
+/** A system is asked neither about jobs of another system nor about jobs that were launched on another host. */
 const isOver = (job: Job, at: { key: string; identity: string }): boolean =>
   isTerminal(job.status) && keyOf(job) === at.key && (job.launchedOn ?? at.identity) === at.identity;
 
 function tellOnce({ log }: SweepDeps, { told }: Memory, host: string, { installation, uuid }: Tag): void {
   const tag = tagOf(installation, uuid);
-  if (told.has(tag)) return;
+  if (told.has(tag) || told.size >= MOST_TOLD) return;
   told.add(tag);
   log.info({ host, tag }, 'a job of another installation runs here; it is left alone');
 }

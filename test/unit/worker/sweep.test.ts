@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 
+import type { OrphanStore } from '../../../store/orphan-store.js';
 import { createSweeper } from '../../../worker/sweep.js';
 import { aPlan } from '../../support/a-plan.js';
 
@@ -10,7 +11,7 @@ const job = (n: number, more: object = {}, launchedOn: string | null = HERE, sta
   uuid: uuid(n), tenant: 'dev', status, launchedOn, remoteJobId: '7', plan: aPlan({ uuid: uuid(n), exec: { ...use, ...more } }),
 }); // prettier-ignore
 
-it('ends of the jobs with a row only those that its system launched on the host that speaks', async () => {
+it('ends, of the jobs with a row, only those that the system launched on the host that answers', async () => {
   const jobs = [
     job(1),
     job(2, { systemId: 'another-system' }),
@@ -60,4 +61,31 @@ it('ends of the jobs with a row only those that its system launched on the host 
   expect(ended.toSorted()).toEqual([uuid(1), uuid(4)]);
   expect(told.toSorted()).toEqual([uuid(1), uuid(4)]);
   expect(new Set(unknown)).toEqual(new Set([uuid(6)])); // it has no row, and an operator decides
+});
+
+it('asks the store about a thousand jobs and reports ten thousand tags at most, however many a host makes up', async () => {
+  const id = (n: number) => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000-007`;
+  const tagsOf = (installation: string, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ installation, uuid: id(n), what: 'process 1' }));
+  const find = vi.fn(() => Promise.resolve(null));
+  const info = vi.fn();
+  const saveSeen = vi.fn<OrphanStore['saveSeen']>(() => Promise.resolve({ fresh: [], toEnd: [] }));
+  const run = () => Promise.resolve([...tagsOf('i', 5_000), ...tagsOf('other', 20_000)]);
+  const sweep = createSweeper(
+    {
+      installation: 'i',
+      log: { info, warn: () => undefined },
+      openHost: () => Promise.resolve({ name: 'h', identity: () => Promise.resolve(HERE), run }),
+      store: {
+        jobs: { find },
+        orphans: { restoredAt: () => Promise.resolve(null), saveSeen },
+        watch: { newestJobs: () => Promise.resolve([job(1)]), liveJobs: () => Promise.resolve([]) },
+      },
+    } as unknown as Parameters<typeof createSweeper>[0],
+    0,
+  );
+  await sweep();
+  expect(find).toHaveBeenCalledTimes(1_000);
+  expect(saveSeen.mock.calls[0]?.[1]).toHaveLength(200);
+  expect(info).toHaveBeenCalledTimes(10_000);
 });
