@@ -10,7 +10,7 @@ import { listFiles, listNames, statPath } from '../../hosts/list-files.js';
 import { openLocal } from '../../hosts/local.js';
 import { schedulers } from '../../schedulers/index.js';
 import { withSshd } from '../support/an-sshd.js';
-import { heldBy } from '../support/event-loop.js';
+import { longestStall } from '../support/loop-monitor.js';
 import { part } from '../support/testbed.js';
 
 /* A host that lies: its tools say more than any answer has, or what is none. */
@@ -52,7 +52,7 @@ describe.each([
         [`squeue() { ${LINES}; }; timeout() { squeue; }`, (liar) => liar.run(schedulers.slurm.snapshot('x'))],
       ];
       for (const [lie, ask] of asked) {
-        const held = await heldBy(() => expect(ask(lying(host, lie)), lie).rejects.toThrow());
+        const held = await longestStall(() => expect(ask(lying(host, lie)), lie).rejects.toThrow());
         expect(held, lie).toBeLessThan(100);
         expect(await host.run({ line: 'echo here', parse: ({ stdout }) => stdout })).toBe('here\n');
       }
@@ -66,7 +66,7 @@ describe.each([
     await onHost(async (host) => {
       const heard: string[] = [];
       const stop = new AbortController();
-      const held = await heldBy(async () => {
+      const held = await longestStall(async () => {
         const following = followLines(
           host,
           `${LETTERS}; echo; echo begins; yes "a line of the log"`,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { routes } from '../../../api/routes/index.js';
-import { clientThread, longestStall, type Client } from '../../support/stall.js';
+import { clientThread, type Client } from '../../support/client-thread.js';
+import { longestStall } from '../../support/loop-monitor.js';
 import { aTutorial, aWorld, type World } from './a-world.js';
 
 const LIMIT_MS = 100;
