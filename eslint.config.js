@@ -1,7 +1,7 @@
 import redos from 'eslint-plugin-redos';
 import tseslint from 'typescript-eslint';
 
-// the checker in JavaScript: the ready-made programs exist for some platforms only
+// run the checker in JavaScript: its ready-made programs exist for some platforms only
 process.env.RECHECK_SYNC_BACKEND ??= 'pure';
 
 export default tseslint.config(
@@ -22,7 +22,7 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true } },
     plugins: { redos },
     rules: {
-      // texts of users and of hosts meet them: none may take more than linear time
+      // regular expressions read texts of users and of hosts: none may take more than linear time
       'redos/no-vulnerable': ['error', { timeout: 30_000, cache: true }],
       // a forgotten await in a workflow is a lost step
       '@typescript-eslint/no-floating-promises': 'error',

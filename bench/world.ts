@@ -52,7 +52,7 @@ export interface SeedSystem {
   credential?: Record<string, unknown>;
 }
 
-/** Those of the seed; the systems and applications are alice's. */
+/** The users of the seed; alice owns the systems and applications. */
 type User = 'alice' | 'bob';
 
 export interface World {
@@ -64,7 +64,7 @@ export interface World {
   submit: (system: string, script: string, more?: Record<string, unknown>, user?: User) => Promise<string>;
   /** Waits for the end; a job that does not end FINISHED fails the measurement. */
   finished: (uuid: string, seconds?: number, user?: User) => Promise<void>;
-  /** Seconds of processor time so far, of Kilim and Temporal together. */
+  /** Seconds of processor time that Kilim and Temporal together have used so far. */
   processorSeconds: () => number;
   /** Bytes of resident memory: of a program, or of all of them together. */
   memory: (program?: 'worker' | 'api' | 'temporal') => number;
@@ -252,11 +252,11 @@ function residentBytes(pid: number): number {
   }
 }
 
-/** Of a process and of its children that have ended; clock ticks are hundredths of a second on Linux. */
+/** Seconds of processor time of a process and of its children that have ended; a clock tick is 1/100 s on Linux. */
 function processorSeconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // behind the name, which may hold anything: utime, stime, cutime and cstime are the fields 14 to 17
+    // the fields after the name, which may hold any character: utime, stime, cutime and cstime are the fields 14 to 17
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
   } catch {

@@ -4,7 +4,10 @@ import { Command, InvalidArgumentError } from 'commander';
 
 import { up } from '../launcher/up.js';
 
-/** Lines that the standard error did not take: its disk is full, or its reader is gone. That ends nothing. */
+/**
+ * Lines that could not be written to the standard error, because its disk is full or its reader is gone. The program
+ * goes on.
+ */
 let dropped = 0;
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
@@ -77,7 +80,7 @@ program
   .command('set-password')
   .argument('<user>')
   .description(
-    'gives a user another password, which is read from the standard input, and ends all tokens of before',
+    'gives a user another password, which is read from the standard input, and ends all earlier tokens',
   )
   .action(() => load('./maintenance.js'));
 
@@ -90,7 +93,7 @@ program
 program
   .command('enable-user')
   .argument('<user>')
-  .description('lets a user log in again who was disabled')
+  .description('lets a disabled user log in again')
   .action(() => load('./maintenance.js'));
 
 program
@@ -101,14 +104,14 @@ program
 
 program
   .command('rotate-signing-key')
-  .option('--now', 'ends all tokens of before at once: for a key that others may know')
-  .description('signs tokens with a new key; those of before count until they expire')
+  .option('--now', 'also ends all earlier tokens at once: for a key that others may know')
+  .description('signs tokens with a new key; earlier tokens stay valid until they expire')
   .action(() => load('./maintenance.js'));
 
 program
   .command('purge')
   .description(
-    'removes for good what was deleted, or hidden in the case of ended jobs, at least so many days ago',
+    'removes for good what was deleted at least so many days ago: systems, applications, and ended jobs that were hidden',
   )
   .requiredOption('--days <number>', 'what was deleted later than that stays')
   .action(() => load('./maintenance.js'));
@@ -123,8 +126,8 @@ program
     'writes database and keys into one file while everything runs, sealed by a passphrase from the standard input',
   )
   .option(HOME, HOME_IS)
-  .option('--without-keys', 'the database alone, not sealed: the keys are kept apart')
-  .option('--force', 'writes over a file that is there')
+  .option('--without-keys', 'writes the database alone, not sealed; keep the keys elsewhere')
+  .option('--force', 'replaces a file that is there')
   .action(() => load('./maintenance.js'));
 
 program
@@ -137,7 +140,9 @@ program
 
 program
   .command('restored')
-  .description("after PostgreSQL's own restore: workers report what runs on hosts and has no job")
+  .description(
+    "marks a restore by PostgreSQL's own tools: workers then report what runs on hosts without a job",
+  )
   .option(HOME, HOME_IS)
   .action(() => load('./maintenance.js'));
 
@@ -146,10 +151,10 @@ program
   .argument('<deed>', 'list, adopt or end')
   .argument('[job]', 'the uuid of a job')
   .description(
-    'what runs on hosts and has no job in the store, as after a restore: shows it, leaves it alone, ends it',
+    'lists, leaves alone (adopt) or ends what runs on hosts without a job in the store, as after a restore',
   )
   .option(HOME, HOME_IS)
-  .option('--all', 'instead of one job: all about which nothing was decided')
+  .option('--all', 'instead of one job: all jobs about which no decision was taken')
   .action(() => load('./maintenance.js'));
 
 /** The programs read their own command line and environment. */

@@ -69,7 +69,7 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
       if (!user) throw new Error(`There is no user ${username} in the tenant ${config.KILIM_TENANT}.`);
       await users.put({ ...user, passwordHash: await hashPassword(password) });
     });
-    say(`${username} has the new password, and all tokens of before have ended.`);
+    say(`${username} has the new password, and all earlier tokens have ended.`);
   },
   async 'disable-user'(config, username = '') {
     const isThere = await withUsers(config, username, async (users, user) => {
@@ -78,13 +78,13 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
     });
     say(
       isThere
-        ? `${username} is disabled: no log-in and no token counts, running jobs go on.`
-        : `The store has no user ${username}: from now on no token of a trusted issuer counts for this name.`,
+        ? `${username} is disabled: log-ins and tokens are refused; running jobs go on.`
+        : `The store has no user ${username}: from now on tokens of trusted issuers for this name are refused.`,
     );
   },
   async 'enable-user'(config, username = '') {
     await withUsers(config, username, (users) => users.enable(config.KILIM_TENANT, username));
-    say(`${username} may log in again; tokens of before stay without effect.`);
+    say(`${username} may log in again; earlier tokens stay invalid.`);
   },
   async 'revoke-tokens'(config, username = '') {
     await withUsers(config, username, (users) => users.endSessions(config.KILIM_TENANT, username));
@@ -97,7 +97,7 @@ const COMMANDS: Record<string, (config: Config, ...words: string[]) => Promise<v
       rotateSigningKey(settings, config.KILIM_TENANT, { lifetimeSeconds, isNow }),
     );
     say(
-      `New tokens are signed with the key ${kid}. ${isNow ? 'All tokens of before have ended.' : 'Those of before count until they expire.'}`,
+      `New tokens are signed with the key ${kid}. ${isNow ? 'All earlier tokens have ended.' : 'Earlier tokens stay valid until they expire.'}`,
     );
   },
 };
@@ -116,7 +116,7 @@ async function withStore<T>(
   }
 }
 
-/** The user of the store, or null: a user of a trusted issuer has a name alone. */
+/** Gives `work` the user of the store, or null for a user of a trusted issuer, who has a name but no row. */
 const withUsers = <T>(
   config: Config,
   username: string,
@@ -150,17 +150,17 @@ async function registerSearchAttributes(config: Config): Promise<string[]> {
   }
 }
 
-/** `--days 30` and `--days=30` are the word 30. */
+/** Both `--days 30` and `--days=30` become the word 30. */
 const optionValue = (word: string): string[] => (word === '--days' ? [] : [word.replace(/^--days=/, '')]);
 
 const say = (text: string): void => void process.stderr.write(`[kilim] ${text}\n`);
 
 /**
- * The line goes to the standard error, as those of the programs do, and to audit.log of the home, because what a command
- * prints is kept by nobody.
+ * Writes the audit line of a command to the standard error, as the programs do with theirs, and also to audit.log of the
+ * home, because the output of a command is not kept anywhere.
  */
 function audit(config: Config, [operation = '', ...words]: string[], outcome: AuditLine['outcome']): void {
-  if (operation === 'migrate') return; // every start does it, and it changes nobody's rights
+  if (operation === 'migrate') return; // every start does it, and it changes no user's rights
   const write = (line: string): void => {
     process.stderr.write(line);
     // a home that is to be restored must stay empty until that has worked
@@ -171,9 +171,11 @@ function audit(config: Config, [operation = '', ...words]: string[], outcome: Au
       say(`The audit line could not be kept: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
-  const who = { tenant: config.KILIM_TENANT, user: null, account: accountName(), from: 'this machine' };
   writeAudit(pino({ level: 'info', base: { program: 'cli' } }, { write }), {
-    ...who,
+    tenant: config.KILIM_TENANT,
+    user: null,
+    account: accountName(),
+    from: 'this machine',
     operation,
     resource: words.join(' '),
     outcome,
@@ -196,11 +198,11 @@ try {
     .slice(1)
     .flatMap((word) => (word.startsWith('--home=') ? ['--home', word.slice('--home='.length)] : [word]));
   const at = rest.indexOf('--home');
-  // the folder of `kilim up`, where none is named
+  // where no folder is named, the one that `kilim up` uses
   const KILIM_HOME = homeFolder(at < 0 ? undefined : rest.splice(at, 2)[1]);
   const config = parseConfig({ ...process.env, KILIM_HOME });
   try {
-    await command(config, ...rest.flatMap(optionValue));
+    await command(config, ...rest);
     audit(config, words, 'ok');
   } catch (error) {
     audit(config, words, 'failed');

@@ -42,8 +42,8 @@ export async function lockHome(dir: string): Promise<HomeLock> {
         writeFileSync(`${file}.new`, JSON.stringify(mine), { mode: 0o600 });
         renameSync(`${file}.new`, file);
       } catch {
-        // a full disk must not end what runs: the guards end the children of an `up` that is gone, and the next start
-        // of a child writes all of them again
+        // a full disk must not end the running programs: each guard ends its program when this process is gone, and
+        // the next start of a child writes the whole list again
       }
     },
     release: () => rmSync(file, { force: true }),
@@ -56,7 +56,7 @@ function create(file: string, holder: Holder): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    rmSync(file, { force: true }); // a full disk leaves an empty one
+    rmSync(file, { force: true }); // on a full disk the file was made, but stayed empty
     throw error;
   }
 }

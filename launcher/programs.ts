@@ -45,7 +45,10 @@ export function engineProgram(home: Home, binary: string): Program {
   };
 }
 
-/** How the engine keeps its queues (`matching.enableFairness`): what waits in queues of one kind is not seen in the others. */
+/**
+ * How the engine keeps its queues (`matching.enableFairness`): tasks that wait in queues without fairness are not found by
+ * an engine with it, nor the other way round.
+ */
 const QUEUES = 'fair queues';
 
 /**

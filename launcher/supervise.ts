@@ -17,7 +17,7 @@ export interface Program {
   args: string[];
   env: NodeJS.ProcessEnv;
   logFile: string;
-  /** Whether it serves. Where it did and does not any more, it is killed, and starts again like one that ended. */
+  /** Tells whether the program serves. A program that did and no longer does is killed, and is started again. */
   answers?: () => Promise<boolean>;
 }
 
@@ -35,21 +35,21 @@ export interface Watching {
   say: (text: string) => void;
   /** A new process of this program runs. */
   onStart?: (pid: number) => void;
-  /** How often a program is asked whether it serves; for tests. */
+  /** Milliseconds from one question whether the program serves to the next; for tests. */
   checkMs?: number;
 }
 
 const HEALTHY_MS = 30_000;
 const LONGEST_WAIT_MS = 10_000;
 const STARTS_TO_FAIL = 3;
-/** So begins the last word of a program that another start would not help (domain/start-fault.ts). */
+/** The last line of a program begins so where another start would not help (domain/start-fault.ts). */
 const REFUSAL = 'Kilim cannot start';
-/** A start that lasts, as the check of a large database does, is still a start. */
+/** A start may take this long, for example to check a large database: a refusal within it is one of the start. */
 const START_MS = 60_000;
 const MAX_LOG_BYTES = 20_000_000;
 const LOG_LOOK_MS = 60_000;
 const CHECK_MS = 10_000;
-/** A busy machine may keep a program from answering once or twice. */
+/** So many checks in a row without an answer, and the program is killed: a busy machine may cause one or two of them. */
 const SILENT_CHECKS = 6;
 
 /**
@@ -103,7 +103,7 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
     next.on('error', (error) => {
       if (isStopping) return;
       giveUp(new Error(`${program.name} cannot be started: ${error.message}`));
-      timer = setTimeout(start, LONGEST_WAIT_MS); // the machine may have no process to give now
+      timer = setTimeout(start, LONGEST_WAIT_MS); // the machine may be out of processes or memory for the moment
     });
     next.on('exit', (code, signal) => {
       endGroup(next.pid); // a guard that was killed leaves its program to us
@@ -149,7 +149,10 @@ export function supervise(program: Program, { say, onStart, checkMs = CHECK_MS }
   };
 }
 
-/** Calls `onSilence` when a program that answered has not for some checks in a row, and waits for the next one to answer. */
+/**
+ * Calls `onSilence` when a program that had answered did not for SILENT_CHECKS checks in a row. The count begins again only
+ * when the program answers, so that its next start may take its time.
+ */
 function checkAnswers({ answers }: Program, checkMs: number, onSilence: () => void): { stop: () => void } {
   if (!answers) return { stop: () => undefined };
   let hasAnswered = false;
@@ -179,7 +182,7 @@ export function turnOver(logFile: string, maxBytes = MAX_LOG_BYTES): void {
     truncateSync(logFile);
   } catch {
     // a full disk or a folder that is gone: the program goes on, and so does its log
-    removeQuietly(`${logFile}.1`); // half a copy, and its room may be needed more
+    removeQuietly(`${logFile}.1`); // it may be half a copy, and the disk needs the room
   }
 }
 
@@ -187,7 +190,7 @@ function removeQuietly(file: string): void {
   try {
     rmSync(file, { force: true });
   } catch {
-    // it stays
+    // the file stays; the next turn of the log replaces it
   }
 }
 

@@ -2,17 +2,17 @@ import { pino, type Level, type Logger } from 'pino';
 
 export interface ProgramLog {
   log: Logger;
-  /** Lines that the standard error did not take, so far. */
+  /** How many lines could not be written so far. */
   dropped: () => number;
 }
 
-/** So much is kept for the moment in which it can be written again. */
+/** At most this much is kept in memory until lines can be written again. */
 const KEPT_BYTES = 256 * 1024;
 
 /**
- * The log of a program: JSON lines on the standard error. A line that cannot be written, on a full disk or to a reader
- * that is gone, ends nothing: the first ones are kept and tried again with each later line; what has no room beside them is dropped and
- * counted.
+ * The log of a program: JSON lines on the standard error. A line that cannot be written, because the disk is full or the
+ * reader is gone, does not end the program: the first such lines are kept and tried again with each later line; lines for
+ * which there is no room beside them are dropped and counted.
  */
 export function programLog(program: string, level: Level | 'silent', descriptor = 2): ProgramLog {
   let dropped = 0;
@@ -20,12 +20,12 @@ export function programLog(program: string, level: Level | 'silent', descriptor 
     dest: descriptor,
     sync: true,
     maxLength: KEPT_BYTES,
-    // a reader that is slow must not hold up the program, either
+    // a slow reader must not hold up the program either
     retryEAGAIN: () => false,
   });
   stream.on('error', () => undefined);
   stream.on('drop', () => dropped++);
-  // Node's own warnings go there, too
+  // Node writes its own warnings to the same stream, and an error without a listener would end the program
   process.stderr.on('error', () => dropped++);
   return { log: pino({ level, base: { program } }, stream), dropped: () => dropped };
 }

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
-/** How often the loop shows that it turns. */
+/** How often the event loop counts up, to show that it runs. */
 const BEAT_MS = 1_000;
 const CHECK_MS = 5_000;
-/** Nothing of ours takes so long: a program that is silent for two minutes will not come back. */
+/** Two minutes: no work of Kilim blocks the event loop for so long, so a program that does will not recover. */
 const SILENT_CHECKS = 24;
 
 export interface WatchdogOptions {
@@ -13,9 +13,10 @@ export interface WatchdogOptions {
 }
 
 /**
- * Ends this program with SIGKILL when its event loop has not turned for two minutes: whatever supervises it then starts it
- * again, and jobs go on where they were. It counts checks and not the clock, so that a machine that was suspended is no
- * reason. The first process of a container cannot be killed from inside, so containers need an init process.
+ * Ends this program with SIGKILL when its event loop has been blocked for two minutes: its supervisor then starts it again,
+ * and jobs go on where they were. The watchdog counts its checks and does not read the clock, so that a machine that was
+ * suspended does not look like a blocked program. The first process of a container cannot be killed from inside, so
+ * containers need an init process.
  */
 export function startWatchdog({ checkMs = CHECK_MS, silentChecks = SILENT_CHECKS }: WatchdogOptions = {}): {
   stop: () => void;
@@ -32,7 +33,7 @@ export function startWatchdog({ checkMs = CHECK_MS, silentChecks = SILENT_CHECKS
   };
 }
 
-/** Runs in the thread. It is text, because the thread has no loader for the language of the sources. */
+/** The program of the thread. It is text, because a thread that is started from TypeScript sources could not load them. */
 const THREAD = `
 const { writeSync } = require('node:fs');
 const { workerData: { turns, checkMs, silentChecks } } = require('node:worker_threads');
@@ -46,7 +47,7 @@ setInterval(() => {
   const seconds = Math.round((silent * checkMs) / 1000);
   try {
     writeSync(2, JSON.stringify({ level: 60, time: Date.now(), pid: process.pid,
-      msg: 'the program did nothing for ' + seconds + ' s and ends itself, so that it is started again' }) + '\\n');
+      msg: 'the event loop was blocked for ' + seconds + ' s; the program ends itself, so that it is started again' }) + '\\n');
   } catch {}
   process.kill(process.pid, 'SIGKILL');
 }, checkMs);

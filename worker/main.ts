@@ -27,7 +27,7 @@ import { createSweeper } from './sweep.js';
 import { installTelemetry } from './telemetry.js';
 
 const RECONCILE_MS = 5_000;
-/** From then on an end is a crash, and another start may help. */
+/** Once this is true, an error that ends the program is a crash, and another start may help. */
 let hasStarted = false;
 
 /** The worker program, configured by the environment alone. SIGTERM drains. */

@@ -22,7 +22,7 @@ export interface WorkerOptions {
   maxCachedWorkflows?: number;
 }
 
-/** Places for the steps of jobs; beside them, watchers that stay for hours have their seats. */
+/** Places for the steps of jobs. Watchers, which stay for hours, have SEATS of their own. */
 const PLACES = 200;
 
 /** The one worker of the engine; `main.ts` and the tests share it. */

@@ -7,7 +7,7 @@ import type { Hosts } from '../hosts/hosts.js';
 import { isLocal } from '../hosts/local.js';
 import type { Store } from '../store/store.js';
 
-/** This machine as a host: whether it is one, and for whom. */
+/** Whether this machine itself serves as a host, and which users may use it (KILIM_LOCAL_USERS). */
 interface ThisMachine {
   isEnabled: boolean;
   users: readonly string[];
@@ -16,8 +16,10 @@ interface ThisMachine {
 type Login = Parameters<Deps['openHost']>;
 
 /**
- * Logs in where the system is now: a new port or address counts for jobs under way. Whether the host there may speak of a job that
- * was launched already, the activities ask.
+ * Logs in where the system is now: a new port or address also counts for jobs under way. The activities check whether what
+ * the host says about a job that was launched already may be believed.
+ * @throws KilimError SYSTEM_NOT_AVAILABLE where the system is disabled or deleted, or where it is this machine and the user
+ * may not use it
  */
 export const hostOpener =
   (
@@ -27,7 +29,7 @@ export const hostOpener =
   ): Deps['openHost'] =>
   async (tenant, use, options = {}) => {
     const system = await systemOf(store, tenant, use, options);
-    // what follows or ends a run goes on
+    // `evenDisabled` is for following and ending what already runs, which goes on when the right to start is lost
     if (!options.evenDisabled && isLocal(system, { isEnabled })) {
       const why = await whyNotThisMachine(system.id, [system.owner, use.asUser], {
         listed: users,
@@ -38,7 +40,7 @@ export const hostOpener =
     return hosts.open(addressNow(system, use));
   };
 
-/** Tests the same address: a job that is BLOCKED goes on when a wrong port is corrected. */
+/** Tests the address that a login would use now, so that a BLOCKED job goes on when a wrong port is corrected. */
 export const hostProber =
   (store: Pick<Store, 'systems'>, hosts: Pick<Hosts, 'probe'>): Deps['probeHost'] =>
   async (tenant, use) =>

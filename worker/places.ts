@@ -1,6 +1,6 @@
-/** What asks for one of the worker's places before it talks to a host. */
+/** A request of an activity for one of the worker's places, before it talks to a host. */
 export interface Ask {
-  /** The same at every try. */
+  /** Of the activity; the same at every try. */
   id: string;
   /** The address of the host. */
   where: string;
@@ -10,42 +10,43 @@ export interface Ask {
 }
 
 /**
- * Shares the worker's places for activities, so that neither a host that hangs nor one user takes all of them. What gets
- * none does not wait here, where it would hold a place: it is told when to ask again, each user's in their order.
+ * Shares out the worker's places for activities, so that neither a host that hangs nor a single user takes all of them. An
+ * activity that gets no place does not wait here, where it would hold a slot of the Temporal worker: it is told when to ask again,
+ * so that the activities of each user get their places in the order of their first requests.
  */
 export interface Places {
-  /** @returns the way out, to be called once; or in how many milliseconds to ask again */
+  /** @returns a function that gives the place back, or the milliseconds after which to ask again */
   take: (ask: Ask) => (() => void) | { againMs: number };
 }
 
-/** Of all places: how many one user has, one host, and the orders at one host. */
+/** Shares of all places that may be taken by one user, by the steps at one host, and by the orders at one host. */
 const OF_USER = 1 / 2;
 const OF_HOST = 1 / 4;
 const OF_ORDERS = 1 / 8;
-/** Of a host's places: how many may be taken by first steps, and how many by one user. */
+/** Shares of a host's places that may be taken by the first steps of jobs, and by one user. */
 const OF_BEGINNING = 3 / 4;
 const OF_USER_AT_HOST = 3 / 4;
 
 const LEAST_MS = 500;
 const MOST_MS = 60_000;
-/** Rather a little early, and asked again, than a place that stays empty. */
+/** The time to ask again is a little too early on purpose: to ask in vain costs less than a place that stays empty. */
 const EARLY = 0.7;
-/** What is new leaves places to those whose turn comes within this time. */
+/** A new request leaves places free for waiting ones that will ask again within this time. */
 const SOON_MS = 1_000;
-/** What has not come for so long after its turn does not wait any more. */
+/** A request that was not repeated for so long after its time is forgotten: its job was probably cancelled. */
 const GONE_MS = 60_000;
 const FIRST_GUESS_MS = 100;
 const SMOOTHING = 0.1;
 
-/** What waits for places at one host, in the order of the first asking. */
+/** The requests that wait for places at one host, in the order in which they were first made. */
 interface Line {
   waiting: Map<string, { user: string; due: number }>;
-  /** Milliseconds from one place that gets free to the next one, on average while some wait. */
+  /** Average milliseconds from one place that becomes free to the next one, while requests wait. */
   intervalMs: number;
   freedAt: number;
 }
 
-/** @param all the worker's places */
+/** @param all how many places the worker has */
 export function createPlaces(all: number, now = (): number => performance.now()): Places {
   const taken = new Map<string, number>();
   const lines = new Map<string, Line>();
@@ -56,7 +57,7 @@ export function createPlaces(all: number, now = (): number => performance.now())
     const ofHost = Math.floor(all * share);
     const { host, mine } = keysOf(where, user, kind);
     const ofAll = Math.min(all - count(ALL), all * OF_USER - count(userKey(user)));
-    // a user who has nothing at this host yet does not wait for those who have much there
+    // a user without any place at this host does not wait for users who have many there
     if (count(mine) === 0) return ofAll;
     return Math.min(ofAll, ofHost - count(host), Math.floor(ofHost * OF_USER_AT_HOST) - count(mine));
   }
@@ -85,7 +86,7 @@ export function createPlaces(all: number, now = (): number => performance.now())
     const known = own.findIndex(([id]) => id === ask.id);
     const before = known < 0 ? own.length : known;
     const users = new Set([...line.waiting.values()].map(({ user }) => user)).add(ask.user).size;
-    // where nothing gets free for long, the guess grows with that
+    // the longer no place becomes free, the later the request is told to ask again
     const interval = Math.max(line.intervalMs, (now() - line.freedAt) / 10);
     const ms = EARLY * (before + 1) * users * interval;
     const againMs = Math.min(MOST_MS, Math.max(LEAST_MS, ms)) * (1 + Math.random() * 0.1);

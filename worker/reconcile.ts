@@ -9,7 +9,7 @@ const QUIET_MS = 5_000;
 /** Of each turn in a pass. A row that was not started, or whose cancel was not sent, should not wait for all others. */
 const BATCH = { urgent: 100, others: 50 };
 
-/** Before all rows. */
+/** A position before all rows. */
 const FIRST = { turn: 0, id: 0 };
 
 type Start = (ticket: Ticket, job: Job) => Promise<void>;

@@ -7,7 +7,7 @@ import { fairnessKey } from '../domain/jobs/labels.js';
 import { runErrand, type Errand } from '../hosts/asked-for.js';
 import type { Ask, Places } from './places.js';
 
-/** An activity and what it holds: its place is taken when it first turns to a host, and given back when it ends. */
+/** A running activity and its place, which it takes when it first opens a host and gives back at its end. */
 interface Visit {
   errand: Errand;
   place: Promise<() => void> | null;
@@ -24,8 +24,8 @@ export interface Visits {
 }
 
 /**
- * Lets activities turn to hosts only while there is a place for them, and tells the hosts for whom they come. An activity
- * that gets no place fails with NOT_YET before it has done anything at a host.
+ * Lets an activity use hosts only while there is a place for it, and tells the hosts for which user it asks. An activity
+ * that gets no place fails with NOT_YET before it has done anything at a host, and Temporal tries it again later.
  */
 export function createVisits({ openHost, store }: Pick<Deps, 'openHost' | 'store'>, places: Places): Visits {
   const visits = new WeakMap<Context, Visit>();
@@ -42,7 +42,7 @@ export function createVisits({ openHost, store }: Pick<Deps, 'openHost' | 'store
     const id = `${uuid} ${activityType}`;
     const taken = places.take({ id, where, user: errand.user, kind: kindOf(activityType) });
     if ('againMs' in taken)
-      throw notYet(`Many jobs turn to ${use.host} now; this one asks again in its turn.`, taken.againMs);
+      throw notYet(`Many jobs use ${use.host} now; this one asks again when its turn comes.`, taken.againMs);
     return taken;
   }
 
@@ -50,7 +50,7 @@ export function createVisits({ openHost, store }: Pick<Deps, 'openHost' | 'store
     async openHost(tenant, use, options) {
       const context = Context.current();
       const visit = visits.get(context);
-      // the other hosts of a step are opened under the same place: half a transfer is not given up for want of one
+      // all hosts of one step are opened under one place: a transfer must not be given up half done for want of a second
       if (visit) await (visit.place ??= takePlace(context, visit.errand, use));
       return openHost(tenant, use, options);
     },

@@ -2,7 +2,7 @@ import { rounded, type Figure } from '../figure.js';
 import { aWorld, sshPart, sshSystem, type World } from '../world.js';
 
 const LONELY_JOBS = 5;
-/** How many of the crowd have ended before the other user's job comes: by then all places are taken. */
+/** So many jobs of the crowd have ended before the other user submits a job: by then all places are taken. */
 const BEGUN = 20;
 
 export const fairness: Figure = {
@@ -41,7 +41,7 @@ async function secondsOf(world: World): Promise<number> {
   return (performance.now() - begin) / 1000;
 }
 
-/** Returns when all of the crowd was accepted and some of it has ended. */
+/** Submits the crowd's jobs; resolves when all were accepted and BEGUN of them have ended. */
 async function crowd(world: World, jobs: number): Promise<void> {
   let left = jobs;
   const client = async (): Promise<void> => {

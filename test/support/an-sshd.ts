@@ -40,7 +40,7 @@ export const atHome = (bashrc: string): Asked => ({
   files: { '.bashrc': bashrc },
 });
 
-/** Lets everybody in and never answers a command; what it starts ends with its session. */
+/** An sshd that accepts logins and never answers a command; what it starts ends with its session. */
 export const HANGING: Asked = { settings: ['ForceCommand exec tail -f /dev/null --pid=$PPID'] };
 
 /** A test that takes too long is left behind, and its sshd, perhaps frozen, with it. */

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** An unmodified package from PyPI, in a virtual environment that is made once per version. */
+/** The path of a Python with this unmodified package of PyPI, in a virtual environment that is made once per version. */
 export function pythonWith(name: string, version: string): string {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const venv = join(cache, 'kilim', `${name}-${version}`);

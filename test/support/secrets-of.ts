@@ -1,6 +1,6 @@
 import type { Kilim } from './kilim.js';
 
-/** Files with the values of a job's environment, as Kilim itself sees them on the job's host. */
+/** Paths of files on the job's host that hold values of the job's environment, as Kilim itself lists them. */
 export async function secretsOf({ get, call }: Kilim, system: string, uuid: string): Promise<string[]> {
   const { execSystemExecDir } = (await get(uuid)) as unknown as { execSystemExecDir: string };
   const folders = [execSystemExecDir, `${execSystemExecDir}/.kilim/${uuid}`];

@@ -86,6 +86,6 @@ it('takes the commands of several users in turn', async () => {
     );
   await Promise.all([...send('alice', 60), ...send('bob', 2)]);
   expect(order).toHaveLength(62);
-  // two single ones are under way when bob comes; his are in the first script that follows
+  // two single commands of alice run when those of bob are sent; these are in the first script that follows
   expect(order.lastIndexOf('bob')).toBeLessThan(20);
 });

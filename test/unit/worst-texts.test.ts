@@ -34,12 +34,12 @@ import { slurmSnapshot } from '../../schedulers/slurm-settle.js';
 import { leastCpuMs } from '../support/cpu.js';
 
 const LENGTH = 1_000_000;
-/** The square of it takes minutes; most take some tens of milliseconds of processor time, more on a machine in full use. */
+/** Quadratic time would be minutes; most texts take some tens of milliseconds of processor time, more on a busy machine. */
 const LIMIT_MS = 400;
 
 const run = (piece: string, end = ''): string => piece.repeat(Math.ceil(LENGTH / piece.length)) + end;
 
-/** A megabyte each: what patterns with adjacent, nested or unanchored repeats read again and again. */
+/** Texts of a megabyte that patterns with adjacent, nested or unanchored repeats would read again and again. */
 const TEXTS: readonly string[] = [
   ...['\\"', '"', '\\', '${', '${a', '{', '[', '(', '/', ' ', '\n', "'", '%', '_', '*', ',', '.', ':', '=', '?', 'a', 'A', '0', 'Cpu', 'MaxJob', ' is A: b',
     '(id.eq.1)~', 'id,', '%41', '\u{1f600}', '{1000}', '\\Q',
@@ -48,7 +48,7 @@ const TEXTS: readonly string[] = [
     ([begin = '', piece = '']) => begin + run(piece, '\n!')),
 ]; // prettier-ignore
 
-/** Whether it is refused does not matter here, only that it ends. */
+/** Whether a text is refused does not matter here, only that the reader ends. */
 const sure = (work: (text: string) => unknown) => (text: string) => {
   try {
     work(text);

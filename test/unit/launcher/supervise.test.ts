@@ -73,7 +73,7 @@ describe('a supervised program', () => {
     expect(pids().map(isAlive)).toEqual([false, true]);
   });
 
-  it('is killed and started again when it does not answer any more, and not before it ever did', async () => {
+  it('is killed and started again when it no longer answers, but not while it has never answered', async () => {
     const said: string[] = [];
     let isServing = false;
     const program = { ...stub(FOREVER), answers: () => Promise.resolve(isServing) };
@@ -139,7 +139,7 @@ describe('a supervised program', () => {
     expect(pids().map(isAlive)).toEqual([true]);
   });
 
-  it('says that it cannot be run at all, and can be stopped yet', async () => {
+  it('says that it cannot be run at all, and can be stopped all the same', async () => {
     const child = supervise({ ...stub(FOREVER), env: { PATH: '/nowhere' } }, { say: () => undefined });
     running.push(child);
     await expect(child.failsToStart).rejects.toThrow('stub cannot be started: ');

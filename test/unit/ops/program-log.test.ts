@@ -6,11 +6,11 @@ import { expect, it } from 'vitest';
 
 import { programLog } from '../../../ops/program-log.js';
 
-it('ends nothing where no line can be written, and counts what is lost', async () => {
+it('does not end the program where no line can be written, and counts the lines that are lost', async () => {
   const full = openSync('/dev/full', 'w'); // every write fails with ENOSPC
   const { log, dropped } = programLog('test', 'info', full);
   log.info('first');
-  await new Promise((resolve) => setImmediate(resolve)); // an error that nobody hears would end the process here
+  await new Promise((resolve) => setImmediate(resolve)); // an error event without a listener would end the process here
   expect(dropped()).toBe(0); // kept for later
   for (let i = 0; i < 2_000; i++) log.info({ text: 'x'.repeat(500) }, 'more');
   expect(dropped()).toBeGreaterThan(1_000);

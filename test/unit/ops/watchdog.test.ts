@@ -33,13 +33,13 @@ async function run(work: string): Promise<{ code: number | null; signal: string 
   return { code, signal, said };
 }
 
-it('ends a program whose event loop is held, and says so', async () => {
+it('ends a program whose event loop is blocked, and says so', async () => {
   const { signal, said } = await run('setTimeout(() => busy(30_000), 300);');
   expect(signal).toBe('SIGKILL');
-  expect((JSON.parse(said) as { msg: string }).msg).toMatch(/did nothing for .* s and ends itself/);
+  expect((JSON.parse(said) as { msg: string }).msg).toMatch(/was blocked for .* s; the program ends itself/);
 });
 
-it('leaves a program alone that is busy for a while, and keeps none alive', async () => {
+it('leaves a program alone that is busy for a while, and does not keep it from ending', async () => {
   const { code, said } = await run('setTimeout(() => busy(250), 100); setTimeout(() => {}, 1_200);');
   expect([code, said]).toEqual([0, '']);
 });

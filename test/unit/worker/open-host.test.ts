@@ -34,7 +34,7 @@ it.each([{ enabled: false }, { enabled: true, deleted: true }])(
   },
 );
 
-it('opens this machine only for jobs of users who may use it, and ends what runs for all', async () => {
+it('opens this machine only for jobs of users that may use it, but lets runs of all users be ended', async () => {
   const system = aSystem({ host: 'localhost', port: -1, owner: 'alice' });
   const store = {
     systems: { find: () => Promise.resolve(system) },

@@ -19,7 +19,7 @@ function aWorker() {
   };
 }
 
-it('gives one host a quarter of the places at most, and one user of it less', () => {
+it('gives one host a quarter of the places at most, and one user at that host fewer', () => {
   const { placed } = aWorker();
   expect(placed(400, 'alice', 'hung')).toBe(27);
   expect(placed(400, 'carol', 'hung')).toBe(10);
@@ -58,13 +58,13 @@ it('gives a place once only, however often it is given back', () => {
   const { ask, placed } = aWorker();
   const leave = ask('alice', 'host');
   placed(400, 'alice', 'host');
-  if (typeof leave !== 'function') throw new Error('the first asks before all others');
+  if (typeof leave !== 'function') throw new Error('the first request must get a place');
   leave();
   leave();
   expect(placed(400, 'alice', 'host', { kind: 'goes on' })).toBe(11);
 });
 
-it('tells what gets no place to come back in its order, and later the more wait', () => {
+it('tells a request that gets no place to come back in its order, and the later the more requests wait', () => {
   const { ask, placed } = aWorker();
   placed(27, 'alice', 'host');
   const delays = Array.from({ length: 200 }, () => ask('alice', 'host')).map((got) =>
@@ -76,7 +76,7 @@ it('tells what gets no place to come back in its order, and later the more wait'
   expect((delays[150] ?? 0) > (delays[50] ?? 0)).toBe(true);
 });
 
-it('gives places that get free to what waits, before what is new', () => {
+it('gives places that become free to waiting requests before new ones', () => {
   const { ask, placed, pass } = aWorker();
   const leaves = Array.from({ length: 27 }, () => ask('alice', 'host'));
   expect(ask('alice', 'host', { id: 'waits' })).toHaveProperty('againMs');
@@ -89,7 +89,7 @@ it('gives places that get free to what waits, before what is new', () => {
   expect(ask('alice', 'host', { id: 'waits' })).toBeTypeOf('function');
 });
 
-it('does not keep a place for what never comes back', () => {
+it('does not keep a place for a request that is never repeated', () => {
   const { ask, placed, pass } = aWorker();
   const leaves = Array.from({ length: 27 }, () => ask('alice', 'host'));
   for (let i = 0; i < 5; i++) ask('alice', 'host', { id: `cancelled-${i}` });

@@ -11,7 +11,7 @@ import { aPlan } from '../../support/a-plan.js';
 
 const use = (host: string): SystemUse => ({ ...aPlan().exec, host, port: 22 });
 
-/** A worker with so many places; its hosts note for whom they were opened. */
+/** A worker with so many places; `opened` lists the users for whom its hosts were opened. */
 function aWorker(places: number) {
   const opened: string[] = [];
   const store = {
@@ -49,8 +49,8 @@ function held(run: ReturnType<typeof aWorker>['run'], jobs: string[], host: stri
 
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
-it('turns an activity away whose host has no place left, and takes no place for that', async () => {
-  const { run } = aWorker(40); // seven for first steps at one host, five of these for one user
+it('refuses an activity whose host has no place left, and takes no place for the refusal', async () => {
+  const { run } = aWorker(40); // seven places are for first steps at one host, and five of these for one user
   const { ends, letGo } = held(run, ['alice 1', 'alice 2', 'alice 3', 'alice 4', 'alice 5'], 'hung');
   await settled();
   const late = run('alice 6', (open) => open('hung'));
@@ -67,7 +67,7 @@ it('turns an activity away whose host has no place left, and takes no place for 
 });
 
 it('gives the place back when the activity fails', async () => {
-  const { run } = aWorker(8); // one for first steps at one host
+  const { run } = aWorker(8); // one place is for first steps at one host
   for (let i = 0; i < 3; i++)
     await expect(
       run('alice 1', async (open) => {
@@ -77,7 +77,7 @@ it('gives the place back when the activity fails', async () => {
     ).rejects.toThrow('it failed');
 });
 
-it('does not turn away an activity that has a place and opens further hosts', async () => {
+it('does not refuse further hosts to an activity that has a place', async () => {
   const { run } = aWorker(40);
   const { ends, letGo } = held(run, ['alice 1', 'alice 2', 'alice 3', 'alice 4', 'alice 5'], 'hung');
   await settled();
@@ -89,7 +89,7 @@ it('does not turn away an activity that has a place and opens further hosts', as
   await Promise.all(ends);
 });
 
-it('tells the hosts for whom an activity comes, and lets watchers of hosts by', async () => {
+it('tells the hosts for which user an activity asks, and needs no place for watchers of hosts', async () => {
   const { run, opened } = aWorker(40);
   await run('alice 1', (open) => open('host'));
   await run('watch:dev:host', (open) => open('host'), 'watchHost');
