@@ -100,7 +100,7 @@ export const Config = z
     KILIM_LOCAL_USERS: list
       .default([])
       .describe(
-        'who besides administrators may own, change and run jobs on such systems, separated by commas',
+        'users who besides administrators may own and change such systems and run jobs there, separated by commas',
       ),
     KILIM_TRUSTED_ISSUERS: z
       .string()
