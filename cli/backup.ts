@@ -4,7 +4,6 @@ import {
   fsyncSync,
   closeSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,16 +14,18 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { lockHome } from '../launcher/home-lock.js';
 import { decodeKeys, keysFrom, masterKeys, type Config } from '../schemas/config.js';
 import { openStore } from '../store/open-store.js';
 import { copyDatabase, sqliteFile } from '../store/sqlite-file.js';
 import { headOfBackup, readBackup, writeBackup } from './backup-file.js';
 import { readPassphrase } from './passphrase.js';
+import { aScratchFolder } from './scratch-folder.js';
 
 const NOT_HERE =
   'The store is in PostgreSQL, which has its own tools: pg_dump and pg_restore, then "kilim restored" (README, "Backups").';
-/** A new file system has this folder at its root. */
-const NO_CONTENT = ['lost+found'];
+/** The root of a new file system has the first; the second is held while the restore is at work. */
+const NO_CONTENT = ['lost+found', 'up.lock'];
 
 /**
  * `backup FILE [--without-keys] [--force]`: database and keys in one file, while everything runs. The database's copy
@@ -45,17 +46,17 @@ export async function backup(config: Config, words: string[]): Promise<string> {
   if (existsSync(file) && !values.force) throw new Error(`${file} exists; --force writes over it.`);
   const keys = masterKeys(config);
   const passphrase = values['without-keys'] ? null : await readPassphrase('new');
-  const scratch = mkdtempSync(join(dirname(file), '.kilim-backup-'));
+  const scratch = aScratchFolder(join(dirname(file), '.kilim-backup-'));
   try {
-    const copy = join(scratch, 'kilim.db');
+    const copy = join(scratch.folder, 'kilim.db');
     await copyDatabase(database, copy);
     await (await openStore({ url: `sqlite:${copy}`, keys, keysFrom: keysFrom(config), mayMigrate: false, isChecked: true })).close(); // prettier-ignore
     const lines = passphrase === null ? null : keys.map((key) => `${key.toString('base64')}\n`).join('');
-    await writeBackup(join(scratch, 'backup'), { database: copy, keys: lines }, passphrase);
-    renameSync(join(scratch, 'backup'), file);
+    await writeBackup(join(scratch.folder, 'backup'), { database: copy, keys: lines }, passphrase);
+    renameSync(join(scratch.folder, 'backup'), file);
     sync(dirname(file));
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    scratch.remove();
   }
   return passphrase === null
     ? `${file} holds the database without the keys. Keep ${keysFrom(config)} apart: nothing sealed can be read without it.`
@@ -78,19 +79,39 @@ export async function restore(config: Config, words: string[]): Promise<string> 
   const database = sqliteFile(config.DATABASE_URL);
   if (database === null) throw new Error(NOT_HERE);
   const { head } = headOfBackup(file);
+  mkdirSync(config.KILIM_HOME, { recursive: true, mode: 0o700 });
+  // no `kilim up` begins in this home meanwhile: its database would be replaced below it
+  const lock = await lockHome(config.KILIM_HOME);
+  try {
+    await putInPlace(config, file, database, values.keys);
+  } finally {
+    lock.release();
+  }
+  return (
+    `The backup of ${head.created} is restored into ${config.KILIM_HOME}. Never run it beside the installation that it was ` +
+    'made of. Jobs go on from their rows when it runs; see "kilim orphans list" for jobs that were submitted after the backup.'
+  );
+}
+
+/** @param keys the file with the keys of a backup that was made without them */
+async function putInPlace(
+  config: Config,
+  file: string,
+  database: string,
+  keys: string | undefined,
+): Promise<void> {
   const keyFile = config.KILIM_MASTER_KEY_FILE;
   // a key that stands outside of the home already, where the programs look for it
-  const isKeyInPlace = values.keys !== undefined && resolve(values.keys) === resolve(keyFile);
+  const isKeyInPlace = keys !== undefined && resolve(keys) === resolve(keyFile);
   refuseContent(config.KILIM_HOME, [database, `${database}-wal`, ...(isKeyInPlace ? [] : [keyFile])]);
-  const passphrase = head.sealed ? await readPassphrase('known') : null;
-  mkdirSync(config.KILIM_HOME, { recursive: true, mode: 0o700 });
+  const passphrase = headOfBackup(file).head.sealed ? await readPassphrase('known') : null;
   mkdirSync(dirname(database), { recursive: true, mode: 0o700 });
-  const scratch = mkdtempSync(join(dirname(database), '.restore-'));
+  const scratch = aScratchFolder(join(dirname(database), '.restore-'));
   const newKey = isKeyInPlace ? null : `${keyFile}.restore-${process.pid}`;
   try {
-    const found = await readBackup(file, scratch, passphrase);
-    const lines = found.keys ?? givenKeys(config, values.keys);
-    const from = found.keys === null ? (values.keys ?? 'KILIM_MASTER_KEY') : file;
+    const found = await readBackup(file, scratch.folder, passphrase);
+    const lines = found.keys ?? givenKeys(config, keys);
+    const from = found.keys === null ? (keys ?? 'KILIM_MASTER_KEY') : file;
     await complete(found.database, lines, from);
     if (newKey !== null) {
       mkdirSync(dirname(keyFile), { recursive: true, mode: 0o700 });
@@ -102,13 +123,9 @@ export async function restore(config: Config, words: string[]): Promise<string> 
     if (newKey !== null) renameSync(newKey, keyFile);
     for (const folder of [dirname(database), dirname(keyFile)]) sync(folder);
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    scratch.remove();
     if (newKey !== null) rmSync(newKey, { force: true });
   }
-  return (
-    `The backup of ${head.created} is restored into ${config.KILIM_HOME}. Never run it beside the installation that it was ` +
-    'made of. Jobs go on from their rows when it runs; see "kilim orphans list" for jobs that were submitted after the backup.'
-  );
 }
 
 /** @param files what the restore will write, and what SQLite would take for a part of the database */

@@ -12,9 +12,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { backup, restore } from '../../../cli/backup.js';
+import { aScratchFolder } from '../../../cli/scratch-folder.js';
+import { lockHome } from '../../../launcher/home-lock.js';
 import { masterKeys, parseConfig, type Config } from '../../../schemas/config.js';
 import { openStore } from '../../../store/open-store.js';
 
@@ -86,7 +88,7 @@ it.each(['kilim.db', 'kilim.db-wal', 'master.key'])('replaces no %s outside of t
     `A restore replaces no file, and these are where DATABASE_URL or KILIM_MASTER_KEY_FILE points: ${join(dir, 'elsewhere', name)}`,
   );
   expect(readdirSync(join(dir, 'elsewhere'))).toEqual([name]);
-  expect(existsSync(join(dir, 'second'))).toBe(false);
+  expect(readdirSync(join(dir, 'second'))).toEqual([]);
 });
 
 it('puts nothing in place by a key that does not open the database', async () => {
@@ -95,4 +97,31 @@ it('puts nothing in place by a key that does not open the database', async () =>
   const second = configOf('second');
   await expect(restore(second, [file, '--keys', wrong])).rejects.toThrow(`which is not in ${wrong}`);
   expect(readdirSync(join(dir, 'second'))).toEqual([]);
+});
+
+it('is refused while a program starts or restores in the same home', async () => {
+  mkdirSync(join(dir, 'second'));
+  const lock = await lockHome(join(dir, 'second'));
+  await expect(restore(configOf('second'), [file, '--keys', keyFile])).rejects.toThrow('uses this home');
+  lock.release();
+  expect(readdirSync(join(dir, 'second'))).toEqual([]);
+  await restore(configOf('second'), [file, '--keys', keyFile]);
+  expect(existsSync(join(dir, 'second/up.lock'))).toBe(false);
+});
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+it.each(SIGNALS)('leaves no copy of the database behind where %s ends it', (signal) => {
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+  try {
+    const before = SIGNALS.map((name) => process.listenerCount(name));
+    const { folder, remove } = aScratchFolder(join(dir, '.kilim-backup-'));
+    writeFileSync(join(folder, 'kilim.db'), 'a copy');
+    process.emit(signal, signal);
+    expect(existsSync(folder)).toBe(false);
+    expect(kill).toHaveBeenCalledWith(process.pid, signal);
+    remove();
+    expect(SIGNALS.map((name) => process.listenerCount(name))).toEqual(before);
+  } finally {
+    kill.mockRestore();
+  }
 });
