@@ -35,7 +35,11 @@ export function isTooDeep(text: string): boolean {
 /** A JSON document, or null where there is none. The message names no content: it may be a secret. */
 export function parseJson(text: string, type = 'application/json'): unknown {
   if (text.trim() === '') return null;
-  if (/^application\/x-www-form-urlencoded/i.test(type)) return Object.fromEntries(new URLSearchParams(text));
+  if (/^application\/x-www-form-urlencoded/i.test(type)) {
+    const form = Object.fromEntries(new URLSearchParams(text));
+    refuseNul(form);
+    return form;
+  }
   if (!/^application\/([a-z.+-]+\+)?json\b/i.test(type))
     throw new KilimError(
       'UNSUPPORTED_MEDIA_TYPE',
@@ -73,13 +77,18 @@ export function refuseNul(value: unknown, field = 'body'): void {
 
 const LIMIT = 1_048_576;
 
-/** The JSON body of a route that reads its stream itself. */
+/** The JSON body of a route that reads its stream itself. @throws KilimError INVALID_REQUEST, BODY_TOO_LARGE */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= LIMIT) chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size <= LIMIT) chunks.push(chunk);
+    }
+  } catch {
+    // the client closed the connection, or the body was late and its connection was closed: no fault of the service
+    throw new KilimError('INVALID_REQUEST', 'The body could not be read.');
   }
   if (size > LIMIT) throw new KilimError('BODY_TOO_LARGE', `The body is larger than ${LIMIT} bytes.`);
   return parseJson(Buffer.concat(chunks).toString('utf8'), request.headers['content-type']);

@@ -68,14 +68,15 @@ const received = (request: IncomingMessage, parts: Busboy, idleMs: number): Prom
     };
     const gone = (): void => broken(new Error('the client has gone'));
     request.once('aborted', gone).once('error', broken);
-    if (request.destroyed && !request.complete) return gone();
+    // this also handles the 'error' event of `parts`, which would end the program if nothing listened to it
     finished(parts, (error) => {
       stopWatching();
       request.off('aborted', gone).off('error', broken);
       if (error) broken(error);
       else resolve();
     });
-    request.pipe(parts);
+    if (request.destroyed && !request.complete) gone();
+    else request.pipe(parts);
   });
 
 function partsOf({ headers }: IncomingMessage): Busboy {

@@ -1,11 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
+import { readJson } from '../../../api/read-body.js';
 import { serve } from '../../../api/serve.js';
+import { upload } from '../../../api/upload.js';
+import type { Host } from '../../../hosts/host.js';
 import { aTutorial, aWorld, type World } from './a-world.js';
 
 let world: World;
@@ -15,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** A connection that sends what it is told, when it is told. */
+/** A raw connection, over which a test sends pieces of a request when it wants to. */
 async function aConnection(): Promise<{ send: (text: string) => void; said: Promise<string> }> {
   const socket = net.connect(Number(new URL(world.url).port), '127.0.0.1');
   socket.setNoDelay(true).on('error', () => undefined);
@@ -41,13 +46,13 @@ const BEGIN = '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\
 const END = '\r\n--x--\r\n';
 const pieces = 8;
 
-it('leaves the time of headers to Node, and that of bodies to its own limits', () => {
+it('lets Node limit the time of headers, and limits the time of bodies itself', () => {
   const { requestTimeout, headersTimeout } = serve(world.deps);
-  expect(requestTimeout).toBe(0); // five minutes for a whole upload otherwise
+  expect(requestTimeout).toBe(0); // with Node's default, an upload could take five minutes at most
   expect(headersTimeout).toBeGreaterThan(0);
 });
 
-it('takes an upload for as long as pieces of it come', async () => {
+it('accepts an upload for as long as pieces of it arrive', async () => {
   const { send, said } = await aConnection();
   const whole = BEGIN.length + END.length + pieces * 1000;
   send(await head('alice', '/v3/files/ops/vm/up/long.txt', MULTIPART, whole));
@@ -63,7 +68,7 @@ it('takes an upload for as long as pieces of it come', async () => {
   expect(readFileSync(join(world.data, 'up/long.txt'), 'utf8')).toBe(expected);
 });
 
-it('ends an upload of which nothing comes any more, says so, and leaves nothing of it', async () => {
+it('ends an upload whose client has stopped sending, says so, and leaves nothing of it', async () => {
   const { send, said } = await aConnection();
   send(await head('alice', '/v3/files/ops/vm/silent/new.txt', MULTIPART, 1e6));
   send(BEGIN + 'begins');
@@ -73,7 +78,7 @@ it('ends an upload of which nothing comes any more, says so, and leaves nothing 
   expect(readdirSync(join(world.data, 'silent'))).toEqual([]);
 });
 
-it('ends the program with no upload that breaks off, whatever its parts are called', async () => {
+it('goes on running when an upload breaks off, whatever its parts are called', async () => {
   const port = Number(new URL(world.url).port);
   const socket = net.connect(port, '127.0.0.1').on('error', () => undefined);
   socket.write(await head('alice', '/v3/files/ops/vm/other.txt', MULTIPART, 1e6));
@@ -87,7 +92,7 @@ it('ends the program with no upload that breaks off, whatever its parts are call
 it.each([
   ['a JSON body', 'alice', '/v3/systems', 'application/json', 408],
   ['the body of a new directory', 'alice', '/v3/files/ops/vm', 'application/json', 408],
-  ['a body of a caller that is not known', null, '/v3/files/ops/vm/x', MULTIPART, 401],
+  ['a body of a client without a token', null, '/v3/files/ops/vm/x', MULTIPART, 401],
 ])('closes a connection on which %s trickles', async (_what, user, path, type, status) => {
   const { send, said } = await aConnection();
   send(await head(user, path, type, 1000));
@@ -97,4 +102,37 @@ it.each([
   clearInterval(trickle);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} .*"status":"error"`, 's'));
   expect(performance.now() - begin).toBeLessThan(6_000);
+});
+
+it('refuses an upload whose client has gone before it begins; its error is caught, or it would end the program', async () => {
+  const request = Object.assign(new Readable({ read: () => undefined }), {
+    headers: { 'content-type': MULTIPART },
+    complete: false,
+    socket: { bytesRead: 0 },
+  }) as unknown as IncomingMessage;
+  request.destroy();
+  const uncaught: unknown[] = [];
+  const note = (error: unknown): void => void uncaught.push(error);
+  process.prependListener('uncaughtException', note);
+  const call = {
+    request,
+    bodyLimit: { lift: () => undefined, impose: () => undefined },
+    signal: new AbortController().signal,
+  };
+  const target = { host: {} as Host, root: '/nowhere', path: 'x', idleMs: 1000 };
+  await expect(upload(call, target)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    message: expect.stringContaining('the client has gone') as string,
+  });
+  await sleep(50);
+  process.off('uncaughtException', note);
+  expect(uncaught).toEqual([]);
+});
+
+it('takes a JSON body that breaks off for a fault of the client, not of the service', async () => {
+  const broken = new Readable({ read: () => undefined });
+  broken.push('{"path":');
+  setTimeout(() => broken.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' })), 10);
+  const request = Object.assign(broken, { headers: {} }) as unknown as IncomingMessage;
+  await expect(readJson(request)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
 });
