@@ -54,9 +54,12 @@ export function createApp(deps: ApiDeps): Express {
       deps.log,
     );
   });
-  app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
+  app.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
     void next;
-    fail(res, ofFramework(error), deps.log);
+    const fault = ofFramework(error);
+    const { route, caller } = res.locals as { route?: Route; caller?: Call['caller'] };
+    if (route) auditRequest(deps, { route, req, user: caller?.user || null }, { error: fault });
+    fail(res, fault, deps.log);
   });
   return app;
 }
@@ -95,7 +98,7 @@ const authenticated =
       const caller = one.open
         ? { tenant: deps.config.KILIM_TENANT, user: '', isAdmin: false }
         : await deps.tokens.authenticate(req.headers);
-      res.locals['caller'] = caller;
+      Object.assign(res.locals, { caller, route: one }); // the route, for the audit line where the body cannot be read
       next();
     } catch (error) {
       req.resume();

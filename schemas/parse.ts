@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { KilimError } from '../domain/errors.js';
 import { shownUrl } from '../domain/files/shown-url.js';
 
-const SECRET = /password|privateKey|secret|token|value/i;
+const SECRET = /password|privateKey|client_key|secret|token|value/i;
 const LONGEST_VALUE = 80;
 const LONGEST_URL = 8192;
 const MOST_FAULTS = 50;

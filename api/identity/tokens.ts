@@ -149,7 +149,7 @@ async function isAdminNow(
   { tenant, user, claims, isOurs }: { tenant: string; user: string; claims: JWTPayload; isOurs: boolean },
 ): Promise<boolean> {
   const ended = (): KilimError => refused('The token was revoked.', user);
-  if (typeof claims.jti !== 'string') throw ended();
+  if (typeof claims.jti !== 'string') throw refused('The token has no id (jti).', user);
   const clientId = isOurs ? asText(claims['tapis/client_id']) : null;
   const standing = await users.standing(tenant, user, { jti: claims.jti, clientId });
   if (standing.isDisabled) throw isDisabled(user);

@@ -16,6 +16,7 @@ import {
 import { networkOf } from '../identity/guesses.js';
 import { isPassword, whyWeak } from '../identity/passwords.js';
 import { isDisabled } from '../identity/tokens.js';
+import { refuseNul } from '../read-body.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 
@@ -30,6 +31,7 @@ async function clientOf(
     ? split(Buffer.from(basic, 'base64').toString('utf8'))
     : [body.client_id, body.client_key];
   if (!id) return null;
+  refuseNul({ client_id: id }); // a Basic header may encode any bytes
   return checkClient(deps, { id, key: key ?? '', address });
 }
 

@@ -22,7 +22,7 @@ const pathOf = ({ path }: Route): string =>
 
 const changing = routes.filter(({ method, reads }) => method !== 'get' && !reads);
 
-it('leaves only what reads without a line', () => {
+it('leaves only the routes that change nothing without an audit line', () => {
   const reading = routes.filter(({ reads }) => reads);
   expect(reading.map(nameOf).toSorted()).toEqual([
     'POST /v3/apps/search',
@@ -33,7 +33,7 @@ it('leaves only what reads without a line', () => {
   expect(changing.length).toBeGreaterThan(30);
 });
 
-it.each(changing.map((route) => [nameOf(route), route] as const))('%s has one line, whether it is refused or not', async (_name, route) => {
+it.each(changing.map((route) => [nameOf(route), route] as const))('%s has one audit line, whether the request is refused or not', async (_name, route) => {
   const path = pathOf(route);
   const refused = await world.ask(route.method.toUpperCase(), path, { headers: { 'X-Request-Id': 'r1' } });
   const isOpen = route.open ?? false;
@@ -48,7 +48,7 @@ it.each(changing.map((route) => [nameOf(route), route] as const))('%s has one li
   if (!isOpen) expect(world.audit[0]).toMatchObject({ user: 'stranger', resource: expect.stringContaining(path) as string });
 }); // prettier-ignore
 
-it('names who, what, from where and the outcome of changes of systems, credentials and shares, and no secret', async () => {
+it('names user, action, address and outcome of changes of systems, credentials and shares, and no secret', async () => {
   const ask = (method: string, path: string, body?: unknown) => world.ask(method, path, { as: 'alice', ...(body === undefined ? {} : { body }) }); // prettier-ignore
   const made = (await ask('POST', '/v3/oauth2/clients', { client_id: 'notebook', client_key: 'a-secret-of-mine' })).json.result; // prettier-ignore
   await ask('PATCH', '/v3/systems/vm', { description: 'x' });
@@ -77,7 +77,16 @@ it('names who, what, from where and the outcome of changes of systems, credentia
     expect(text).not.toContain(secret);
 });
 
-it('has a line for each log-in, with the user, and for each refusal of a reader', async () => {
+it('has a line for a request to change something whose body cannot be read', async () => {
+  const body = JSON.stringify({ id: 'x'.repeat(2_000_000) });
+  const { status } = await world.ask('POST', '/v3/systems', { as: 'alice', body });
+  expect(status).toBe(413);
+  expect(world.audit.map(({ user, operation, code }) => [user, operation, code])).toEqual([
+    ['alice', 'POST /v3/systems', 'BODY_TOO_LARGE'],
+  ]);
+});
+
+it('has a line for each log-in, with the user, and for each refused request that only reads', async () => {
   const login = (username: string, password: string) =>
     world.ask('POST', '/v3/oauth2/tokens', { body: { username, password, grant_type: 'password' } });
   const token = (await login('alice', 'alice')).json.result.access_token.access_token as string;

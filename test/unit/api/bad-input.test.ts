@@ -97,6 +97,12 @@ it('names every fault at once: field, value and rule', async () => {
 });
 
 it('never repeats a secret', async () => {
+  const client = await world.ask('POST', '/v3/oauth2/clients', {
+    as: 'alice',
+    body: { client_key: 'hunter2' },
+  });
+  expect(client.json.message).toContain('client_key: must');
+  expect(client.text).not.toContain('hunter2');
   const login = await world.ask('POST', '/v3/oauth2/tokens', {
     body: { username: 'alice', password: { my: 'hunter2' }, grant_type: 'password' },
   });

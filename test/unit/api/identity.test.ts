@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportSPKI, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
+import { exportSPKI, generateKeyPair, importPKCS8, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { aWorld, type World } from './a-world.js';
@@ -69,6 +69,36 @@ it('refuses every forged token with 401', async () => {
   }
   expect(await statusWith({})).toBe(401);
   expect(await statusWith({ Authorization: 'Basic YTpi' })).toBe(401);
+});
+
+it('refuses a token without an id as such, not as a revoked one', async () => {
+  const key = (await world.deps.store.settings.get('signing-key dev')) ?? '';
+  const { keys } = JSON.parse(key) as { keys: { private: string }[] };
+  const token = await new SignJWT({ ...claims(), jti: undefined })
+    .setProtectedHeader({ alg: 'RS256' })
+    .sign(await importPKCS8(keys[0]?.private ?? '', 'RS256'));
+  const said = await world.ask('GET', '/v3/systems', { headers: { 'X-Tapis-Token': token } });
+  expect([said.status, said.json.message]).toEqual([
+    401,
+    expect.stringContaining('The token has no id (jti)'),
+  ]);
+});
+
+it('refuses a NUL character in the name of a client before the store is asked, however it is encoded', async () => {
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+  const basic = { ...form, Authorization: `Basic ${Buffer.from('a\0b:key').toString('base64')}` };
+  const refresh = 'grant_type=refresh_token&refresh_token=x';
+  const sent = [
+    { body: `${refresh}&client_id=a%00b`, headers: form },
+    { body: refresh, headers: basic },
+  ];
+  for (const one of sent) {
+    const said = await world.ask('POST', '/v3/oauth2/tokens', one);
+    expect([said.status, said.json.message]).toEqual([
+      400,
+      expect.stringContaining('client_id: contains a NUL'),
+    ]);
+  }
 });
 
 it('refuses on-behalf-of headers with the token of a user', async () => {
