@@ -201,7 +201,11 @@ const content = route({
 /** A host has few places for what may take long. */
 async function atTurn(call: Call, kind: Kind, host: Host, work: () => Promise<void>): Promise<void> {
   const leave = await call.turn(kind, host);
-  await work().finally(leave);
+  try {
+    await work();
+  } finally {
+    leave();
+  }
 }
 
 const insert = route({

@@ -14,6 +14,7 @@ import { refuseTooMany } from '../host-attempts.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
 import { partOf } from '../ranges.js';
 import { route, type Call, type Route } from '../route.js';
+import { sliced } from '../slices.js';
 import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
@@ -99,7 +100,7 @@ const list = route({
     });
     return {
       says: `JOBS_OUTPUT_FILES_LIST_RETRIEVED ${files.length} entries`,
-      result: files.map((info) => fileRecord(info, systemId)),
+      slices: sliced(files, false, (some) => Promise.resolve(some.map((info) => fileRecord(info, systemId)))),
       metadata: listMetadata(call, paging, files.length, files.length),
     };
   },
@@ -123,13 +124,14 @@ const download = route({
       };
     }
     const part = partOf(call.headers['range'], found.size);
-    // a running job's file may grow while it is sent: no length is promised then
-    const size = isTerminal(job.status) ? { size: part?.length ?? found.size } : {};
+    // The file of a running job may grow while it is sent, so its answer promises no length. For an ended job the length is
+    // promised and no more bytes than that are read: what followed would be taken for the next answer on the connection.
+    const slice = part ?? (isTerminal(job.status) ? { offset: 0, length: found.size } : undefined);
     return {
       host,
-      open: (signal) => openRead(host, root, path, { part: part ?? undefined, signal }),
+      open: (signal) => openRead(host, root, path, { part: slice, signal }),
       name,
-      ...size,
+      ...(isTerminal(job.status) && slice ? { size: slice.length } : {}),
       ...(part?.isStandard ? { partial: { ...part, total: found.size } } : {}),
     };
   },

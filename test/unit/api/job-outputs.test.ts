@@ -1,9 +1,12 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { outputsFor } from '../../../api/authorize.js';
+import type { Answer, Bytes, Call } from '../../../api/route.js';
+import { jobOutputRoutes } from '../../../api/routes/job-outputs.js';
 import type { Job } from '../../../domain/jobs/job.js';
 import type { Store } from '../../../store/store.js';
 import { aPlan } from '../../support/a-plan.js';
@@ -96,7 +99,7 @@ describe.each([
     for (const what of ['list/', 'list/d', 'download/latest', 'download/', 'download/r'])
       expect(await read(what), what).toBe(403);
     expect(await read('download/latest', 'admin')).toBe('result');
-    // as any other file
+    // a permission on the path is enough, as for any other file
     await as('alice', 'POST', '/v3/files/permissions/vm/workdir', { username: 'train301', permission: 'READ' }); // prettier-ignore
     expect(await read('download/latest')).toBe('result');
     expect(await read('download/r/private/secret')).toBe(403);
@@ -116,13 +119,40 @@ describe.each([
     expect(await read('download/latest')).toBe('result');
   });
 
-  it('are asked for where the system is now', async () => {
+  it('are read at the present address of the system', async () => {
     const move = (port: number) => as('alice', 'PATCH', '/v3/systems/vm', { port });
     expect((await move(9)).status).toBe(200);
     const moved = await read('download/latest');
     expect((await move(-1)).status).toBe(200);
     expect(moved).toBeGreaterThanOrEqual(400);
   });
+});
+
+/** The answer of the handler of a route to a request by train301. */
+const handled = (what: 'list' | 'download', path: string) => {
+  const route = jobOutputRoutes.find(({ path: served }) => String(served).includes(what));
+  const call = {
+    request: { url: `/v3/jobs/${uuid}/output/${what}/${path}`, method: 'GET' },
+    caller: { tenant: 'dev', user: 'train301', isAdmin: false },
+    query: { allowIfRunning: 'true' },
+    headers: {},
+  } as unknown as Call;
+  return route?.handle(call, world.deps);
+};
+
+it('a file of an ended job that has grown since is sent with no more bytes than its answer promises', async () => {
+  await end(false);
+  const { open, size } = (await handled('download', 'd/result')) as Bytes;
+  appendFileSync(join(exec, 'output/d/result'), 'HTTP/1.1 200 OK');
+  expect(size).toBe('result'.length);
+  expect(await text(await open(new AbortController().signal))).toBe('result');
+});
+
+it('a list is sent in slices, as it may have 100,000 entries', async () => {
+  const { slices } = (await handled('list', '')) as Answer;
+  const names: unknown[] = [];
+  for await (const some of slices ?? []) names.push(...some.map((one) => (one as { name: string }).name));
+  expect(names).toContain('result');
 });
 
 it('an archive is served to the owner of the job while the path there is granted to that user', async () => {
