@@ -25,6 +25,20 @@ export async function* sliced<K, R>(
 }
 
 /**
+ * The items one after the other. Between two of them the event loop is given to other requests when it was held for long enough;
+ * awaiting answers of SQLite does not do that.
+ */
+export async function* oneByOne<T>(items: readonly T[]): AsyncGenerator<T> {
+  let since = performance.now();
+  for (const item of items) {
+    yield item;
+    if (performance.now() - since < TURN_MS) continue;
+    await nextTurn();
+    since = performance.now();
+  }
+}
+
+/**
  * Sends an envelope whose result is a list, as it is read. The first slice is awaited before the head goes out, so that a
  * store that is away is still answered as a fault; one that goes away later ends the connection, and the list is cut.
  */

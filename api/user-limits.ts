@@ -10,12 +10,15 @@ const COUNTS = {
   systems: (store: Store, tenant: string, user: string) => store.systems.countOwned(tenant, user),
   'versions of applications': (store: Store, tenant: string, user: string) =>
     store.apps.countOwned(tenant, user),
-  'scheduler profiles': async (store: Store, tenant: string, user: string) =>
-    (await store.profiles.list(tenant)).filter(({ owner }) => owner === user).length,
+  'scheduler profiles': (store: Store, tenant: string, user: string) =>
+    store.profiles.countOwned(tenant, user),
   clients: async (store: Store, tenant: string, user: string) =>
     (await store.grants.held(tenant, 'client:', user, 'OWNER')).size,
   permissions: (store: Store, tenant: string, user: string) => store.grants.countGiven(tenant, user),
 } as const;
+
+/** Only these are marked as deleted and kept until a purge; records of the other kinds are removed at once. */
+const KEPT: readonly string[] = ['systems', 'versions of applications'];
 
 /**
  * Refuses one more record of a user who has as many as the configuration allows. Administrators have no limit.
@@ -32,7 +35,8 @@ export async function refuseMoreOf(
   if ((await COUNTS[kind](store, caller.tenant, owner)) >= most)
     throw new KilimError(
       'TOO_MANY_RECORDS',
-      `${owner} has ${most} ${kind}, and no more are allowed (KILIM_USER_MAX_RECORDS). Deleted ones count until an operator purges them.`,
+      `${owner} has ${most} ${kind}, and no more are allowed (KILIM_USER_MAX_RECORDS).` +
+        (KEPT.includes(kind) ? ' Deleted ones count until an operator purges them.' : ''),
     );
 }
 

@@ -12,6 +12,16 @@ import type { AppHead, AppKey, AppStore } from './store.js';
 /** @param reader answers what may take long, beside the statements of `db` */
 export const createAppStore = (db: Db, reader: Db): AppStore => {
   const toApp = ({ doc }: { doc: string }): App => JSON.parse(doc) as App;
+  const find: AppStore['find'] = async (tenant, id, version) => {
+    const row = await db
+      .selectFrom('apps')
+      .select('doc')
+      .where('tenant', '=', tenant)
+      .where('id', '=', id)
+      .where('version', '=', version)
+      .executeTakeFirst();
+    return row ? toApp(row) : null;
+  };
   return {
     async add(app) {
       const added = await db.insertInto('apps').values({ tenant: app.tenant, id: app.id, version: app.version, created: app.created, ...headColumns('apps', app) })
@@ -19,25 +29,18 @@ export const createAppStore = (db: Db, reader: Db): AppStore => {
       if (!added) throw new KilimError('CONFLICT', `The application ${app.id} ${app.version} exists.`);
       return app;
     },
-    async find(tenant, id, version) {
-      const row = await db
-        .selectFrom('apps')
-        .select('doc')
-        .where('tenant', '=', tenant)
-        .where('id', '=', id)
-        .where('version', '=', version)
-        .executeTakeFirst();
-      return row ? toApp(row) : null;
-    },
+    find,
     async findLatest(tenant, id) {
-      const row = await db
+      // sorting whole documents would read those of all versions
+      const newest = await db
         .selectFrom('apps')
-        .select('doc')
+        .select('version')
         .where('tenant', '=', tenant)
         .where('id', '=', id)
         .orderBy('created', 'desc')
+        .limit(1)
         .executeTakeFirst();
-      return row ? toApp(row) : null;
+      return newest ? find(tenant, id, newest.version) : null;
     },
     async replace(app) {
       await db
@@ -52,12 +55,12 @@ export const createAppStore = (db: Db, reader: Db): AppStore => {
     async versions(tenant, id) {
       const rows = await db
         .selectFrom('apps')
-        .select('doc')
+        .select('version')
         .where('tenant', '=', tenant)
         .where('id', '=', id)
         .orderBy('created', 'desc')
         .execute();
-      return rows.map(toApp);
+      return rows.map(({ version }) => version);
     },
     async list(query, allVersions) {
       const kind = {

@@ -59,7 +59,7 @@ export function jobAttribute(name: string, kind: AttributeKind, isPostgres: bool
 
 /** The value at a place in a JSON column: numbers are numbers, booleans 0 and 1, texts are ordered by their bytes. */
 export function jsonPlace(
-  column: 'plan' | 'head',
+  column: 'plan' | 'head' | 'doc',
   place: readonly string[],
   kind: AttributeKind,
   isPostgres: boolean,

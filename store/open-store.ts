@@ -51,7 +51,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     watch: createWatchStore(db),
     systems: createSystemStore(db, reader, seal),
     apps: createAppStore(db, reader),
-    profiles: createProfileStore(db),
+    profiles: createProfileStore(db, reader),
     grants: createGrantStore(db),
     users: createUserStore(db),
     settings: createSettingStore(db, seal),

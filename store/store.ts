@@ -240,8 +240,8 @@ export interface AppStore {
   /** The version created last. */
   findLatest: (tenant: string, id: string) => Promise<App | null>;
   replace: (app: App) => Promise<App>;
-  /** Every version of one application, the newest first. */
-  versions: (tenant: string, id: string) => Promise<App[]>;
+  /** The names of all versions of one application, the newest first. */
+  versions: (tenant: string, id: string) => Promise<string[]>;
   /** One page: the newest version of each application, or every version. */
   list: (query: RegistrationQuery, allVersions: boolean) => Promise<{ keys: AppKey[]; total: number }>;
   /** In the order of the keys; versions that are gone are left out. */
@@ -254,7 +254,9 @@ export interface AppStore {
 export interface ProfileStore {
   add: (profile: SchedulerProfile) => Promise<SchedulerProfile>;
   find: (tenant: string, name: string) => Promise<SchedulerProfile | null>;
-  list: (tenant: string) => Promise<SchedulerProfile[]>;
+  /** The names of all profiles of the tenant, in their order. */
+  names: (tenant: string) => Promise<string[]>;
+  countOwned: (tenant: string, owner: string) => Promise<number>;
   remove: (tenant: string, name: string) => Promise<boolean>;
 }
 

@@ -6,6 +6,7 @@ import { SYSTEM_ATTRIBUTES } from '../domain/search/attributes.js';
 import type { Db } from './database.js';
 import { isPostgres } from './dialects.js';
 import { headAttribute, headColumns } from './heads.js';
+import { jsonPlace } from './job-columns.js';
 import { inBatches, inOrder } from './batches.js';
 import { listIds, loginAttribute } from './registration-list.js';
 import type { Seal } from './seal.js';
@@ -180,7 +181,8 @@ function credentialSql(
   return wanted ? has : sql`not ${has}`;
 }
 
-export const createProfileStore = (db: Db): ProfileStore => ({
+/** @param reader answers what may take long, beside the statements of `db` */
+export const createProfileStore = (db: Db, reader: Db): ProfileStore => ({
   async add(profile) {
     const added = await db.insertInto('profiles').values({ tenant: profile.tenant, name: profile.name, doc: JSON.stringify(profile) })
       .onConflict((oc) => oc.doNothing()).returning('name').executeTakeFirst(); // prettier-ignore
@@ -196,14 +198,23 @@ export const createProfileStore = (db: Db): ProfileStore => ({
       .executeTakeFirst();
     return row ? (JSON.parse(row.doc) as SchedulerProfile) : null;
   },
-  async list(tenant) {
-    const rows = await db
+  async names(tenant) {
+    const rows = await reader
       .selectFrom('profiles')
-      .select('doc')
+      .select('name')
       .where('tenant', '=', tenant)
       .orderBy('name')
       .execute();
-    return rows.map(({ doc }) => JSON.parse(doc) as SchedulerProfile);
+    return rows.map(({ name }) => name);
+  },
+  async countOwned(tenant, owner) {
+    const { n } = await reader
+      .selectFrom('profiles')
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .where('tenant', '=', tenant)
+      .where(sql<SqlBool>`${jsonPlace('doc', ['owner'], 'string', isPostgres(db))} = ${owner}`)
+      .executeTakeFirstOrThrow();
+    return Number(n);
   },
   async remove(tenant, name) {
     const gone = await db

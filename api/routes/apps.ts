@@ -11,7 +11,8 @@ import {
 import { registerApp, replaceApp } from '../register-app.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
 import { searchOf, searchRoutes } from '../search.js';
-import { sliced } from '../slices.js';
+import { oneByOne, sliced } from '../slices.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { appRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 
@@ -149,12 +150,18 @@ const putApp = route({
   },
 });
 
+interface Besides {
+  /** Called before anything is changed; it throws where the change is refused. */
+  before?: (call: Call, deps: ApiDeps) => Promise<void>;
+  after?: (call: Call, deps: ApiDeps) => Promise<void>;
+}
+
 /** A change that all versions share; `changes` says whether anything did change. */
 const changeAll = (
   action: string,
   find: typeof appFor,
   to: (call: Call) => Partial<App>,
-  after?: (call: Call, deps: ApiDeps) => Promise<void>,
+  { before, after }: Besides = {},
 ): Route =>
   route({
     method: 'post',
@@ -164,14 +171,19 @@ const changeAll = (
       const wanted = to(call);
       if (!differs(app, wanted))
         return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 0 } };
-      for (const version of await deps.store.apps.versions(app.tenant, app.id))
-        await deps.store.apps.replace({ ...version, ...wanted, updated: now() });
+      await before?.(call, deps);
+      const { apps } = deps.store;
+      // the versions are read one by one, because all of them together may be too large for the memory
+      for await (const name of oneByOne(await apps.versions(app.tenant, app.id))) {
+        const version = await apps.find(app.tenant, app.id, name);
+        if (version) await apps.replace({ ...version, ...wanted, updated: now() });
+      }
       await after?.(call, deps);
       return { says: `APPAPI_UPDATED ${action}: ${app.id}`, result: { changes: 1 } };
     },
   });
 
-/** A right is the word of the owner who gave it. */
+/** A new owner starts without the permissions that the former owner gave, and a deleted application has none. */
 const forgetRights = ({ caller, params }: Call, { store }: ApiDeps): Promise<void> =>
   dropGrants(store, caller.tenant, `app:${params['id'] ?? ''}`);
 
@@ -207,9 +219,12 @@ export const appRoutes: readonly Route[] = [
   isEnabled,
   changeAll('enable', appFor, () => ({ enabled: true })),
   changeAll('disable', appFor, () => ({ enabled: false })),
-  changeAll('delete', deletedAppFor, () => ({ deleted: true }), forgetRights),
+  changeAll('delete', deletedAppFor, () => ({ deleted: true }), { after: forgetRights }),
   changeAll('undelete', deletedAppFor, () => ({ deleted: false })),
-  changeAll('changeOwner/:user', appFor, (call) => ({ owner: userOf(call) }), forgetRights),
+  changeAll('changeOwner/:user', appFor, (call) => ({ owner: userOf(call) }), {
+    before: (call, deps) => refuseMoreOf('versions of applications', userOf(call), call.caller, deps),
+    after: forgetRights,
+  }),
   changeVersion('enable', { versionEnabled: true }),
   changeVersion('disable', { versionEnabled: false }),
   changeVersion('lock', { locked: true }),

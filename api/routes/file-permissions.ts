@@ -8,6 +8,7 @@ import type { ApiDeps } from '../deps.js';
 import { below, targetOf } from '../file-target.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
+import { oneByOne } from '../slices.js';
 
 const resourceOf = (systemId: string, path: string): string => `files:${systemId}:${normalizeFound(path)}`;
 
@@ -77,7 +78,7 @@ export async function moveGrants(
   newPath: string | null,
 ): Promise<void> {
   const from = resourceOf(id, path);
-  for (const { resource, user, level, grantor } of await grants.listByPrefix(tenant, from)) {
+  for await (const { resource, user, level, grantor } of oneByOne(await grants.listByPrefix(tenant, from))) {
     if (resource !== from && !resource.startsWith(`${from}/`)) continue;
     await grants.revoke(tenant, resource, user, [level]);
     if (newPath !== null)

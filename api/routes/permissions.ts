@@ -4,6 +4,7 @@ import { parseBody } from '../../schemas/parse.js';
 import type { ApiDeps, Caller } from '../deps.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
+import { oneByOne } from '../slices.js';
 
 const ALL = ['READ', 'MODIFY', 'EXECUTE'];
 
@@ -93,7 +94,9 @@ export async function dropGrants(
   tenant: string,
   resource: string,
 ): Promise<void> {
-  for (const { resource: found, user, level } of await grants.listByPrefix(tenant, resource)) {
+  for await (const { resource: found, user, level } of oneByOne(
+    await grants.listByPrefix(tenant, resource),
+  )) {
     if (found === resource) await grants.revoke(tenant, resource, user, [level]);
   }
 }

@@ -8,6 +8,7 @@ import { now } from '../../store/now.js';
 import type { ApiDeps, Caller } from '../deps.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
+import { sliced } from '../slices.js';
 
 /** Registers a profile; the seed uses the same door. */
 export async function registerProfile(
@@ -62,7 +63,9 @@ export const profileRoutes: readonly Route[] = [
     path: PATH,
     handle: async ({ caller }, { store }) => ({
       says: 'TAPIS_FOUND Profiles found',
-      result: await store.profiles.list(caller.tenant),
+      slices: sliced(await store.profiles.names(caller.tenant), true, async (names) =>
+        (await Promise.all(names.map((name) => store.profiles.find(caller.tenant, name)))).filter(Boolean),
+      ),
     }),
   }),
   route({

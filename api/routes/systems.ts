@@ -16,6 +16,7 @@ import { route, type Answer, type Call, type Route } from '../route.js';
 import { searchOf, searchRoutes } from '../search.js';
 import { sliced } from '../slices.js';
 import { callerIn, refuseThisMachine } from '../this-machine.js';
+import { refuseMoreOf } from '../user-limits.js';
 import { systemRecord } from '../wire.js';
 import { dropGrants, permissionRoutes, userOf } from './permissions.js';
 import { profileRoutes } from './scheduler-profiles.js';
@@ -268,7 +269,10 @@ export const systemRoutes: readonly Route[] = [
   change('delete', deletedSystemFor, () => ({ deleted: true }), { after: forget }),
   change('undelete', deletedSystemFor, () => ({ deleted: false })),
   change('changeOwner/:user', systemFor, (_system, call) => ({ owner: userOf(call) }), {
-    before: (call, deps, system) => refuseThisMachine(deps, system, callerIn(call.caller)),
+    before: async (call, deps, system) => {
+      await refuseThisMachine(deps, system, callerIn(call.caller));
+      await refuseMoreOf('systems', system.owner, call.caller, deps);
+    },
     after: forgetRights,
   }),
   acceptHostKey,

@@ -1,4 +1,6 @@
+import { mkdirSync } from 'node:fs';
 import { get } from 'node:http';
+import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -33,8 +35,9 @@ describe('what a user may have', () => {
       expect.stringContaining('alice has 3 systems'),
     ]);
     expect(fourth.json.message).toContain('KILIM_USER_MAX_RECORDS');
+    expect(fourth.json.message).toContain('Deleted ones count');
     expect((await post('/v3/systems', { id: 'three', ...SYSTEM }, 'stranger')).status).toBe(201);
-    // a deleted one counts, or the store could be filled by deleting
+    // a deleted system counts, because otherwise the store could be filled by adding and deleting
     await post('/v3/systems/two/delete', undefined);
     expect((await post('/v3/systems', { id: 'four', ...SYSTEM })).status).toBe(409);
 
@@ -52,11 +55,18 @@ describe('what a user may have', () => {
     for (const name of ['a', 'b', 'c', 'd'])
       profiles.push((await post('/v3/systems/schedulerProfile', { name, moduleLoads: [] })).status);
     expect(profiles).toEqual([201, 201, 201, 409]);
+    // a profile that is deleted is removed at once
+    const fifth = await post('/v3/systems/schedulerProfile', { name: 'e', moduleLoads: [] });
+    expect(fifth.json.message).toContain('alice has 3 scheduler profiles');
+    expect(fifth.json.message).not.toContain('Deleted ones count');
+    const gone = await world.ask('DELETE', '/v3/systems/schedulerProfile/a', { as: 'alice' });
+    expect(gone.status).toBe(200);
+    expect((await post('/v3/systems/schedulerProfile', { name: 'e', moduleLoads: [] })).status).toBe(201);
 
     const grants = [];
     for (let i = 0; i < 31; i++)
       grants.push((await post(`/v3/systems/perms/one/user/u${i}`, { permissions: ['EXECUTE'] })).status);
-    // each client is a permission that its owner has of it, too
+    // each client counts as a permission as well, because its owner holds one on it
     expect(new Set(grants.slice(0, 27))).toEqual(new Set([201]));
     expect(new Set(grants.slice(27))).toEqual(new Set([409]));
 
@@ -64,6 +74,22 @@ describe('what a user may have', () => {
     for (let i = 0; i < 3; i++)
       jobs.push((await post('/v3/jobs/submit', { name: 'j', appId: 'img', appVersion: '0.0.1' })).status);
     expect(jobs).toEqual([200, 200, 409]);
+  });
+
+  it('cannot be given to a user who has as many as a user may have', async () => {
+    for (const id of ['s2', 's3'])
+      expect((await post('/v3/systems', { id, ...SYSTEM }, 'stranger')).status).toBe(201);
+    const app = { runtime: 'ZIP', containerImage: '/tmp/app.zip' };
+    for (const version of ['1', '2', '3'])
+      expect((await post('/v3/apps', { id: 's', version, ...app }, 'stranger')).status).toBe(201);
+    for (const path of ['/v3/systems/one/changeOwner/stranger', '/v3/apps/img/changeOwner/stranger']) {
+      const { status, json } = await post(path, undefined);
+      expect([status, json.message], path).toEqual([409, expect.stringContaining('stranger has 3')]);
+    }
+    expect((await world.deps.store.systems.find('dev', 'one'))?.owner).toBe('alice');
+    expect((await world.deps.store.apps.findLatest('dev', 'img'))?.owner).toBe('alice');
+    expect((await post('/v3/apps/img/changeOwner/train301', undefined)).status).toBe(200);
+    expect((await post('/v3/apps/img/changeOwner/alice', undefined, 'train301')).status).toBe(200);
   });
 
   it('is refused above 64 KiB of notes, wherever notes may stand', async () => {
@@ -81,7 +107,7 @@ describe('what a user may have', () => {
   });
 });
 
-/* Rows as an earlier version took them: a thousand systems with large notes, and jobs with large plans. */
+/* Rows as an earlier release accepted them: a thousand systems, versions and profiles with large texts, and jobs with large plans. */
 describe('lists of large rows', () => {
   const SYSTEMS = 1200;
   const JOBS = 1500;
@@ -97,6 +123,18 @@ describe('lists of large rows', () => {
       insert into systems (tenant, id, owner, head, doc) select 'dev', 'large-' || i, 'alice',
         json_set('${JSON.stringify({ ...doc, notes: undefined })}', '$.id', 'large-' || i),
         json_set('${JSON.stringify(doc)}', '$.id', 'large-' || i, '$.notes', json_object('text', hex(zeroblob(${LARGE / 2})))) from n`);
+    const wide = { ...((await world.deps.store.apps.findLatest('dev', 'img')) ?? {}), id: 'wide' };
+    database.exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < ${SYSTEMS})
+      insert into apps (tenant, id, version, owner, created, head, doc) select 'dev', 'wide', i, 'alice', '2026',
+        json_set('${JSON.stringify({ ...wide, notes: undefined })}', '$.version', cast(i as text)),
+        json_set('${JSON.stringify(wide)}', '$.version', cast(i as text), '$.notes', json_object('text', hex(zeroblob(${LARGE / 2})))) from n`);
+    database.exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < ${SYSTEMS})
+      insert into profiles (tenant, name, doc) select 'dev', 'large-' || i,
+        json_object('name', 'large-' || i, 'owner', 'bob', 'description', hex(zeroblob(${LARGE / 2}))) from n`);
+    database.exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
+      insert into grants (tenant, resource, username, level, grantor, created)
+        select 'dev', 'system:large-7', 'u' || i, 'READ', 'alice', '' from n
+        union all select 'dev', 'files:vm:d/' || i, 'bob', 'READ', 'alice', '' from n`);
     const { plan, env } = aPlanned({ description: 'large' } satisfies Partial<JobPlan>);
     const { uuid } = await world.deps.store.jobs.add({ plan, env }, '{}');
     database.exec(`with recursive n(i) as (select 1 union all select i + 1 from n where i < ${JOBS})
@@ -109,7 +147,7 @@ describe('lists of large rows', () => {
     await world.token('alice');
   }, 120_000);
 
-  /** Asks without reading the answer's members, which would hold the loop of this very process. */
+  /** Requests a path without parsing the answer, because parsing would block the event loop of this same process. */
   const sizeOf = async (path: string): Promise<{ status: number; bytes: number; end: string }> => {
     const headers = { 'X-Tapis-Token': await world.token('alice') };
     return new Promise((resolve, reject) => {
@@ -130,6 +168,7 @@ describe('lists of large rows', () => {
     ['/v3/systems?limit=-1', 100_000],
     ['/v3/systems?limit=-1&orderBy=host(desc),port&search=(id.like.large*)', 100_000],
     ['/v3/systems?limit=-1&select=allAttributes', 1000 * LARGE],
+    ['/v3/systems/schedulerProfile', SYSTEMS * LARGE],
     ['/v3/jobs/list?limit=-1', 100_000],
     ['/v3/jobs/search?limit=-1&description.like=*l*a*r*g*e*', 100_000],
     ['/v3/jobs/search?limit=-1&select=allAttributes', (1000 * LARGE) / 4],
@@ -165,7 +204,7 @@ describe('lists of large rows', () => {
     });
     expect(await metadata('/v3/apps?limit=-1&select=allAttributes')).toMatchObject({
       recordLimit: 1000,
-      recordCount: 1,
+      recordCount: 2,
     });
     expect(await metadata('/v3/jobs/list?limit=-1')).toMatchObject({
       recordLimit: 10_000,
@@ -182,5 +221,27 @@ describe('lists of large rows', () => {
       (await world.ask('GET', `/v3/systems?${query}`, { as: 'alice' })).json.message;
     expect(await message('startAfter=b')).toContain('startAfter: needs orderBy');
     expect(await message('startAfter=b&orderBy=id&skip=1')).toContain('startAfter: excludes skip');
+  });
+
+  it.each<[string, string, string, unknown]>([
+    ['a change of many large versions', 'POST', '/v3/apps/wide/disable', undefined],
+    ['the deletion of a system with many permissions', 'POST', '/v3/systems/large-7/delete', undefined],
+    ['a move of many permissions', 'PUT', '/v3/files/ops/vm/d', { operation: 'MOVE', newPath: 'e' }],
+  ])(
+    '%s never holds the event loop for 100 ms',
+    async (_what, method, path, body) => {
+      mkdirSync(join(world.data, 'd'), { recursive: true });
+      const loop = monitorLoop();
+      const { status, text } = await world.ask(method, path, { as: 'alice', body });
+      loop.stop();
+      expect(status, text).toBe(200);
+      expect(loop.longestMs()).toBeLessThan(100);
+    },
+    60_000,
+  );
+
+  it('a change reaches all versions of an application', async () => {
+    for (const version of ['1', '7', `${SYSTEMS}`])
+      expect((await world.deps.store.apps.find('dev', 'wide', version))?.enabled).toBe(false);
   });
 });

@@ -154,7 +154,7 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     const keys = [{ id: 'x', version: '1' }, { id: 'y', version: '1' }]; // prettier-ignore
     expect((await store.apps.many('dev', keys)).map(({ id, version }) => [id, version])).toEqual([['x', '1'], ['y', '1']]); // prettier-ignore
     expect((await store.apps.heads('dev', keys)).map(({ created }) => created)).toEqual(['2026-01-01', '2026-01-01']); // prettier-ignore
-    expect((await store.apps.versions('dev', 'x')).map(({ version }) => version)).toEqual(['2', '1']);
+    expect(await store.apps.versions('dev', 'x')).toEqual(['2', '1']);
   });
 
   it('counts what a user has', async () => {

@@ -103,7 +103,9 @@ describe.each(DATABASES)('registrations on $name', ({ make }) => {
     await store.profiles.add(profile);
     await expect(store.profiles.add(profile)).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(await store.profiles.find('dev', 'tacc')).toEqual(profile);
-    expect(await store.profiles.list('other')).toEqual([]);
+    expect([await store.profiles.names('dev'), await store.profiles.names('other')]).toEqual([['tacc'], []]);
+    const counted = (owner: string) => store.profiles.countOwned('dev', owner);
+    expect([await counted('alice'), await counted('bob')]).toEqual([1, 0]);
     expect([await store.profiles.remove('dev', 'tacc'), await store.profiles.remove('dev', 'tacc')]).toEqual([
       true,
       false,
