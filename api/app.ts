@@ -24,7 +24,7 @@ export function createApp(deps: ApiDeps): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  // one proxy: of what stands further left in its headers the client may have written any
+  // Only the last entry of X-Forwarded-For comes from the proxy; the client itself may have written the entries before it.
   app.set('trust proxy', deps.config.TRUST_PROXY ? 1 : false);
   app.use(helmet({ contentSecurityPolicy: false, crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.use(cors(deps.config.CORS_ORIGINS));
@@ -64,7 +64,7 @@ export function createApp(deps: ApiDeps): Express {
   return app;
 }
 
-/** What Express and its body reader throw, in our words. */
+/** What Express and its body reader throw, as an error of Kilim. */
 function ofFramework(error: unknown): unknown {
   const { type, status = 500 } = error as { type?: string; status?: number };
   if (error instanceof KilimError) return error;
@@ -90,7 +90,7 @@ function fits(path: string | RegExp, asked: string): boolean {
   );
 }
 
-/** Before the body is read: nobody unknown makes us read one (platform §8.2). */
+/** Runs before the body is read, so that no body is read for a request without a valid token (platform §8.2). */
 const authenticated =
   (one: Route, deps: ApiDeps) =>
   async (req: Request, res: Response, next: NextFunction): Promise<void> => {
@@ -124,7 +124,7 @@ const handler =
     } catch (error) {
       await countFailure(deps, caller, error);
       audit({ error });
-      if (one.raw) req.resume(); // a client that still sends hears of it only when it has sent
+      if (one.raw) req.resume(); // the rest of the body is dropped, because many clients read the answer only after it
       fail(res, error, deps.log);
     }
   };
@@ -141,7 +141,7 @@ async function send(
   else envelope(res, answer.status ?? 200, answer);
 }
 
-/** Aborted when the client has gone, or has its answer. */
+/** A signal that is aborted when the connection of the client is closed or the answer is complete. */
 function whileServed(res: Response): AbortSignal {
   const served = new AbortController();
   if (res.closed) served.abort();

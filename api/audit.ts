@@ -12,7 +12,7 @@ export interface AuditLine {
   tenant: string;
   /** The user's name; null where the token was missing or invalid. At a log-in it is the name that was given. */
   user: string | null;
-  /** Of a command: the account of the machine that gave it. */
+  /** For a command: the account of the machine under which it was run. */
   account?: string;
   /** Method and path of the route, or the command. */
   operation: string;
@@ -22,18 +22,18 @@ export interface AuditLine {
   outcome: 'ok' | 'refused' | 'failed';
   code?: ErrorCode;
   status?: number;
-  /** What the answer said, of success only: it names what the body named, and no secret. */
+  /** The message of the answer, after a success only: it repeats names from the body, and no secret. */
   said?: string;
   requestId?: string;
 }
 
-/** Written at every LOG_LEVEL but silent. */
+/** Writes an audit line at every LOG_LEVEL except `silent`. */
 export function writeAudit(log: Logger, line: AuditLine): void {
   if (log.level === 'silent') return;
   log.child({ audit: true }, { level: 'info' }).info({ at: now(), ...line }, 'audit');
 }
 
-/** How the handling of a request ended. */
+/** The result of handling a request. */
 export type Outcome = { answer: Answer | Bytes | Text } | { error: unknown };
 
 interface Request {
@@ -45,8 +45,8 @@ interface Request {
 }
 
 /**
- * The one place where requests are audited. Every route whose method is not GET changes something, unless it says that
- * it only reads, and has a line for each request; the others have one where a request is refused.
+ * The only place where requests are audited. A route whose method is not GET changes something, unless it declares that it
+ * only reads; each request to such a route gets a line. A request to any other route gets a line when it is refused.
  */
 export function auditRequest(
   { config, log }: Pick<ApiDeps, 'config' | 'log'>,
@@ -74,7 +74,7 @@ const saidBy = (answer: Answer | Bytes | Text): { said?: string } =>
 
 const REFUSALS = [401, 403, 429];
 
-/** A refused token may be right but for a lockout: then the user is known all the same. */
+/** A valid token may be refused because its user is locked out; the error then carries the name of that user. */
 function endOf(error: unknown): Pick<AuditLine, 'outcome' | 'code' | 'status'> & { user?: string } {
   const isOurs = error instanceof KilimError;
   const code = isOurs ? error.code : 'INTERNAL';
@@ -89,7 +89,7 @@ function endOf(error: unknown): Pick<AuditLine, 'outcome' | 'code' | 'status'> &
   };
 }
 
-/** A path that is a regular expression is named by what it begins with. */
+/** A route whose path is a regular expression is named by the fixed text at the beginning of the expression. */
 const operationOf = ({ method, path }: Route): string =>
   `${method.toUpperCase()} ${path instanceof RegExp ? beginOf(path.source.replaceAll('\\', '')) : path}`;
 

@@ -148,9 +148,10 @@ export async function visibleJobFor(store: Store, caller: Caller, uuid: string):
 }
 
 /**
- * The system on which a job's outputs are, where the job's owner may still read them: in a shared application context the
- * grantor, on the execution system with the right to run jobs there too (specification: jobs §1.10, §11.3; platform §5.8).
- * It is asked at each read, as a right may have been taken back since the job ran. `fence` is as that of `pathFor`.
+ * The system that holds a job's outputs, if the job's owner may still read them there. In a shared application context the
+ * rights of the grantor count; on the execution system the right to run jobs is enough as well (specification: jobs §1.10,
+ * §11.3; platform §5.8). This is checked at each read, because a right may have been revoked since the job ran. `fence` has
+ * the same meaning as in `pathFor`.
  * @throws KilimError SYSTEM_NOT_FOUND, NOT_AUTHORIZED
  */
 export async function outputsFor(

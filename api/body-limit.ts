@@ -4,17 +4,17 @@ import type { Response } from 'express';
 
 import { KilimError } from '../domain/errors.js';
 
-/** How long the body of a request may take. A body that is late is answered, and its connection is closed. */
+/** Limits how long the body of a request may take. A late body is answered with 408, and its connection is closed. */
 export interface BodyLimit {
-  /** From now on the body may take as long as it likes: the caller watches it. */
+  /** Ends the limit: from now on the caller checks that the body goes on. */
   lift: () => void;
-  /** What is left of it has as long again. */
+  /** Starts the limit again for the rest of the body. */
   impose: () => void;
 }
 
 /**
- * Limits the time that a body takes in all. Node's own limit (`requestTimeout`) would cut uploads as well, without a
- * word; it is off, and this stands in its place.
+ * Limits the total time of a body. Node's own limit (`requestTimeout`) would also end long uploads, and without an envelope;
+ * it is switched off, and this limit replaces it.
  */
 export function limitBody(
   request: IncomingMessage,
@@ -41,8 +41,8 @@ export function limitBody(
 export const tooLate = (says: string): KilimError => new KilimError('REQUEST_TIMEOUT', says);
 
 /**
- * Calls back when the client has sent nothing for so long while this side was ready to take something. What came and
- * was not taken yet is the host's silence. Returns the way to stop watching.
+ * Calls `onIdle` when the client has sent nothing for `ms` milliseconds although everything it sent before was processed. While
+ * received bytes still wait to be processed, the host is slow and not the client. Returns a function that stops the watch.
  */
 export function whenIdle(request: IncomingMessage, ms: number, onIdle: () => void): () => void {
   let last = request.socket.bytesRead;

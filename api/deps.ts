@@ -16,7 +16,7 @@ export interface ApiDeps {
   tokens: Tokens;
   guesses: Guesses;
   log: Logger;
-  /** Of the log, so far: a full disk takes none. */
+  /** How many lines of the log could not be written so far, for instance because the disk is full. */
   droppedLines: () => number;
   installation: string;
 }

@@ -8,12 +8,13 @@ import { shown } from '../hosts/odd-bytes.js';
 import type { Bytes, Call } from './route.js';
 
 /**
- * Sends a file: the transfer takes its turn at the host, its first bytes are awaited before the head goes out, so that
- * a file that cannot be read is still an envelope, and a client that leaves, or takes nothing for `idleMs`, ends it.
+ * Sends a file. The transfer waits for its turn at the host. The head is sent only after the first bytes of the file have
+ * arrived, so that a file that cannot be read is still answered with an envelope. The transfer ends early when the client
+ * closes the connection or reads nothing for `idleMs` milliseconds.
  */
 export async function download(call: Call, res: Response, bytes: Bytes, idleMs: number): Promise<void> {
   if (call.request.method === 'HEAD') {
-    // nothing of the file would be sent, so that nothing of it is read
+    // the answer to HEAD holds no byte of the file, so none is read on the host
     writeHead(res, bytes);
     res.end();
     return;
@@ -33,7 +34,7 @@ export async function download(call: Call, res: Response, bytes: Bytes, idleMs: 
   pipeline(stream, res, () => undefined);
 }
 
-/** A connection to a host that broke meanwhile is nothing a reader need hear of: what changes nothing is done again, once. */
+/** Repeats a request that only reads, once, when the connection to the host broke: reading twice does no harm. */
 export const onceMore = <T>({ request, signal }: Call, work: () => Promise<T>): Promise<T> =>
   work().catch((error: unknown) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
@@ -55,7 +56,7 @@ function writeHead(res: Response, { name, size, partial, isInline }: Bytes): voi
   res.statusCode = partial ? 206 : 200;
   res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
   const ascii = name.replace(/[^ -~]|["\\]/g, '_');
-  // RFC 5987; what it calls `attr-char` has no quote, star or bracket
+  // RFC 5987 allows no quote, star or parenthesis in a value, and encodeURIComponent leaves these as they are
   const exact = encodeURIComponent(shown(name)).replace(
     /['()*]/g,
     (sign) => `%${sign.charCodeAt(0).toString(16)}`,
@@ -76,12 +77,13 @@ function writeHead(res: Response, { name, size, partial, isInline }: Bytes): voi
 }
 
 /**
- * Ends the answer to a client that takes nothing for so long while there is something to take. What counts is what this
- * machine's kernel takes for it, so that a client may be slow, and what the client says meanwhile does not count.
+ * Ends the answer when the client reads nothing for `idleMs` milliseconds although data waits for it. The measure is how many
+ * bytes the kernel of this machine accepts for the connection: a slow client keeps its download, and bytes that the client
+ * itself sends do not count.
  */
 function endWhenIdle(res: Response, idleMs: number): void {
   const { socket } = res;
-  // of a large piece that is under way, only the handle tells how much has been taken
+  // while a large chunk is being written, only the socket's handle tells how much of it the kernel has accepted
   const handle = (socket as { _handle?: { writeQueueSize?: number } } | null)?._handle;
   const taken = (): string =>
     socket ? `${socket.bytesWritten - socket.writableLength} ${handle?.writeQueueSize ?? 0}` : '';

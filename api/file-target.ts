@@ -2,7 +2,7 @@ import { KilimError } from '../domain/errors.js';
 import { textOf } from '../hosts/odd-bytes.js';
 import type { Call } from './route.js';
 
-/** Where the system and the path stand. */
+/** For each service: where the URL holds the system and the path. */
 const TARGETS = {
   ops: /^\/v3\/files\/ops\/([^/]+)(?:\/(.*))?$/,
   content: /^\/v3\/files\/content\/([^/]+)(?:\/(.*))?$/,
@@ -11,7 +11,7 @@ const TARGETS = {
 };
 export type FileService = keyof typeof TARGETS;
 
-/** The same for the router, which would decode what a group holds, and refuse bytes that are not UTF-8. */
+/** The same without groups, for the router: it decodes each group, and refuses bytes that are not UTF-8. */
 const ROUTES: Record<FileService, RegExp> = {
   ops: /^\/v3\/files\/ops\/[^/]+(?:\/.*)?$/,
   content: /^\/v3\/files\/content\/[^/]+(?:\/.*)?$/,
@@ -29,7 +29,7 @@ export function targetOf({ request }: Call, what: FileService): { systemId: stri
 }
 
 /**
- * Decodes what is percent-encoded, to any bytes: `%FF` leads to a file with that byte in its name.
+ * Decodes percent-encoded bytes, also those that are not UTF-8: `%FF` names a file with that byte in its name.
  * @throws KilimError INVALID_REQUEST
  */
 export function decoded(text: string): string {

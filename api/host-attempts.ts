@@ -4,18 +4,19 @@ import { KilimError } from '../domain/errors.js';
 import type { ApiDeps, Caller } from './deps.js';
 
 /*
- * Whoever may define systems can have this service knock at any port and try any password. What a host says is told only
- * after a login there, and here is counted how often one user tries. Administrators are not counted.
+ * A user who may define systems can make this service connect to any port and try any password. Therefore the words of a host
+ * are shown only after a successful login there, and this module counts how often each user tries. Administrators are not
+ * counted.
  */
 
-/** Connections to hosts that refused every login, in a quarter of an hour. */
+/** Failed connections and refused logins of a user: 20 within 15 minutes. */
 const failures = new RateLimiterMemory({ points: 20, duration: 900 });
-/** Credentials that are given or tried, in an hour: each is a guess. */
+/** Credentials that a user registers or has tested: 60 within an hour, because each may be a guess. */
 const credentials = new RateLimiterMemory({ points: 60, duration: 3600 });
 
-type Who = Pick<ApiDeps, 'installation'>;
+type Installation = Pick<ApiDeps, 'installation'>;
 
-const keyOf = ({ installation }: Who, { tenant, user }: Caller): string =>
+const keyOf = ({ installation }: Installation, { tenant, user }: Caller): string =>
   `${installation} ${tenant} ${user}`;
 
 const tooMany = (what: string, ms: number): KilimError => {
@@ -27,16 +28,16 @@ const tooMany = (what: string, ms: number): KilimError => {
   );
 };
 
-/** Before a host is connected to for a user. @throws KilimError TOO_MANY_REQUESTS */
-export async function refuseTooMany(deps: Who, caller: Caller): Promise<void> {
+/** To be called before a connection to a host is made for a user. @throws KilimError TOO_MANY_REQUESTS */
+export async function refuseTooMany(deps: Installation, caller: Caller): Promise<void> {
   if (caller.isAdmin) return;
   const used = await failures.get(keyOf(deps, caller));
   if (used && used.remainingPoints <= 0)
     throw tooMany('connections to hosts failed, or were refused a login', used.msBeforeNext);
 }
 
-/** A credential that a user gives, or has tried. @throws KilimError TOO_MANY_REQUESTS */
-export async function countCredential(deps: Who, caller: Caller): Promise<void> {
+/** Counts a credential that a user registers or has tested. @throws KilimError TOO_MANY_REQUESTS */
+export async function countCredential(deps: Installation, caller: Caller): Promise<void> {
   if (caller.isAdmin) return;
   await refuseTooMany(deps, caller);
   await credentials.consume(keyOf(deps, caller)).catch((used: unknown) => {
@@ -46,8 +47,8 @@ export async function countCredential(deps: Who, caller: Caller): Promise<void> 
   });
 }
 
-/** What a request of the user ended with: a host that never let anybody in, or a credential that it refused, is one failure. */
-export async function countFailure(deps: Who, caller: Caller, error: unknown): Promise<void> {
+/** Counts a request that failed because a credential was refused, or because of a host that never accepted a login before. */
+export async function countFailure(deps: Installation, caller: Caller, error: unknown): Promise<void> {
   if (caller.isAdmin || !(error instanceof KilimError)) return;
   if (error.code !== 'CREDENTIAL_CHECK_FAILED' && error.detail['isFirst'] !== true) return;
   await failures.consume(keyOf(deps, caller)).catch(() => undefined);

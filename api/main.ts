@@ -54,7 +54,7 @@ async function main(): Promise<void> {
 
   const server = await listening(serve(deps), config);
   log.info({ port: config.KILIM_PORT }, 'the API listens');
-  startWatchdog(); // what comes before, as bringing a large store up to date, may take long
+  startWatchdog(); // only now, because the steps before, such as the migration of a large store, may take long
   const stop = (): void => {
     log.info('the API drains');
     server.close(() => void Promise.allSettled([store.close(), engine.close()]).then(() => process.exit(0)));

@@ -8,7 +8,7 @@ export interface Paging {
   limit: number;
   skip: number;
   orderBy: Order[];
-  /** A value of the first attribute of `orderBy`; what comes behind it is listed. */
+  /** A value of the first attribute of `orderBy`; the list holds the records that come after it. */
   startAfter: string | null;
   computeTotal: boolean;
 }
@@ -27,15 +27,15 @@ export const flag = (name: string, text: string | undefined): boolean => {
   throw new KilimError('INVALID_REQUEST', `${name}: "${text}" is neither true nor false`);
 };
 
-/** The longest page of records that show a few columns each. */
+/** The most records of a page that shows only a few columns of each. */
 export const MOST_SUMMARIES = 10_000;
-/** The longest page of records that show all that there is. */
+/** The most records of a page that shows whole documents. */
 export const MOST_RECORDS = 1_000;
 
 /**
- * The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5). A negative limit and
- * one above `most` mean `most`, and the answer's `recordLimit` tells it.
- * @param table what can be ordered by; without one the order is given
+ * The list parameters of jobs, systems and applications (specification: platform §8.4, jobs §1.5). A negative limit and a
+ * limit above `most` mean `most`, which the answer shows as `recordLimit`.
+ * @param table the attributes that `orderBy` may name; without a table `orderBy` is ignored, because the order is fixed
  */
 export function pagingOf(
   { query }: Pick<Call, 'query'>,
@@ -66,7 +66,7 @@ export const listMetadata = (
   totalCount: paging.computeTotal ? total : -1,
 });
 
-/** Does a list show members of a document that may be large? */
+/** Does `select` ask for members that may be large, so that the whole documents have to be read? */
 export const showsDocuments = (select: string | undefined, { kinds }: AttributeTable): boolean =>
   (select ?? '')
     .split(',')

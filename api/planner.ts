@@ -17,7 +17,7 @@ import { refuseTooMany } from './host-attempts.js';
 import { checkPlannedPaths } from './planned-paths.js';
 import { callerIn, refuseThisMachine } from './this-machine.js';
 
-/** Each is a command on a host, one after the other, while the caller waits. */
+/** The most variables that HOST_EVAL may name in a request: each takes a command on a host while the caller waits. */
 const MOST_HOST_EVALS = 10;
 
 /** Loads what a request names, with the owner's rights (platform §6.4), asks hosts for HOST_EVAL, and plans. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { KilimError } from '../domain/errors.js';
 
 const DEPTH = 100;
-/** Codes of characters: a text is asked for them several times as quickly as for its characters. */
+/** Character codes, because charCodeAt is several times as fast as reading single characters of a text. */
 const codeOf = (c: string): number => c.charCodeAt(0);
 const [QUOTE, BACKSLASH] = [codeOf('"'), codeOf('\\')];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
@@ -14,8 +14,8 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
 ];
 
 /**
- * Brackets inside strings do not count; what is not JSON is found out later. Each character is looked at once: this runs
- * on texts of callers that have not logged in.
+ * Is the nesting of a JSON text too deep? Brackets inside strings do not count; a text that is not JSON is found later by the
+ * parser. Each character is read once, because this also runs on bodies of clients that have not logged in.
  */
 export function isTooDeep(text: string): boolean {
   let depth = 0;

@@ -112,7 +112,7 @@ async function checkMeaning(system: System, caller: Caller, deps: ApiDeps): Prom
   if (faults.length > 0) throw new KilimError('INVALID_REQUEST', faults.join('\n'));
 }
 
-/** A system gives its profile to the jobs of all who use it. */
+/** All jobs on a system use its profile, so the profile must belong to an administrator or to the owner of the system. */
 async function faultsOfProfile(system: System, { profiles, users }: ApiDeps['store']): Promise<string[]> {
   const { tenant, batchSchedulerProfile: name } = system;
   if (!name) return [];
@@ -125,7 +125,7 @@ async function faultsOfProfile(system: System, { profiles, users }: ApiDeps['sto
       ];
 }
 
-/** A host that no connection will be made to is refused when it is named. */
+/** Refuses a host outside KILIM_ALLOWED_HOSTS when the system is defined, not only at the first connection. */
 async function faultsOfHost(
   { systemType, host }: System,
   { KILIM_ALLOWED_HOSTS: allowed }: ApiDeps['config'],
@@ -188,7 +188,7 @@ export async function setCredential(
   await deps.store.systems.setCredential(system.tenant, system.id, kind, userName, {
     ...secret,
     ...(loginUser ? { loginUser } : {}),
-    givenFor: addressOf(system), // where it was tried; the system may be moved at this moment
+    givenFor: addressOf(system), // the address where it was tested, even if the system is moved at this moment
   });
 }
 

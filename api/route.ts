@@ -22,18 +22,18 @@ export interface Call {
   address: string;
   request: IncomingMessage;
   bodyLimit: BodyLimit;
-  /** Aborted when the client has gone, or has its answer. */
+  /** Aborted when the connection of the client is closed or the answer is complete. */
   signal: AbortSignal;
-  /** Resolves with the way out when it is the caller's turn at a host. @throws KilimError HOST_BUSY */
+  /** Waits for the caller's turn at a host and returns the function that ends the turn. @throws KilimError HOST_BUSY */
   turn: (kind: Kind, host: Host) => Promise<() => void>;
-  /** What the audit line says instead of the caller and the path, where a handler knows it better. */
+  /** User and resource for the audit line, set by handlers for which the caller or the path is not the right one. */
   audit: { user?: string | undefined; resource?: string };
 }
 
 export interface Answer {
   says: string;
   result?: unknown;
-  /** Instead of `result`: a list that is read and sent slice by slice. */
+  /** A list that is read and sent slice by slice, in place of `result`. */
   slices?: AsyncIterable<readonly unknown[]>;
   metadata?: Record<string, unknown>;
   status?: number;
@@ -42,7 +42,7 @@ export interface Answer {
 /** A download: never `application/json`, or clients parse it (platform §1.2). */
 export interface Bytes {
   host: Host;
-  /** Called when it is the transfer's turn; destroying the stream, or an abort, ends the command on the host. */
+  /** Called when the transfer has its turn at the host; destroying the stream or an abort ends the command there. */
   open: (signal: AbortSignal) => Promise<Readable>;
   name: string;
   size?: number;
@@ -64,7 +64,7 @@ export interface Route {
   open?: true;
   /** The handler reads the request's stream itself. */
   raw?: true;
-  /** It only reads, although its method is not GET; every other such route has an audit line. */
+  /** The route changes nothing although its method is not GET, so its requests get no audit line. */
   reads?: true;
   handle: (call: Call, deps: ApiDeps) => Promise<Answer | Bytes | Text>;
 }

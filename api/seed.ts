@@ -39,7 +39,7 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
       );
     if (await store.users.find(tenant, username)) continue;
     const passwordHash = await hashPassword(password);
-    // another program may have added the user meanwhile, and an operator have changed the password
+    // another program may have added the user in the meantime, and an operator may have changed the password since
     if (await store.users.add({ tenant, username, passwordHash, isAdmin: admin ?? false }))
       note(`user ${username}`);
   }
@@ -86,8 +86,9 @@ export async function applySeed(file: string, deps: ApiDeps): Promise<void> {
 }
 
 /**
- * Are the credentials of the seed for where the system is now? Somebody may have moved it since. Where the seed does not define the
- * system, it means the one that is there; but what was given already does not follow it elsewhere at the next start.
+ * Are the credentials of the seed meant for the present address of the system, which may have been moved since? If the seed does
+ * not define the system, they are meant for the address at which they are first applied; once they were stored, they are not
+ * applied again to another address at a later start.
  */
 function meansItsAddress({ systems }: Seed, system: System, wasGiven: boolean): boolean {
   const definition = systems.find(({ id }) => id === system.id);

@@ -6,12 +6,12 @@ import type { Response } from 'express';
 import { envelopeAround } from './reply.js';
 import type { Answer } from './route.js';
 
-/** Whole documents may be large; of summaries many fit into one query. */
+/** Records per slice: whole documents may be large, while one query can read many summaries. */
 const WHOLE_SLICE = 10;
 const SUMMARY_SLICE = 400;
-/** After so long other requests get their turn. */
+/** After so many milliseconds of work the event loop is given to other requests. */
 const TURN_MS = 20;
-/** A client that takes nothing for so long is gone. */
+/** The connection is closed when the client reads nothing for so long. */
 const IDLE_MS = 60_000;
 
 /** Reads a page slice by slice, so that no more than one slice of it is in memory. */
@@ -39,8 +39,9 @@ export async function* oneByOne<T>(items: readonly T[]): AsyncGenerator<T> {
 }
 
 /**
- * Sends an envelope whose result is a list, as it is read. The first slice is awaited before the head goes out, so that a
- * store that is away is still answered as a fault; one that goes away later ends the connection, and the list is cut.
+ * Sends an envelope whose result is a list, slice by slice as it is read. The first slice is read before the head is sent, so
+ * that a store that does not answer still leads to an error envelope. If the store fails later, the connection is closed in
+ * the middle of the list.
  */
 export async function sendSlices(
   res: Response,
@@ -69,7 +70,7 @@ export async function sendSlices(
   res.end(after);
 }
 
-/** Waits until the client has taken what was written; false where it has gone. */
+/** Waits until the client has read what was written; returns false when the connection was closed. */
 async function isDrained(res: Response): Promise<boolean> {
   if (res.destroyed) return false;
   const gone = new AbortController();

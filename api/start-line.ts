@@ -15,9 +15,9 @@ export interface StartLine {
 const LANES = 2;
 
 /**
- * Starts each owner's jobs in the order they were accepted, the owners in turn: one that comes alone at once, a crowd a few
- * at a time and with as long a rest as each start took, so that others get their answer first. What it loses (Temporal is down, the
- * program ends) the reconciler starts from its row.
+ * Starts the jobs of each owner in the order in which they were accepted, and takes the owners in turn. A single job starts at
+ * once. Many jobs start a few at a time, each followed by a rest as long as its start took, so that requests are answered in
+ * between. A job that is lost here, because Temporal is down or the program ends, is started by the reconciler from its row.
  * @param start false where Temporal did not take it; must not throw
  */
 export function createStartLine(start: (job: Job) => Promise<boolean>): StartLine {

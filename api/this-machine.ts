@@ -7,8 +7,8 @@ import type { ApiDeps, Caller } from './deps.js';
 type Where = Pick<System, 'tenant' | 'id' | 'owner' | 'host' | 'port'>;
 
 /**
- * Refuses a system that is this machine itself where its owner may not use it, or one of `users`: its jobs run under the
- * account of the service. Asked wherever such a system is defined or opened, since a list of users may change.
+ * Refuses a system that is this machine itself if its owner or one of `users` may not use it, because its jobs run on the
+ * machine of the service. It is checked wherever such a system is defined or opened, because the list of users may change.
  * @throws KilimError NOT_AUTHORIZED
  */
 export async function refuseThisMachine(
@@ -24,5 +24,8 @@ export async function refuseThisMachine(
   if (why !== null) throw new KilimError('NOT_AUTHORIZED', why);
 }
 
-/** The caller as one of those users; a seed is applied in the name of users who are no administrators. */
+/**
+ * The caller as a list for `users`. It is empty for an administrator, also because a seed acts as administrator in the name of
+ * users who are none.
+ */
 export const callerIn = ({ user, isAdmin }: Caller): string[] => (isAdmin ? [] : [user]);

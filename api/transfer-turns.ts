@@ -3,21 +3,21 @@ import type { Host } from '../hosts/host.js';
 import { LIMITS } from '../hosts/ssh-pool.js';
 
 /**
- * What clients have under way at a host. A host has few channels, so that one user may have half of those for transfers at
- * most, and nobody waits for one without end.
+ * Limits the transfers and long commands of clients at a host. A host has few channels, so one user may hold at most half of
+ * the channels for transfers, and a request that waits for a channel fails after a time limit.
  */
 export interface TransferTurns {
   /**
-   * Resolves with the way out, to be called once it is over.
-   * @throws KilimError HOST_BUSY after too long a wait, or when the signal says that the client has gone
+   * Waits for a place and returns the function that frees it, which is to be called at the end.
+   * @throws KilimError HOST_BUSY after too long a wait, or when the signal is aborted because the client closed the connection
    */
   enter: (kind: Kind, host: Host, user: string, signal: AbortSignal) => Promise<() => void>;
 }
 
-/** `transfer`: a stream, on a channel of its own. `work`: a command that may take minutes, as a copy does. */
+/** `transfer`: a stream on a channel of its own. `work`: a command that may take minutes, for instance a copy. */
 export type Kind = 'transfer' | 'work';
 
-/** One place for commands is always left to those that are soon over. */
+/** Long commands never take the last shell, so that short commands always find one. */
 const MOST: Record<Kind, { perHost: number; perUser: number }> = {
   transfer: { perHost: LIMITS.channels, perUser: LIMITS.channels / 2 },
   work: { perHost: LIMITS.shells - 1, perUser: 2 },
@@ -30,12 +30,12 @@ interface Waiting {
 
 interface Line {
   most: { perHost: number; perUser: number };
-  /** Transfers under way, by user. */
+  /** How many places each user holds. */
   inside: Map<string, number>;
   waiting: Waiting[];
 }
 
-/** Lets in as many as there is room for: the user with the fewest under way first, then the one that came first. */
+/** Gives the free places to waiting requests: first to the user who holds the fewest places, then in order of arrival. */
 function advance({ most, inside, waiting }: Line): void {
   const of = (user: string): number => inside.get(user) ?? 0;
   const total = (): number => [...inside.values()].reduce((sum, count) => sum + count, 0);

@@ -14,13 +14,13 @@ export interface UploadTarget {
   host: Host;
   root: Root;
   path: string;
-  /** A client that sends nothing for so long is not waited for; there is no limit on the whole. */
+  /** The upload fails when the client sends nothing for so long; its total time has no limit. */
   idleMs: number;
 }
 
 /**
- * Streams the part `file` of a multipart body to a path. It appears under its name only when all of it has come:
- * what a broken connection left is removed. An abort ends the command on the host.
+ * Streams the part `file` of a multipart body to a path. The file gets its name only after all of it has arrived; what a
+ * broken connection leaves behind is removed. An abort ends the command on the host.
  * @throws KilimError INVALID_REQUEST, REQUEST_TIMEOUT, NOT_AUTHORIZED (leaves rootDir), DISK_FULL, REMOTE_*
  */
 export async function upload(
@@ -31,9 +31,9 @@ export async function upload(
   let written: Promise<void> | undefined;
   const parts = partsOf(request);
   const came = received(request, parts, idleMs);
-  came.catch(() => undefined); // it is awaited below, and by what is written
+  came.catch(() => undefined); // the rejection is handled below and in `writeFile`; this keeps it from counting as unhandled
   parts.on('file', (field, stream: Readable) => {
-    stream.on('error', () => undefined); // an upload that breaks off breaks its parts, and `received` says it
+    stream.on('error', () => undefined); // when an upload breaks off, its parts fail as well; `received` reports the error
     if (field !== 'file' || written) return stream.resume();
     written = writeFile(host, { root, path }, stream, { signal, whole: () => came });
     written.catch((error: unknown) => parts.destroy(error instanceof Error ? error : new Error(String(error)))); // prettier-ignore
@@ -44,13 +44,13 @@ export async function upload(
       throw new KilimError('INVALID_REQUEST', 'file: the multipart body has no part of this name');
     await written;
   } catch (error) {
-    await written?.catch(() => undefined); // what it made is removed before the answer
+    await written?.catch(() => undefined); // `writeFile` removes its temporary file before the answer is sent
     bodyLimit.impose();
     throw error;
   }
 }
 
-/** Resolves when all parts have come. The request itself is not destroyed where they are broken: the answer goes out on its connection. */
+/** Resolves when all parts have arrived. A broken upload does not destroy the request, whose connection carries the answer. */
 const received = (request: IncomingMessage, parts: Busboy, idleMs: number): Promise<void> =>
   new Promise((resolve, reject) => {
     const stopWatching = whenIdle(request, idleMs, () =>

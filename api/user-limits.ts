@@ -2,10 +2,10 @@ import { KilimError } from '../domain/errors.js';
 import type { Store } from '../store/store.js';
 import type { ApiDeps, Caller } from './deps.js';
 
-/** Permissions are small, and a group of people needs several each. */
+/** Permissions are small, and each member of a group needs several of them, so their limit is higher. */
 const PERMISSIONS_PER_RECORD = 10;
 
-/** How many records of a kind a user has. */
+/** Counts the records of each kind that a user has. */
 const COUNTS = {
   systems: (store: Store, tenant: string, user: string) => store.systems.countOwned(tenant, user),
   'versions of applications': (store: Store, tenant: string, user: string) =>
@@ -21,7 +21,7 @@ const COUNTS = {
 const KEPT: readonly string[] = ['systems', 'versions of applications'];
 
 /**
- * Refuses one more record of a user who has as many as the configuration allows. Administrators have no limit.
+ * Refuses a further record for a user whose records of this kind reach the configured limit. Administrators have no limit.
  * @throws KilimError TOO_MANY_RECORDS
  */
 export async function refuseMoreOf(
@@ -40,7 +40,7 @@ export async function refuseMoreOf(
     );
 }
 
-/** @throws KilimError TOO_MANY_RECORDS */
+/** Refuses a further job of a user whose live jobs reach the configured limit. @throws KilimError TOO_MANY_RECORDS */
 export async function refuseMoreJobs(
   { tenant, user, isAdmin }: Caller,
   { store, config }: ApiDeps,

@@ -11,7 +11,7 @@ import { tarOf } from '../hosts/read-files.js';
 import { fileFault, type Root } from '../hosts/rooted.js';
 import { tarMeter } from '../hosts/tar-meter.js';
 
-/** The list of entries at the end of a zip is kept in memory until then: some hundred bytes each. */
+/** A zip ends with a list of its entries, which stays in memory until then and takes some hundred bytes per entry. */
 const MAX_ENTRIES = 100_000;
 
 /**
@@ -40,7 +40,7 @@ export async function zipOf(host: Host, root: Root, path: string, signal: AbortS
   return out;
 }
 
-/** Resolves when the host has sent all, and says that it was all: the end of a zip makes it look whole. */
+/** Resolves when the host has sent everything and its command succeeded: only then may the zip end as a complete one. */
 async function allSent(source: RemoteStream, entries: tar.Extract, path: string): Promise<void> {
   const [sent, end] = await Promise.allSettled([
     pipeline(
@@ -79,12 +79,12 @@ function unpacked(archive: ZipArchive, path: string, fail: (error: unknown) => v
       );
     stream.on('end', next);
     const content = Readable.from(stream);
-    content.on('error', () => undefined); // it broke with the tar stream, and `allSent` says it
+    content.on('error', () => undefined); // it fails together with the tar stream; `allSent` reports the error
     archive.append(content, {
       name,
       ...(header.mode !== undefined ? { mode: header.mode } : {}),
     });
   });
-  entries.on('error', () => undefined); // `allSent` says it
+  entries.on('error', () => undefined); // `allSent` reports the error
   return entries;
 }

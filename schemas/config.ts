@@ -203,11 +203,11 @@ export const masterKeys = (config: Config): Buffer[] =>
     ? decodeKeys(config.KILIM_MASTER_KEY.split(','), 'KILIM_MASTER_KEY')
     : readKeys(config.KILIM_MASTER_KEY_FILE);
 
-/** Where the keys come from, for sentences about them. */
+/** The name of the variable or file that the keys come from, for messages about them. */
 export const keysFrom = (config: Config): string =>
   config.KILIM_MASTER_KEY ? 'KILIM_MASTER_KEY' : config.KILIM_MASTER_KEY_FILE;
 
-/** @throws Error with one sentence that names where they stand */
+/** @throws Error with one sentence that names the variable or file */
 export function decodeKeys(words: string[], where: string): Buffer[] {
   const keys = words.filter((word) => word.trim() !== '').map((word) => Buffer.from(word.trim(), 'base64'));
   if (keys.length === 0 || keys.some(({ length }) => length !== 32))

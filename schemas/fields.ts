@@ -3,16 +3,16 @@ import { z } from 'zod';
 import { hasUserInfo } from '../domain/files/shown-url.js';
 import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
 
-/** What a list of a request may have, where nothing else is said. */
+/** The most elements of a list in a request, unless the list has a limit of its own. */
 export const MOST_ELEMENTS = 1_000;
-/** A text that goes into a command line or the environment: Linux takes 128 KiB of one. */
+/** A text for a command line or the environment: Linux allows 128 KiB for one such text. */
 export const longText = z.string().max(65_536);
 
-/** The elements are only looked at where there are not too many: half a million wrong ones would be as many faults. */
+/** The number of elements is checked before the elements are: half a million wrong elements would make as many faults. */
 export const list = <T extends z.ZodType>(item: T, most = MOST_ELEMENTS) =>
   z.array(z.unknown()).max(most).pipe(z.array(item));
 
-/** A list whose elements hold lists themselves, as the member `inner`: of these all together may have as many as one list. */
+/** A list whose elements hold lists in the member `inner`; all these inner lists together may have as many elements as one list. */
 export const listOfLists = <T extends z.ZodType>(inner: string, item: T, most: number) =>
   z
     .array(z.unknown())
@@ -54,12 +54,12 @@ export const resourceId = z
 
 export const int = z.int().max(UNLIMITED);
 const MOST_NOTES_BYTES = 64 * 1024;
-/** Free data of users: every list of records reads or leaves it, so it may not be large. */
+/** Is free data of a user small enough? Lists of records read it, so it may not be large. */
 export const isSmall = (free: unknown): boolean =>
   Buffer.byteLength(JSON.stringify(free ?? null)) <= MOST_NOTES_BYTES;
 export const TOO_LARGE = 'may have at most 64 KiB as JSON';
 export const notes = z.record(z.string(), z.unknown()).refine(isSmall, TOO_LARGE);
-/** Where news of a job goes; what its addresses may be is for their delivery to say, but no login stands in them. */
+/** A subscription to the events of a job. Its addresses are checked when events are sent, but here a login in a URL is refused. */
 export const subscription = notes.refine(
   (given) => !holdsLogin(given),
   'may not hold a URL with a user name or password',

@@ -7,7 +7,7 @@ const SECRET = /password|privateKey|client_key|secret|token|value/i;
 const LONGEST_VALUE = 80;
 const LONGEST_URL = 8192;
 const MOST_FAULTS = 50;
-/** Before the schema looks at each. */
+/** The most members of a body, checked before the schema reads each of them. */
 export const MOST_MEMBERS = 1_000;
 const LONGEST_FIELD = 200;
 const MOST_KEYS = 10;

@@ -36,7 +36,7 @@ const capability = z.strictObject({
   value: orNull(plain(2048)),
 });
 
-/** A key of 16,384 bits or a chain of certificates takes less. */
+/** Long enough for a key of 16,384 bits or a chain of certificates. */
 const secret = z.string().max(65_536);
 
 /** Secrets of a host login: pairs come as pairs, nothing else is accepted (specification: platform §3.2). */
@@ -66,7 +66,7 @@ const kilim = z.strictObject({
   containerEngineArgs: list(plain(200), 100).optional(),
 });
 
-/** -1, null and absent: unset. */
+/** -1, null and an absent port all mean that the port is not set. */
 const port = z
   .int()
   .refine((n) => n === -1 || (n >= 1 && n <= 65535), 'must be from 1 to 65535, or -1 for none')

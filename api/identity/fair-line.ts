@@ -1,8 +1,8 @@
-/** Work that waits for a place, in lines. */
+/** Limits how much work runs at once. Work that has to wait stands in named lines. */
 export interface FairLine {
-  /** Runs the work when it is the turn of its line; what comes in a line `first` goes before its other work. */
+  /** Runs the work when its line has its turn. Within a line, work with `isFirst` runs before work without it. */
   run: <T>(line: string, isFirst: boolean, work: () => Promise<T>) => Promise<T>;
-  /** How much waits in this line behind what comes first. */
+  /** How many pieces of work without `isFirst` wait in this line. */
   waiting: (line: string) => number;
 }
 
@@ -12,11 +12,11 @@ interface Line {
 }
 
 /**
- * At most `places` pieces of work at once; of what waits, the lines take turns. So one line with thousands of pieces delays
- * a piece of another line by one piece, not by thousands.
+ * Runs at most `places` pieces of work at once. The lines take turns, so a line with thousands of waiting pieces delays the
+ * next piece of another line by one piece, not by thousands.
  */
 export function createFairLine(places: number): FairLine {
-  const lines = new Map<string, Line>(); // in the order of their turns
+  const lines = new Map<string, Line>(); // in the order in which the lines have their turns
   let free = places;
 
   function next(): void {
@@ -36,7 +36,7 @@ export function createFairLine(places: number): FairLine {
         const line = lines.get(name) ?? { first: [], later: [] };
         (isFirst ? line.first : line.later).push(() => {
           Promise.resolve()
-            .then(work) // one that throws at once gives its place back, too
+            .then(work) // the place is also freed when the work throws synchronously
             .then(resolve, reject)
             .finally(() => {
               free++;

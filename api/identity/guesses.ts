@@ -7,44 +7,47 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { KilimError } from '../../domain/errors.js';
 
 const WINDOW_SECONDS = 900;
-/** Failures within the window, for a name at an address; then that pair is refused. */
+/** After so many failures within the window, the pair of a name and an address is refused. */
 const OF_PAIR = 10;
-/** Failures within the window at an address before its failures are answered late: users of one office share an address and mistype. */
+/**
+ * After so many failures within the window at an address, its further failures are answered late. The number is higher than for
+ * a pair, because the users of an office share an address and mistype passwords.
+ */
 const OF_ADDRESS = 20;
 const LATER_MS = 10;
 const LATEST_MS = 1_000;
-/** A guesser can make up any number of unknown names: failures of at most so many new names are kept in a window. */
+/** Unknown names can be invented without end, so failures of at most so many new names are kept in memory for a window. */
 const UNKNOWN_NAMES = 20_000;
 
 export interface Trial {
-  /** Of what kind the name is: each kind is counted by itself. */
+  /** The kind of the name; a user and a client of the same name are counted separately. */
   kind: 'user' | 'client';
   name: string;
   address: string;
   isKnown: boolean;
 }
 
-/** What failed attempts to log in lead to. */
+/** Counts failed log-ins, delays the answers to them, and refuses further attempts. */
 export interface Guesses {
   /**
-   * Tries a secret: true where it was right. Of a pair of name and address one trial is made at a time, so that guesses
-   * at the same moment are counted one by one; after too many failures the pair is refused, even with the right secret. No
-   * other pair is ever refused, and no right secret is answered late.
+   * Tries a secret and returns whether it was right. The trials of one pair of name and address are made one after the other,
+   * so that simultaneous guesses are each counted. After too many failures the pair is refused, even with the right secret; no
+   * other pair is refused, and a right secret is never answered late.
    * @throws KilimError TOO_MANY_REQUESTS, with the seconds until the pair may try again
    */
   attempt: (trial: Trial, isRight: () => Promise<boolean>) => Promise<boolean>;
-  /** A failure at an address that no pair is counted for. The answer to it comes as late as the address deserves. */
+  /** Counts a failure at an address without a name, and waits as long as the number of failures at that address asks for. */
   failed: (address: string) => Promise<void>;
 }
 
-/** Counts in this program alone: with several APIs each has its own count. */
+/** The counts are kept in this process: each of several API processes has its own. */
 export function createGuesses(): Guesses {
   const pairs = new RateLimiterMemory({ points: OF_PAIR, duration: WINDOW_SECONDS });
   const addresses = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS });
   const isKept = limitOfNames();
   const turns = new Map<string, Promise<unknown>>();
 
-  /** Counted before it is known whether it fails: of many at once each is then answered as late as their number asks for. */
+  /** Counts a trial before its result is known, so that many simultaneous trials delay each other's answers. */
   async function begin(address: string): Promise<Late> {
     const network = networkOf(address);
     const { consumedPoints } = await addresses.consume(network);
@@ -67,7 +70,7 @@ export function createGuesses(): Guesses {
   return {
     failed: async (address) => (await begin(address)).wait(),
     async attempt(trial, isRight) {
-      const name = createHash('sha256').update(trial.name).digest('base64url'); // as long as any other
+      const name = createHash('sha256').update(trial.name).digest('base64url'); // a key of fixed length, however long the name is
       const pair = `${trial.kind} ${networkOf(trial.address)} ${name}`;
       const late = await begin(trial.address);
       const answer = await inTurn(turns, pair, () => oneTrial(pair, trial, isRight));
@@ -77,7 +80,7 @@ export function createGuesses(): Guesses {
   };
 }
 
-/** When the answer to a failure goes out: the same for a name that is there and for one that is not. */
+/** The delay of the answer to a failure, which is the same for existing and for unknown names. */
 interface Late {
   wait: () => Promise<void>;
   forget: () => Promise<unknown>;
@@ -103,7 +106,7 @@ function inTurn<T>(turns: Map<string, Promise<unknown>>, pair: string, work: () 
   return mine;
 }
 
-/** Keeps a flood of names that nobody has from filling the memory. */
+/** Limits how many unknown names are remembered in a window, so that a flood of them cannot fill the memory. */
 function limitOfNames(): () => boolean {
   let count = 0;
   let since = 0;
@@ -117,7 +120,7 @@ function limitOfNames(): () => boolean {
   };
 }
 
-/** Whom an address stands for: of IPv6 the first 64 bits, because a single machine has all addresses behind them. */
+/** What is counted as one address: for IPv6 the first 64 bits, because one machine usually has the whole network behind them. */
 export function networkOf(address: string): string {
   const ipv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (ipv4) return ipv4;
@@ -125,7 +128,7 @@ export function networkOf(address: string): string {
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
   const front = head === '' ? [] : head.split(':');
   const back = tail ? tail.split(':') : [];
-  // a last part in dots counts as two
+  // a last part in dotted notation (1.2.3.4) stands for two groups
   const zeros = 8 - front.length - back.length - (address.includes('.') ? 1 : 0);
   const groups =
     tail === undefined ? front : [...front, ...Array<string>(Math.max(0, zeros)).fill('0'), ...back];

@@ -4,9 +4,9 @@ import { createFairLine } from './fair-line.js';
 
 const COST = { N: 16384, r: 8, p: 1 };
 
-/** Hashing takes 50 ms of a thread of four that files and name look-ups need as well: two are left to these. */
+/** A hash takes 50 ms of one of Node's four pool threads. Two of these stay free, for files and DNS look-ups. */
 const hashing = createFairLine(2);
-/** So many passwords of unknown names wait for one address; further ones are wrong without being hashed. */
+/** At most so many passwords for unknown names wait per address; further ones are rejected without being hashed. */
 const UNKNOWN_WAITING = 16;
 
 const derive = (password: string, salt: Buffer): Promise<Buffer> =>
@@ -22,8 +22,9 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Takes the same time for a user that is not there: pass null. Passwords from one address (`from`) do not delay those from
- * another one, and guesses at names that nobody has do not delay the people behind the same address.
+ * Compares a password with a hash; pass null as the hash of an unknown user, which takes the same time. Passwords from one
+ * address (`from`) do not delay those from another one, and guesses at unknown names do not delay log-ins of existing users
+ * from the same address.
  */
 export async function isPassword(password: string, hash: string | null, from: string): Promise<boolean> {
   if (hash === null && hashing.waiting(from) >= UNKNOWN_WAITING) return false;

@@ -18,14 +18,14 @@ import type { SettingStore } from '../../store/user-store.js';
 
 const ALGORITHM = 'RS256';
 
-/** As it is kept, sealed. The private half of a retired key is not kept. */
+/** A key as the store holds it, sealed. The private half of a retired key is not stored. */
 interface KeptKey {
   public: string;
   private?: string;
-  /** A retired key verifies until then: its last token has expired. */
+  /** Until when a retired key verifies tokens; by then its last token has expired. */
   until?: string;
 }
-/** The first key signs. Installations of before hold one key alone, and not in a list. */
+/** The first key signs. Older releases stored a single key instead of a list. */
 type Kept = KeptKey | { keys: KeptKey[] };
 
 interface Verifier {
@@ -34,23 +34,23 @@ interface Verifier {
   until: string | null;
 }
 
-/** The keys as they stand at one moment. */
+/** The keys of a tenant as they were when they were read. */
 export interface SigningKeys {
   kid: string;
   private: CryptoKey;
-  /** PEM, SubjectPublicKeyInfo, of the key that signs. */
+  /** The public half of the signing key as PEM (SubjectPublicKeyInfo). */
   pem: string;
-  /** The public halves of all that verify, as a JSON Web Key Set holds them. */
+  /** The public halves of all keys that verify tokens, in the form of a JSON Web Key Set. */
   jwks: JWK[];
-  /** The claims of a token that one of these keys signed and that has not expired, else null. */
+  /** The claims of a token that one of these keys signed and that has not expired; null for any other token. */
   verify: (token: string) => Promise<JWTPayload | null>;
 }
 
 const nameOf = (tenant: string): string => `signing-key ${tenant}`;
 
 /**
- * The tenant's keys, made once. The store is asked at every call whether they changed, so that a new key counts in
- * every API at once and a dropped one nowhere any more.
+ * Returns a function that gives the tenant's keys; the first call ever creates them. Each call asks the store whether they
+ * changed, so that every API process uses a new key and rejects a dropped one from the next request on.
  */
 export function createSigningKeys(settings: SettingStore, tenant: string): () => Promise<SigningKeys> {
   const name = nameOf(tenant);
@@ -58,21 +58,21 @@ export function createSigningKeys(settings: SettingStore, tenant: string): () =>
   return async () => {
     const stamp = await settings.stamp(name);
     if (known !== null && known.stamp === stamp) return known.keys;
-    // two programs that start at once agree on one key
+    // `init` keeps the first value: two programs that start at the same time use the same key
     const text =
       stamp === null
         ? await settings.init(name, JSON.stringify({ keys: [await freshKey()] } satisfies Kept))
         : await settings.get(name);
     const keys = await open(read(text));
-    // a change between the two questions is found at the next call: the stamp is then the older one
+    // if the keys changed between the two queries, the older stamp remains here and the next call reads them again
     known = stamp === null ? null : { stamp, keys };
     return keys;
   };
 }
 
 /**
- * A new key signs from now on. The one of before verifies for as long as its tokens may live, or, with `isNow`, not any
- * more. Returns the new key's id.
+ * Makes a new key that signs from now on. The former key goes on verifying for `lifetimeSeconds`, the longest life of its
+ * tokens; with `isNow` it stops at once. Returns the id of the new key.
  */
 export async function rotateSigningKey(
   settings: SettingStore,
@@ -113,14 +113,14 @@ async function open(kept: KeptKey[]): Promise<SigningKeys> {
   };
 }
 
-/** Only our keys and RS256: what a token says of itself chooses among our keys at most. */
+/** Accepts only RS256 and the given keys: the header of a token may select one of these keys, and nothing else. */
 async function verified(token: string, verifiers: Verifier[]): Promise<JWTPayload | null> {
   const now = new Date().toISOString();
   try {
     const { kid } = decodeProtectedHeader(token);
     for (const one of verifiers) {
       if (one.until !== null && one.until < now) continue;
-      if (kid !== undefined && kid !== one.kid) continue; // tokens of before name no key
+      if (kid !== undefined && kid !== one.kid) continue; // tokens of older releases have no `kid`
       const claims = await jwtVerify(token, one.key, { algorithms: [ALGORITHM] }).then(
         ({ payload }) => payload,
         () => null,
@@ -128,12 +128,12 @@ async function verified(token: string, verifiers: Verifier[]): Promise<JWTPayloa
       if (claims) return claims;
     }
   } catch {
-    // it is no token at all
+    // the text is not a JWT
   }
   return null;
 }
 
-/** The id of a key is its thumbprint (RFC 7638): a key that was kept before ids came has one as well. */
+/** The id of a key is its thumbprint (RFC 7638), so that keys stored by older releases have an id as well. */
 async function publicHalf(pem: string): Promise<{ kid: string; key: CryptoKey; jwk: JWK }> {
   const key = await importSPKI(pem, ALGORITHM, { extractable: true });
   const jwk = await exportJWK(key);

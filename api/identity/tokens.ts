@@ -22,7 +22,7 @@ export interface Login {
   user: string;
   grant: 'password' | 'refresh_token';
   clientId: string | null;
-  /** The user's generation when the log-in began; after a later one the tokens do not count. */
+  /** The user's generation when the log-in began; the tokens are invalid as soon as the user has a later generation. */
   generation: number;
   /** How often this session was refreshed. */
   count?: number;
@@ -38,35 +38,35 @@ export interface Refreshable {
 }
 
 export interface Tokens {
-  /** `pem`: SubjectPublicKeyInfo of the key that signs, part of the tenant's record; `jwks`: of all that verify. */
+  /** `pem`: the signing key (SubjectPublicKeyInfo) for the tenant's record; `jwks`: all keys that verify tokens. */
   publicKeys: () => Promise<{ pem: string; jwks: JWK[] }>;
   issue: (login: Login) => Promise<AccessToken>;
   issueRefresh: (login: Login & { clientId: string }) => Promise<RefreshToken>;
   /** @throws KilimError NOT_AUTHENTICATED */
   authenticate: (headers: Record<string, string | string[] | undefined>) => Promise<Caller>;
-  /** A refresh token of ours that may be used. @throws KilimError BAD_CREDENTIALS, NOT_AUTHENTICATED */
+  /** Opens a refresh token of this installation that may still be used. @throws KilimError BAD_CREDENTIALS, NOT_AUTHENTICATED */
   openRefresh: (token: string) => Promise<Refreshable>;
-  /** A valid token of either kind stops to count; anything else is silently nothing. Returns the user of a valid one. */
+  /** Revokes a valid token of either kind and returns its user; returns null, without an error, for anything else. */
   revoke: (token: string) => Promise<string | null>;
 }
 
 const refused = (why: string, user?: string): KilimError =>
   new KilimError('NOT_AUTHENTICATED', `TAPIS_SECURITY_JWT ${why}`, user === undefined ? {} : { user });
-/** What every door says to a user who may not come in, and who has shown a right password or token. */
+/** The error for a disabled user who has presented a right password or token. */
 export const isDisabled = (user: string): KilimError =>
   refused(`The user ${user} is disabled; an operator can enable it again.`, user);
 
 const instant = (exp: number): string => new Date(exp * 1000).toISOString().replace('Z', '000+00:00');
 const GENERATION = 'kilim/generation';
-/** Tokens of before the generations came are of the first. */
+/** Tokens of older releases carry no generation and belong to the first one, 0. */
 const generationOf = (claims: JWTPayload): number => Number(claims[GENERATION] ?? 0);
 const asText = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
-/** JWTs of the platform (specification: platform §7.3, §8.2), signed with a key that is kept sealed. */
+/** JWTs of the platform (specification: platform §7.3, §8.2), signed with a key that the store holds sealed. */
 export async function createTokens(store: Store, config: Config): Promise<Tokens> {
   const tenant = config.KILIM_TENANT;
   const keys = createSigningKeys(store.settings, tenant);
-  await keys(); // made at the start, so that no first request waits for it
+  await keys(); // the key is made at the start, so that the first request does not wait for it
   const foreign = createForeignTokens(config);
   const issuing = issuer(config, keys);
   return {
@@ -141,8 +141,9 @@ function userOfAccess(claims: JWTPayload, tenant: string): string {
 }
 
 /**
- * Is the user of a verified token an administrator? The store is asked at every request, so that a lockout counts at once in
- * every API. @throws KilimError NOT_AUTHENTICATED where the user is locked out or the token was ended
+ * Returns whether the user of a verified token is an administrator. The store is asked at every request, so that a lockout
+ * takes effect in every API process with the next request.
+ * @throws KilimError NOT_AUTHENTICATED where the user is locked out or the token was ended
  */
 async function isAdminNow(
   { users }: Store,
@@ -161,7 +162,7 @@ async function isAdminNow(
   return standing.isAdmin;
 }
 
-/** Of another issuer's token only its own instant tells whether it is of before; one that has none counts as of before. */
+/** Was a token of another issuer issued before the revocation? Only its `iat` tells; a token without `iat` counts as older. */
 const isBefore = ({ iat }: JWTPayload, revokedAt: string | null): boolean =>
   revokedAt !== null && (iat === undefined || iat * 1000 <= Date.parse(revokedAt));
 

@@ -33,7 +33,7 @@ const PAGE_BYTES = 1024;
 /** A dynamic system is opened as the user himself, never as its owner (specification: platform §5.8). */
 const openAs = async (deps: ApiDeps, system: System, user: string): Promise<Host> => {
   const { store, hosts } = deps;
-  // whoever was granted a path of this machine by a user who may use it needs no more than that
+  // no caller is checked: a path of this machine that a listed owner has granted may be used by any user
   await refuseThisMachine(deps, system, []);
   const loginUser = await loginUserOf(store, system, user);
   const { tenant, id: systemId, host, port } = system;
@@ -43,7 +43,7 @@ const openAs = async (deps: ApiDeps, system: System, user: string): Promise<Host
 interface Opened {
   host: Host;
   system: System;
-  /** The rootDir of the system, with what was granted to the caller in it. */
+  /** The rootDir of the system, fenced to the path in it that was granted to the caller. */
   root: Root;
   path: string;
 }
@@ -77,8 +77,8 @@ const opened = (call: Call, deps: ApiDeps, what: FileService, level: 'READ' | 'M
   openedAt(call, deps, targetOf(call, what), level);
 
 /**
- * A name may hold bytes that are no text, or that none can see: the `url` of such a one is percent-encoded, and its path leads
- * back to the file.
+ * A name may hold control characters or bytes that are not UTF-8. The `url` of such a file is percent-encoded, so that its path
+ * names the same file again.
  */
 export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
   ...info,
@@ -198,7 +198,7 @@ const content = route({
   },
 });
 
-/** A host has few places for what may take long. */
+/** Runs work when the caller has a turn at the host, which has few places for work that may take long. */
 async function atTurn(call: Call, kind: Kind, host: Host, work: () => Promise<void>): Promise<void> {
   const leave = await call.turn(kind, host);
   try {
@@ -228,7 +228,7 @@ const insert = route({
 
 async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string }> {
   const { path } = parseBody(MakeDirectory, await readJson(call.request));
-  normalizePath(path); // what is made gets a name that everybody can use
+  normalizePath(path); // refuses names with control characters, which only exist on hosts and are never made here
   const { systemId } = targetOf(call, 'ops');
   const { host, root } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
   await makeDirs(host, root, [path]);

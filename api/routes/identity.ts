@@ -52,7 +52,7 @@ async function checkPassword(
   { store, config, guesses }: ApiDeps,
 ): Promise<number> {
   const tenant = config.KILIM_TENANT;
-  // read first: a password that is changed meanwhile ends what this log-in brings
+  // read before the password is checked: if the password is changed meanwhile, the tokens of this log-in are invalid
   const lockout = await store.users.lockout(tenant, username);
   const user = await store.users.find(tenant, username);
   const isRight = await guesses.attempt(
@@ -89,7 +89,7 @@ async function byRefresh(
   try {
     return await refresh(call, refresh_token, clientId, deps);
   } catch (error) {
-    // a refresh token cannot be guessed, so no right one need be refused: a failure is only answered late
+    // a refresh token cannot be guessed, so a failure only delays the answer and never locks out a right token
     if (error instanceof KilimError && error.code === 'BAD_CREDENTIALS')
       await deps.guesses.failed(call.address);
     throw error;
@@ -169,7 +169,7 @@ const metadata = route({
     }), // prettier-ignore
 });
 
-/** The tenant's record has room for one key; those who verify our tokens elsewhere need the retired ones, too. */
+/** All keys that verify tokens. The tenant's record has room for one key only, but other services also need the retired ones. */
 const publicKeys = route({
   method: 'get',
   path: '/v3/tokens/keys',

@@ -19,12 +19,12 @@ import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
 import { fileRecord } from './files.js';
 
-/** Where the job and the path stand. */
+/** For each route: where the URL holds the job and the path. */
 const OUTPUTS = {
   list: /^\/v3\/jobs\/([^/]+)\/output\/list(?:\/(.*))?$/,
   download: /^\/v3\/jobs\/([^/]+)\/output\/download(?:\/(.*))?$/,
 };
-/** The same for the router, which would decode what a group holds, and refuse bytes that are not UTF-8. */
+/** The same without groups, for the router: it decodes each group, and refuses bytes that are not UTF-8. */
 const ROUTES: Record<keyof typeof OUTPUTS, RegExp> = {
   list: /^\/v3\/jobs\/[^/]+\/output\/list(?:\/.*)?$/,
   download: /^\/v3\/jobs\/[^/]+\/output\/download(?:\/.*)?$/,
@@ -60,7 +60,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): P
   await refuseTooMany(deps, call.caller);
   const { system, fence } = await outputsFor(deps.store, call.caller, job, { isArchived, base });
   await refuseThisMachine(deps, system, []);
-  // as the worker does: where the system is now
+  // like the worker, this opens the system at its present address
   const { host, port } = system;
   return {
     job,
@@ -73,8 +73,8 @@ async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): P
 }
 
 /**
- * No link leads out of the outputs. On the execution system the job itself may have put a link where its directories
- * were, so these count by their names.
+ * The fence that no link may lead out of: the directory of the outputs. On the execution system the job may have replaced its own
+ * directories by links, so the last names of that path must be real directories.
  */
 function fenceOfOutputs(plan: JobPlan, isArchived: boolean, base: string): Fence {
   if (isArchived && plan.archive.systemId !== plan.exec.systemId) return { path: base };

@@ -112,10 +112,10 @@ const resubmitRequest = route({
   }),
 });
 
-/** What a list shows of each job, and how many of its jobs one page may have. */
+/** What a list shows of each job, and how many jobs a page may have. */
 interface Shape {
   most: number;
-  /** All of a job is read for it. */
+  /** Whole jobs are read for it, not only their summaries. */
   isWhole: boolean;
   read: (ids: readonly number[]) => Promise<unknown[]>;
 }
@@ -183,7 +183,7 @@ function chosen(select: string | undefined, deps: ApiDeps): Shape {
   if (names.length === 0) return summaries(deps);
   if (!hasSummary && !names.includes('id')) names.push('uuid');
   return each(async (job) => {
-    // the sealed environment is read for parameterSet alone
+    // only parameterSet shows the sealed environment, so it is read for that attribute alone
     const all = names.includes('parameterSet') ? await record(job, deps) : jobRecord(job, []);
     const some = Object.fromEntries(names.map((name) => [name, all[name] ?? null]));
     return hasSummary ? { ...jobInList(job), ...some } : some;

@@ -56,7 +56,7 @@ const check = route({
   handle: async (call, deps) => {
     const { system, user, kind } = await target(call, deps);
     const { caller } = call;
-    // a try sends the secret to where the system leads, which is its user's to want
+    // a check sends the secret to the present address of the system, so only the user of the credential may start it
     if (kind === 'dynamic' && caller.user !== user && !caller.isAdmin)
       throw new KilimError(
         'NOT_AUTHORIZED',

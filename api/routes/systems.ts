@@ -171,7 +171,7 @@ const putSystem = route({
 });
 
 interface Besides {
-  /** With the system as it will be. */
+  /** Called before the change, with the system as it will be; it throws where the change is refused. */
   before?: (call: Call, deps: ApiDeps, system: System) => Promise<void>;
   after?: (call: Call, deps: ApiDeps, system: System) => Promise<void>;
 }
@@ -199,7 +199,7 @@ const change = (
     },
   });
 
-/** A right is the word of the owner who gave it: the next owner gives others, or the same again. */
+/** Removes all permissions on a system: they were given by its former owner, and a new owner decides anew. */
 const forgetRights = async ({ caller }: Call, { store }: ApiDeps, system: System): Promise<void> => {
   await dropGrants(store, caller.tenant, `system:${system.id}`);
   await store.grants.removeResource(caller.tenant, `files:${system.id}:`);
@@ -222,8 +222,8 @@ const isEnabled = route({
 });
 
 /**
- * Accepts a changed host key: the owner for the system, and every user for the own jobs that were launched before it changed. The
- * owner of a system with a dynamic user does not answer for the jobs of other users.
+ * Accepts a changed host key. The owner of the system accepts it for the system; every user accepts it for the user's own jobs
+ * that were launched before the change. The owner of a system with a dynamic user cannot accept it for jobs of other users.
  */
 const acceptHostKey = route({
   method: 'post',
@@ -239,7 +239,7 @@ const acceptHostKey = route({
       owner: isAdmin ? null : user,
       watchKey: isOwner && !isDynamic(system) ? staticKeyOf(system) : null,
     });
-    // what another user launched there, and the system itself, are not the caller's to decide on
+    // a caller who neither owns the system nor has live jobs on it has nothing to decide
     if (!isOwner && jobs === 0) await systemFor(store, call.caller, system.id, 'OWNER');
     const next = isOwner
       ? `The next host key of ${system.id} will be pinned`
@@ -251,7 +251,7 @@ const acceptHostKey = route({
   },
 });
 
-/** Of jobs that log in with the system's own credential: who gave it answers for their host. */
+/** The key of jobs that log in with the system's own credential; the owner, who gave it, may accept another host for them. */
 const staticKeyOf = ({ tenant, id, effectiveUserId }: System): string =>
   watchKey(tenant, { systemId: id, loginUser: effectiveUserId, asUser: '', isStaticLogin: true });
 
