@@ -118,7 +118,7 @@ describe.each(engines)('a container on $system', { concurrent: true }, ({ system
       400,
       expect.stringContaining('containerImage: "-hfX" must be the name'),
     ]);
-    // a job that was planned before that was refused
+    // a job that an older release planned, before such images were refused
     const folder = mkdtempSync(join(vm?.home ?? '', 'option-'));
     chmodSync(folder, 0o755);
     const paths = { rootDir: '/', execDir: folder, inputDir: folder, outputDir: folder };

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { aKilim, type Kilim } from '../support/kilim.js';
 import { pythonWith } from '../support/python.js';
 
-/** Enough for a look at each operation; the whole is `KILIM_FUZZ_CALLS=20000 npm test -- test/e2e/fuzz.test.ts`. */
+/** Enough calls to reach each operation; a full run is `KILIM_FUZZ_CALLS=20000 npm test -- test/e2e/fuzz.test.ts`. */
 const CALLS = Number(process.env['KILIM_FUZZ_CALLS'] ?? 1_000);
 
 const dir = mkdtempSync(join(tmpdir(), 'kilim-fuzz-'));
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const users = ['alice', 'bob'].map((username) => ({ username, password: username }));
   const nothing = { systems: [], apps: [], credentials: [], profiles: [] };
   writeFileSync(seedFile, JSON.stringify({ tenant: 'dev', users, ...nothing }), { mode: 0o600 });
-  // no made-up host is ever connected to
+  // so that no connection is made to a host that the fuzzer invents
   kilim = await aKilim({ seedFile, env: { KILIM_SKIP_CREDENTIAL_CHECK: 'true' } });
 });
 afterAll(async () => {
@@ -31,7 +31,7 @@ interface Report {
   faults: unknown[];
 }
 
-/** Where the official client keeps the documents that it is made from. */
+/** The folder in which the official client keeps the API documents that it is generated from. */
 function documents(): string {
   const lib = join(pythonWith('tapipy', '25.4.0'), '../../lib');
   const [python = ''] = readdirSync(lib);

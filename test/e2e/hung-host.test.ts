@@ -7,10 +7,10 @@ import { HANGING, withSshd } from '../support/an-sshd.js';
 import { aHome, aKilim, type Kilim } from '../support/kilim.js';
 import { part } from '../support/testbed.js';
 
-/* One user's crowd of jobs for hosts that do not answer, and another user's job for a host that does. */
+/* Many jobs of one user for hosts that do not answer, and a job of another user for a host that does. */
 
 const vm = part('vm-ssh');
-/** More than the worker has places. */
+/** More jobs than the worker has places. */
 const CROWD = 240;
 
 const system = (id: string, owner: string, port: number): object => ({

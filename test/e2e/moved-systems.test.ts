@@ -8,7 +8,7 @@ import { withSshd, type OwnSshd } from '../support/an-sshd.js';
 import { aKilim, anyPort, cancelAll, HELD, letGo, type Kilim } from '../support/kilim.js';
 import { part } from '../support/testbed.js';
 
-/* Systems that lead to another host: two real sshds, of which the second one is the attacker's, with a home of its own. */
+/* Systems that are moved to another host: two real sshds, of which the second belongs to the attacker and has a home of its own. */
 
 const vm = part('vm-ssh');
 const isRoot = process.getuid?.() === 0;
@@ -39,7 +39,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
     return said.message;
   }
 
-  /** The second sshd; what logs in there finds another home. */
+  /** The second sshd, where a login finds another home directory. */
   const withEvil = (use: (evil: OwnSshd) => Promise<void>): Promise<void> =>
     withSshd({ settings: [`ForceCommand exec env HOME=${evilHome} bash -c "$SSH_ORIGINAL_COMMAND"`] }, use);
 
@@ -72,7 +72,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
   const until = (uuid: string, status: string, user: string): Promise<unknown> =>
     expect.poll(() => statusOf(uuid, user), { timeout: 60_000, interval: 100 }).toBe(status);
 
-  /** What the owner of a host can write there: that these jobs ended well. */
+  /** Writes to the event log of the host, as its owner can, that these jobs have ended well. */
   const tellTheEndOf = (...uuids: string[]): void => {
     const state = join(evilHome, '.kilim');
     for (const installation of readdirSync(state))
@@ -87,7 +87,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
     await withEvil(async (evil) => {
       await register('bobs', 'bob', vm?.port, { rootDir: evilHome });
       const first = await submit('bob', 'bobs', HELD);
-      await until(first, 'BLOCKED', 'bob'); // he has no credential there
+      await until(first, 'BLOCKED', 'bob'); // bob has no credential for the other host
       await ok('PATCH', '/v3/systems/bobs', 'bob', { port: evil.port });
       await give('bobs', login, 'bob');
       await ok('POST', `/v3/jobs/${first}/resume`, 'bob');
@@ -97,7 +97,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
 
       tellTheEndOf(own, first);
 
-      await until(first, 'FINISHED', 'bob'); // so it was heard
+      await until(first, 'FINISHED', 'bob'); // the end of this job shows that the event log was read
       expect(await statusOf(own, 'alice')).toBe('RUNNING');
       letGo(`${home}/workdir/jobs/${own}`);
       await until(own, 'FAILED', 'alice');
@@ -105,7 +105,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
     });
   }, 180_000);
 
-  it('ends no job that another user launched on it before, whatever its owner accepts', async () => {
+  it('ends no job that another user launched before, whatever host key its owner accepts', async () => {
     await withEvil(async (evil) => {
       await register('shared', 'bob', vm?.port, { effectiveUserId: '${apiUserId}' });
       await ok('POST', '/v3/systems/perms/shared/user/alice', 'bob', { permissions: ['READ', 'EXECUTE'] });
@@ -135,7 +135,7 @@ describe.runIf(vm && isRoot)('a system that was moved', () => {
     });
   }, 240_000);
 
-  it('is sent no credential that was given for where it was, neither for files nor for jobs', async () => {
+  it('is sent no credential that was given for its former address, neither for files nor for jobs', async () => {
     await withEvil(async (evil) => {
       await register('moves', 'alice', vm?.port);
       await ok('POST', '/v3/systems/perms/moves/user/bob', 'alice', { permissions: ['READ', 'MODIFY'] });

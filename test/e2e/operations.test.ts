@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { aClient, aHome, anyPort, HELD, letGo, processesOf } from '../support/kilim.js';
 
-/* What happens to an installation's own machine: its home is copied and lost, its disk is full. */
+/* Failures of the machine of an installation: its home is copied and lost, and its disk is full. */
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const BIN = join(ROOT, 'bin/kilim');
@@ -33,7 +33,7 @@ interface Running {
 }
 
 async function up(home: string, env: Record<string, string> = {}, ...args: string[]): Promise<Running> {
-  // its own words go to a file of the home, too
+  // its own output also goes to a file in the home
   const words = openSync(join(home, 'up.err'), 'a', 0o600);
   const child = spawn(
     process.execPath,
@@ -171,7 +171,7 @@ describe('a home that is lost', () => {
     expect(list()).toMatch(new RegExp(`${ended}  here .* process \\d+.* reported`));
     expect(list()).not.toContain(goesOn);
     expect(command(second, ['orphans', 'adopt', adopted]).said).toContain('1 job is left alone');
-    // two patiences of the sweeper: what nobody decided about is not ended
+    // twice the time after which the sweeper acts: an orphan for which no order was given is not ended
     await sleep(12_000);
     for (const uuid of [adopted, ended]) expect(processesOf(uuid)).not.toEqual([]);
 
@@ -220,9 +220,9 @@ describe.runIf(process.getuid?.() === 0)('a full disk under the home', () => {
     const body = { name: 'full', appVersion: '1', ...running('echo full') };
     const ask = () => client.call('POST', '/v3/jobs/submit', body);
     await expect.poll(async () => (await ask()).status, { timeout: 60_000, interval: 200 }).toBe(503);
-    letGo(join(files, 'workdir/jobs', before)); // it ends while nothing can be written down
+    letGo(join(files, 'workdir/jobs', before)); // the job ends while the store cannot be written
     for (const end = Date.now() + 20_000; Date.now() < end; await sleep(500)) {
-      fill(); // what was freed meanwhile
+      fill(); // fills the space that was freed in the meantime
       const { status } = await ask();
       expect([200, 503]).toContain(status);
       expect((await fetch(`${kilim.url}/v3/healthz`)).status).toBe(200);

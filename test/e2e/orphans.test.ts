@@ -28,7 +28,7 @@ const engines = [
 const said = (program: string, ...words: string[]): string =>
   execFileSync(program, words, { encoding: 'utf8' }).trim();
 
-/** Processes that carry the tag of a job; the text of its script, which may name others, is no tag. */
+/** The processes that carry the tag of a job in their environment; the text of a script may name a tag without carrying it. */
 const carrying = (uuid: string): string[] =>
   said(
     'bash',
@@ -112,7 +112,7 @@ describe('orphans', () => {
         for (const id of [left, ended])
           expect(orphans('list')).toMatch(new RegExp(`${id}  vm .* process \\d+ .* reported`));
         expect(orphans('adopt', left ?? '')).toContain('1 job is left alone');
-        await new Promise((resolve) => setTimeout(resolve, 10_000)); // twice the sweeper's patience
+        await new Promise((resolve) => setTimeout(resolve, 10_000)); // twice the time after which the sweeper acts
         expect(carrying(ended ?? '')).toHaveLength(1);
         expect(orphans('end', ended ?? '')).toContain('1 job is ended');
         await vi.waitFor(() => expect(carrying(ended ?? '')).toEqual([]), {

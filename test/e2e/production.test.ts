@@ -126,7 +126,7 @@ describe.runIf(bed)('the single programs on a Temporal server and PostgreSQL', (
     expect((await fetch(`${metrics[1] ?? ''}/else`)).status).toBe(404);
   });
 
-  it('refuse a user who was locked out, and tokens of a dropped key, in the next request to each', async () => {
+  it('refuse a user who was locked out, and tokens of a dropped key, from the next request to each API on', async () => {
     const command = async (...words: string[]): Promise<void> => {
       const { ended, said } = kilim(words, env);
       expect(await ended, said()).toBe(0);

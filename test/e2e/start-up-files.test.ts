@@ -113,7 +113,7 @@ describe.runIf(vm && process.getuid?.() === 0)('start-up files over SSH', () => 
     await refused;
     expect(Date.now() - begin).toBeLessThan(80_000);
     mend();
-    // after a command that was not answered nothing is sent for as long as that took, but for a probe
+    // after a command without an answer, only probes are sent for as long as that command took
     await hosts.probe(address());
     expect(await say('echo hello')).toBe('hello\n');
     expect(await streamed('cat')).toBe('told\n');

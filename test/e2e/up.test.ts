@@ -123,7 +123,7 @@ it.each([
   rmSync(dir, { recursive: true });
 });
 
-it('is tried once where another start would meet the same, and says what that is', async () => {
+it('tries a program only once where a further start would fail in the same way, and says why', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'kilim-up-'));
   const files = { database: join(dir, 'kilim.db'), key: join(dir, 'keys/master.key') };
   const refusal = (env: Record<string, string | undefined> = {}, ...args: string[]): Promise<string> =>
@@ -153,7 +153,7 @@ it('is tried once where another start would meet the same, and says what that is
   writeFileSync(files.database, 'no database at all '.repeat(300));
   said.push(await refusal());
   expect(said[2]).toContain(`Kilim cannot start: ${files.database} is not an SQLite database`);
-  // as a copy that was made while it changed: some pages are of another moment
+  // like a copy that was made while the file changed: some of its pages are from another moment
   writeFileSync(
     files.database,
     Buffer.concat([database.subarray(0, 40_960), Buffer.alloc(database.length - 40_960, 7)]),
@@ -175,7 +175,7 @@ it('is tried once where another start would meet the same, and says what that is
 
   const again = await up({ KILIM_HOME: dir }, '--port', `${port}`);
   expect(again.url).toBe(first.url);
-  // an API of its own at the port that is taken
+  // a separate API is started at a port that is already taken
   const { stderr, status } = spawnSync(process.execPath, [join(ROOT, 'bin/kilim'), 'api'], {
     env: { ...process.env, KILIM_HOME: dir, KILIM_PORT: `${port}` },
     encoding: 'utf8',
@@ -206,7 +206,7 @@ it.each([
   ]);
 });
 
-it('has scripts that look at the version of Node first', () => {
+it('has start scripts that check the version of Node first', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };

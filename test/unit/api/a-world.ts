@@ -33,7 +33,7 @@ export interface World {
   data: string;
   engineCalls: string[];
   isEngineUp: boolean;
-  /** The audit lines of the log, as they come. */
+  /** The audit lines of the log so far, in order. */
   audit: Record<string, unknown>[];
   ask: (
     method: string,

@@ -34,7 +34,7 @@ interface Case {
   isStranger?: true;
 }
 
-/** Each is tried again where it took too long: code is compiled and memory is collected at some time. */
+/** Repeats a request that took too long, because compiling code and collecting garbage also take time now and then. */
 async function stallOf({ method, path, body, type = 'application/json', isStranger }: Case): Promise<{ stall: number; status: number }> {
   const headers = { 'Content-Type': type, ...(isStranger ? {} : { 'X-Tapis-Token': await world.token('alice') }) };
   const bytes = body === undefined ? {} : { body: new Uint8Array(Buffer.from(body)) };
@@ -61,13 +61,13 @@ async function expectQuick(cases: Case[]): Promise<void> {
 const run = (piece: string, length = LENGTH): string => piece.repeat(Math.floor(length / piece.length));
 const listOf = (member: string, length = LENGTH): string => `[${run(`${member},`, length)}${member}]`;
 
-/** Whatever the schema; at every route. */
+/** Bodies that are sent to every route, whatever its schema is. */
 const BODIES: Record<string, string> = {
   quotes: `{"a":"${run('\"')}`,
   objects: listOf('{"a":{}}'),
   'many keys': `{${Array.from({ length: 80_000 }, (_, i) => `"k${i}":0`).join(',')}}`,
 };
-/** What every route reads with the same reader; at one route. */
+/** Bodies that are sent to one route only, because all routes share the code that reads them. */
 const READ_ALIKE: Record<string, string> = {
   'open brackets': run('['),
   blanks: run(' '),
@@ -95,7 +95,7 @@ describe('no body of 1 MB takes the event loop for longer than 100 ms', () => {
   const set = (parameterSet: object): object => ({ ...job, parameterSet });
   const many = <T>(count: number, make: (i: number) => T): T[] =>
     Array.from({ length: count }, (_, i) => make(i));
-  /** As large as a request may be, and what is wrong in all places. */
+  /** Requests that are as large as possible, and requests that are wrong in every place. */
   const JOBS: Record<string, object> = {
     arguments: set({ appArgs: args(1_000, run('${JobUUID}', 900)) }),
     'arguments that grow': set({ appArgs: args(1_000, run('${ExecSystemExecDir}', 900)) }),
@@ -135,7 +135,7 @@ describe('no body of 1 MB takes the event loop for longer than 100 ms', () => {
     600_000,
   );
 
-  /** Paths of all members, of the lists' first ones too. */
+  /** The paths of all members of a body, including those of the first element of each list. */
   const placesIn = (value: unknown): string[][] =>
     typeof value !== 'object' || value === null
       ? [[]]

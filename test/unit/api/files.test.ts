@@ -92,7 +92,7 @@ it('serves files with odd names singly, and forges no header by them', async () 
     const stat = await world.ask('GET', `/v3/files/utils/linux/vm/odd/${path}`, { as: 'alice' });
     expect(stat.status).toBe(200);
   }
-  // what the list says of such a name leads to it
+  // the URL that the list gives for such a name leads to the file
   for (const { url } of listed.filter(({ name }) => /[\u0000-\u001f\ufffd]/.test(name)))
     expect((await world.ask('GET', url.replace('tapis://vm', '/v3/files/content/vm'), { as: 'alice' })).status).toBe(200); // prettier-ignore
   const bad = await world.ask('GET', '/v3/files/content/vm/odd/%zz', { as: 'alice' });

@@ -4,7 +4,7 @@ import { createFairLine } from '../../../api/identity/fair-line.js';
 import { networkOf } from '../../../api/identity/guesses.js';
 import { aWorld, type World } from './a-world.js';
 
-vi.setConfig({ testTimeout: 90_000 }); // each log-in costs the machine a hash
+vi.setConfig({ testTimeout: 90_000 }); // each log-in takes the time of a password hash
 
 let world: World;
 beforeAll(async () => {
@@ -36,10 +36,10 @@ it('never refuses the right password of another user behind the address, while i
   );
   const right = await login(from, 'alice', 'alice');
   expect(right.status).toBe(200);
-    // of the 150 more than a dozen stand in the line for hashing behind it
+    // more than a dozen of the 150 guesses wait for hashing behind it
     expect(answered).toBeLessThan(140);
   const said = await guesses;
-  expect(said.filter((status) => status === 429)).toHaveLength(10); // of the admin alone
+  expect(said.filter((status) => status === 429)).toHaveLength(10); // only those for the name of the administrator
   expect(said.filter((status) => status === 400)).toHaveLength(140);
 
   expect((await login(from, 'alice', 'alice')).status).toBe(200);
@@ -47,7 +47,7 @@ it('never refuses the right password of another user behind the address, while i
   expect((await login('203.0.113.11', 'admin', 'admin')).status).toBe(200);
 }); // prettier-ignore
 
-it('answers failures at an address late, also those of names that are there, and no right password', async () => {
+it('answers failures at an address late, for existing and unknown names, but never a right password', async () => {
   const from = '203.0.113.20';
   await Promise.all(Array.from({ length: 120 }, (_, i) => login(from, `nobody-${i}`, 'wrong')));
   for (const name of ['nobody-999', 'train301'])
@@ -68,7 +68,7 @@ it('says when a pair of user and address may try again', async () => {
   expect(refused.json.message).toContain(`log-ins of the user stranger from this address failed; it may try again in ${seconds} seconds`); // prettier-ignore
 });
 
-it('treats names that nobody has as it does others', async () => {
+it('treats unknown names like existing ones', async () => {
   const from = '203.0.113.40';
   for (let i = 0; i < 10; i++) expect((await login(from, 'no-user', 'wrong')).status).toBe(400);
   expect((await login(from, 'no-user', 'wrong')).status).toBe(429);

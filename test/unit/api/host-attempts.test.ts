@@ -23,7 +23,7 @@ const aSystem = (port: number, more = {}) => ({
   authnCredential: { password: 'guess' }, ...more,
 }); // prettier-ignore
 
-it('a closed port and one where something else listens are told alike', async () => {
+it('a closed port and a port of another service lead to the same message', async () => {
   const said = async (port: number) => {
     const checked = await as('alice', 'POST', '/v3/systems', aSystem(port));
     const body = aSystem(port);
@@ -57,9 +57,9 @@ it('a user who tries too often has to wait, and others need not', async () => {
   expect((await as('stranger', 'POST', '/v3/systems', aSystem(1))).status).toBe(401);
 });
 
-it('credentials that are stored untried are counted as well', async () => {
-  await as('stranger', 'POST', '/v3/systems', { ...aSystem(22, { id: 'theirs' }), authnCredential: null });
-  const path = '/v3/systems/credential/theirs/user/bob?skipCredentialCheck=true';
+it('credentials that are stored without a test are counted as well', async () => {
+  await as('stranger', 'POST', '/v3/systems', { ...aSystem(22, { id: 'other' }), authnCredential: null });
+  const path = '/v3/systems/credential/other/user/bob?skipCredentialCheck=true';
   const statuses = new Set<number>();
   for (let i = 0; i < 62; i++)
     statuses.add((await as('stranger', 'POST', path, { password: `guess${i}` })).status);

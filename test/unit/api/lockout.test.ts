@@ -10,7 +10,7 @@ import { rotateSigningKey } from '../../../api/identity/signing-keys.js';
 import { applySeed } from '../../../api/seed.js';
 import { aTutorial, aWorld, type World } from './a-world.js';
 
-vi.setConfig({ testTimeout: 60_000 }); // each log-in costs the machine a hash
+vi.setConfig({ testTimeout: 60_000 }); // each log-in takes the time of a password hash
 
 let world: World;
 let gateway: GenerateKeyPairResult;
@@ -43,7 +43,7 @@ const foreign = (user: string, claims: object = { iat: seconds() }): Promise<str
     .sign(gateway.privateKey);
 const users = () => world.deps.store.users;
 
-/** A client of a user, and a pair of tokens that it got for another one. */
+/** An OAuth client of `owner`, and a pair of tokens that it got for `user`. */
 async function aSession(owner: string, user: string) {
   const id = `client-${owner}-${user}-${Math.random()}`;
   const made = await world.ask('POST', '/v3/oauth2/clients', { as: owner, body: { client_id: id } });
@@ -72,9 +72,9 @@ it('shuts a disabled user out at the next request: log-in, access, refresh, clie
   expect(await withToken(own.access)).toEqual([401, sentence]);
   for (const said of [await login('stranger'), await own.loggedIn()])
     expect([said.status, said.json.message]).toEqual([401, sentence]);
-  // who does not know the password is told nothing
+  // a client that does not know the password does not learn that the user is disabled
   expect((await login('stranger', 'wrong')).json.message).not.toContain('disabled');
-  // what the user's client holds of others does not count either
+  // tokens that the user's client got for other users are refused as well
   expect(await withToken(lent.access)).toEqual([401, expect.stringContaining('owner of the client')]);
   for (const said of [await own.refreshed(), await lent.refreshed(), await lent.loggedIn()])
     expect([said.status, said.json.message]).toEqual([401, expect.stringContaining('owner of the client')]);
@@ -144,7 +144,7 @@ it('lets a refresh token be used once, by one of many at once', async () => {
   expect(said.filter(({ status }) => status === 200)).toHaveLength(1);
 });
 
-it('lets nobody submit for a disabled user, and what was seeded stays disabled', async () => {
+it('refuses jobs for a disabled user, and a seed does not enable that user again', async () => {
   await aTutorial(world);
   const request = { name: 'j', appId: 'img', appVersion: '0.0.1', owner: 'alice' };
   const submit = () => world.ask('POST', '/v3/jobs/submit', { as: 'admin', body: request });
@@ -178,7 +178,7 @@ it('changes the signing key while the API runs: the older one verifies until its
   expect([kidOf(second), await published()]).toEqual([kid, [kid, kidOf(first)]]);
   expect(await pem()).not.toBe(firstPem);
   expect([await isGood(first), await isGood(second)]).toEqual([true, true]);
-  // the private half of a retired key is of no more use to anybody
+  // the private half of a retired key is no longer stored
   expect((await settings.get('signing-key dev'))?.match(/BEGIN PRIVATE KEY/g)).toHaveLength(1);
 
   await rotateSigningKey(settings, 'dev', { lifetimeSeconds: 0, isNow: false });
@@ -190,7 +190,7 @@ it('changes the signing key while the API runs: the older one verifies until its
   expect(await published()).toHaveLength(1);
 });
 
-it('takes tokens of before, which name no key, with the key that was kept then', async () => {
+it('accepts tokens of older releases, which have no kid, with the key that they stored', async () => {
   const { settings } = world.deps.store;
   const pair = await generateKeyPair('RS256', { extractable: true });
   const kept = { private: await exportPKCS8(pair.privateKey), public: await exportSPKI(pair.publicKey) };

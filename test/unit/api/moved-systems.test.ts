@@ -7,7 +7,7 @@ import { hostLookups } from '../../../store/host-lookups.js';
 import { aPlanned } from '../store/a-store.js';
 import { aWorld, type Said, type World } from './a-world.js';
 
-/* What is kept for a system does not follow it to where somebody moves it. */
+/* Credentials and host keys that are stored for a system are not used at another address when the system is moved. */
 
 let world: World;
 const hosts: { port: number; connections: number; server: Server }[] = [];
@@ -63,7 +63,7 @@ it.each<[string, string, string, () => Promise<unknown>]>([
     await register(id, effectiveUserId, more);
     await given();
     const tried = connections(0);
-    // what was tried a moment ago in vain is not tried again at once
+    // a connection that failed a moment ago is not tried again at once
     await vi.waitFor(async () => {
       expect((await list('alice', id)).status).toBe(503);
       expect(connections(0)).toBeGreaterThan(tried);
@@ -84,7 +84,7 @@ it.each<[string, string, string, () => Promise<unknown>]>([
     expect((await give('alice', id, user, { password: 'again' })).status).toBe(201);
     await vi.waitFor(async () => {
       expect((await list('alice', id)).status).toBe(503);
-      expect(connections(1)).toBeGreaterThan(before); // it was tried there
+      expect(connections(1)).toBeGreaterThan(before); // the credential was tried there
     }, 5_000);
     expect(await has()).toContain(id);
   },
@@ -96,14 +96,14 @@ it('a credential is not used for another login of its user', async () => {
   const lookups = hostLookups(world.deps.store);
   const at = { tenant: 'dev', systemId: 'mapped', host: '127.0.0.1', port: port(0), asUser: 'alice' };
   expect(await lookups.findCredential({ ...at, loginUser: 'new' })).toMatchObject({ password: 'secret' });
-  // a job of before the change runs as `old`
+  // a job that was launched before the change runs as `old`
   await expect(lookups.findCredential({ ...at, loginUser: 'old' })).rejects.toMatchObject({
     code: 'HOST_LOGIN_REFUSED',
     detail: { systemId: 'mapped' },
   });
 });
 
-it("a credential is tried by its own user or an administrator only, also on the owner's system", async () => {
+it('only the user of a credential or an administrator may have it tested, not the owner of the system', async () => {
   await register('tried', '${apiUserId}');
   await ask('alice', 'POST', '/v3/systems/perms/tried/user/train301', { permissions: ['READ'] });
   await give('train301', 'tried', 'train301');
@@ -114,7 +114,7 @@ it("a credential is tried by its own user or an administrator only, also on the 
   expect([await check('train301'), await check('admin')]).toEqual([401, 401]); // the host hangs up
 });
 
-it('accepts another host for jobs under way: each user for the own ones, the owner for those by the own credential', async () => {
+it('accepts another host for live jobs: each user for their own jobs, the owner for jobs that use the credential of the system', async () => {
   const { store } = world.deps;
   await register('hosting', '${apiUserId}');
   for (const user of ['train301', 'stranger'])

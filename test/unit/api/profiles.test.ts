@@ -28,16 +28,19 @@ it.each([
   ['alice', 200, 200], // owns the system
   ['train301', 400, 200],
   ['stranger', 400, 400],
-])('a profile of %s is for those who may trust it', async (owner, forAlice, forTrain) => {
-  expect((await make(owner)).status).toBe(201);
-  const said = [await submit('alice', chosen), await submit('train301', chosen)];
-  expect(said.map(({ status }) => status)).toEqual([forAlice, forTrain]);
-  const refused = said.find(({ status }) => status === 400);
-  if (refused)
-    expect(refused.json.message).toMatch(
-      new RegExp(`parameterSet.schedulerOptions: "site" is a scheduler profile of ${owner}; it must be of`),
-    );
-});
+])(
+  'a profile of %s may be used where its owner is an administrator or owns the system or the job',
+  async (owner, forAlice, forTrain) => {
+    expect((await make(owner)).status).toBe(201);
+    const said = [await submit('alice', chosen), await submit('train301', chosen)];
+    expect(said.map(({ status }) => status)).toEqual([forAlice, forTrain]);
+    const refused = said.find(({ status }) => status === 400);
+    if (refused)
+      expect(refused.json.message).toMatch(
+        new RegExp(`parameterSet.schedulerOptions: "site" is a scheduler profile of ${owner}; it must be of`),
+      );
+  },
+);
 
 it('a system gives only a profile of its owner or an administrator to the jobs of others', async () => {
   await make('train301');
@@ -48,7 +51,7 @@ it('a system gives only a profile of its owner or an administrator to the jobs o
   }
 });
 
-it('a profile that was deleted and made again by somebody else is not used in the place of the first', async () => {
+it('a profile that another user made under the name of a deleted one is not used in its place', async () => {
   await make('alice');
   expect((await as('alice', 'PATCH', '/v3/systems/vm', { batchSchedulerProfile: 'site' })).status).toBe(200);
   expect((await submit('train301')).status).toBe(200);

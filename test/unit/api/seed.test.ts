@@ -38,7 +38,7 @@ it('changes nothing when it is applied again, also no credential that was replac
   expect(await password()).toBe('second');
 });
 
-it('gives no credential to a system that was moved, before the seed says where it is', async () => {
+it('gives no credential to a moved system until the seed names its new address', async () => {
   const definition = {
     id: 'moved', owner: 'alice', systemType: 'LINUX', host: 'host.example.org', port: 22, defaultAuthnMethod: 'PASSWORD', effectiveUserId: 'lu',
     rootDir: '/', canExec: false,

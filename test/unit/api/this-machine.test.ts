@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { aTutorial, aWorld, type World } from './a-world.js';
 
-/* Alice is of KILIM_LOCAL_USERS; train301 and the stranger are not. */
+/* KILIM_LOCAL_USERS names alice; it does not name train301 and stranger. */
 
 let world: World;
 beforeAll(async () => {
@@ -37,10 +37,10 @@ it('is not reached by a system that is given away and then moved to it', async (
     permission: 'MODIFY',
   });
   expect((await as('train301', 'POST', '/v3/systems/trick/changeOwner/alice')).status).toBe(200);
-  // what the one who gave it away had given out is gone
+  // the permissions that the former owner had granted are gone
   expect((await as('train301', 'GET', '/v3/systems/trick')).status).toBe(403);
   expect(await world.deps.store.grants.listByPrefix('dev', 'files:trick:')).toEqual([]);
-  // and where the new owner gives it again, the caller of a change counts too
+  // if the new owner grants one again, the caller who makes a change must still be listed
   await as('alice', 'POST', '/v3/systems/perms/trick/user/train301', rights);
   const { status, json } = await as('train301', 'PATCH', '/v3/systems/trick', { port: -1 });
   expect([status, json.message]).toEqual([403, expect.stringContaining('KILIM_LOCAL_USERS does not name train301')]); // prettier-ignore
@@ -53,7 +53,7 @@ it('is not given to an owner who may not use it', async () => {
   expect((await as('admin', 'POST', '/v3/systems', { ...aSystem('theirs', -1), owner: 'stranger' })).status).toBe(403); // prettier-ignore
 });
 
-it('runs jobs of users who may use it, whoever submits them', async () => {
+it('runs jobs of listed users only, also when an administrator submits them', async () => {
   expect((await submit('alice')).status).toBe(200);
   for (const said of [await submit('train301'), await submit('admin', { owner: 'train301' })])
     expect([said.status, said.json.message]).toEqual([
