@@ -25,36 +25,37 @@ const UNSEEN_MS = 10_000;
 const IDLE_MS = 10 * 60_000;
 
 /**
- * Watches a host for all jobs of a system and login: follows the event logs that the wrappers append to, and looks once for all
- * jobs every two minutes (every fifteen seconds without the channel). Hints are sent to who is concerned; truth is in the store.
- * Only jobs that were launched on the very host that speaks are believed to be there.
- * Ends when no live job was seen for ten minutes; at once with a ticket of an older version, because its jobs have other keys now.
- * @throws CancelledFailure where its worker is asked to end: another one goes on
+ * Watches a host for all jobs of a system and login: follows the event logs that the wrappers append to, and asks the host
+ * about all of them every two minutes (every fifteen seconds without the channel). A job whose state may have changed gets
+ * a hint; the state itself is kept in the store. A host is believed only about the jobs that were launched on it.
+ * Ends when no live job was seen for ten minutes, and at once for a ticket of an older version, whose jobs have other keys now.
+ * @throws CancelledFailure when its worker is asked to end, so that another worker goes on watching
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {
   if (ticket.key !== watchTicketOf(ticket.tenant, ticket).key) return;
   const context = Context.current();
   const beat = setInterval(() => context.heartbeat(), 2_000);
-  const { asUser } = ticket;
-  const isSeated = seats.taken < SEATS && (seats.ofUser.get(asUser) ?? 0) < SEATS_OF_USER;
-  if (isSeated) count(seats, asUser, 1);
+  const user = `${ticket.tenant}:${ticket.asUser}`;
+  const isSeated = seats.taken < SEATS && (seats.ofUser.get(user) ?? 0) < SEATS_OF_USER;
+  if (isSeated) count(seats, user, 1);
   try {
     await (isSeated ? follow(deps, ticket, context.cancellationSignal) : passBy(deps, ticket, seats));
   } finally {
     clearInterval(beat);
-    if (isSeated) count(seats, asUser, -1);
+    if (isSeated) count(seats, user, -1);
   }
 }
 
 /** A watcher that follows its host takes one of the worker's places for activities for hours, and jobs need some, too. */
 export const SEATS = 100;
-/** A user with many hosts leaves seats to the hosts of others. */
+/** One user's hosts take half of the seats at most, so that the hosts of other users get some. */
 const SEATS_OF_USER = SEATS / 2;
 /** How many of a worker's watchers follow their hosts. */
 export interface Seats {
   taken: number;
+  /** By tenant and user. */
   ofUser: Map<string, number>;
-  /** Since when (by the clock that never goes back) no live job was seen of those that are only looked at, by watch key. */
+  /** For hosts without a seat, by watch key: since when no live job was seen, in milliseconds of `performance.now()`. */
   idle: Map<string, number>;
 }
 
@@ -121,8 +122,10 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
       // of live jobs of this host only: an account can name any uuid, and so can a host
       for (const { uuid, remoteJobId, launchedOn } of live) {
         const state = seen[uuid];
-        if (state && launchedOn === identity) snapshot[uuid] = state;
-        else if (remoteJobId !== null || launchedOn !== null) snapshot[uuid] = ELSEWHERE;
+        if (launchedOn === identity) {
+          // what this list does not name may stand in another one
+          if (state) snapshot[uuid] = state;
+        } else if (remoteJobId !== null || launchedOn !== null) snapshot[uuid] = ELSEWHERE;
       }
     }
     const known = await store.watch.findStates(live.map(({ uuid }) => uuid));
@@ -141,7 +144,7 @@ async function look(deps: Deps, ticket: WatchTicket): Promise<number> {
   return live.length;
 }
 
-/** The job looks for itself, and says what is to be done. */
+/** The job asks its host itself then, and its message says what is to be done. */
 const ELSEWHERE: RemoteState = {
   is: 'unknown',
   why: 'it is not known to have been launched on the host that answers',
@@ -255,7 +258,7 @@ async function event(deps: Deps, { key }: WatchTicket, identity: string, line: s
     const job = await deps.store.jobs.find(said.uuid);
     // the log belongs to an account that can write any line into it, and a system's owner can lead the system to any host
     if (!job || watchKey(job.tenant, job.plan.exec) !== key || job.launchedOn !== identity) return;
-    // only who waits in a queue waits for a start; all others were started by Kilim itself
+    // only a job in a scheduler's queue waits for a start; Kilim starts all others itself
     if (isStart && (QUEUE_OF[job.plan.keeper] === null || !MAY_WAIT.includes(job.status))) return;
     const state: RemoteState = isStart
       ? { is: 'running' }

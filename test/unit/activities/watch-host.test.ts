@@ -126,6 +126,39 @@ it('believes a host only about the jobs of its system and login that were launch
   await expect(watching).rejects.toThrow(CancelledFailure);
 });
 
+it('keeps what each list of a host says of its jobs, where a system has a queue and jobs beside it', async () => {
+  const { deps } = aWatch();
+  const listed: Record<string, RemoteState>[] = [];
+  const lists: Record<string, object> = {
+    process: { forked: { is: 'running' } },
+    slurm: { batch: { is: 'queued', reason: 'Priority' } },
+  };
+  const open = deps.openHost;
+  deps.openHost = async (...use) => ({
+    ...(await open(...use)),
+    run: (command: unknown) => Promise.resolve({ ...lists[String(command)] }) as Promise<never>,
+  });
+  Object.assign(deps, {
+    schedulers: Object.fromEntries(Object.keys(lists).map((name) => [name, { snapshot: () => name }])),
+  });
+  Object.assign(deps.store.watch, {
+    liveJobs: () =>
+      Promise.resolve([
+        { uuid: 'forked', remoteJobId: '7', keeper: 'process', launchedOn: HERE },
+        { uuid: 'batch', remoteJobId: '8', keeper: 'slurm', launchedOn: HERE },
+        { uuid: 'coming', remoteJobId: null, keeper: 'process', launchedOn: HERE },
+      ]),
+    tellQueued: () => Promise.resolve(),
+    saveSnapshot: (_key: string, seen: Record<string, RemoteState>) => Promise.resolve(void listed.push(seen)),
+  });
+  const environment = new MockActivityEnvironment();
+  const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
+  await vi.waitFor(() => expect(listed).not.toHaveLength(0));
+  expect(listed[0]).toEqual({ ...lists['process'], ...lists['slurm'] });
+  environment.cancel();
+  await expect(watching).rejects.toThrow(CancelledFailure);
+});
+
 it('ends at once with a ticket of an older version: its jobs have other keys now', async () => {
   const { deps, looks } = aWatch();
   const older = { ...use, tenant: 'dev', key: 'watch:dev:h:22:al' };
@@ -135,20 +168,20 @@ it('ends at once with a ticket of an older version: its jobs have other keys now
 
 it('leaves places to jobs however many hosts are watched: those beyond a hundred are looked at and left', async () => {
   const { watchHost: watching } = createActivities(aWatch().deps);
-  const seats = (user: string, n: number) =>
+  const seats = (user: string, n: number, tenant = 'dev') =>
     Array.from({ length: n }, () => {
       const environment = new MockActivityEnvironment();
       const ended = environment
-        .run(watching, watchTicketOf('dev', { ...ticket, asUser: user }))
+        .run(watching, watchTicketOf(tenant, { ...ticket, asUser: user }))
         .catch(() => undefined);
       return { ended, leave: () => environment.cancel() };
     });
   const next = (user: string) =>
     new MockActivityEnvironment().run(watching, watchTicketOf('dev', { ...ticket, asUser: user }));
   const ofAlice = seats('alice', 50);
-  // half of the seats are left to the hosts of others
+  // the other half of the seats is left to the hosts of other users
   await expect(next('alice')).rejects.toMatchObject({ type: 'NOT_YET' });
-  const ofBob = seats('bob', 50);
+  const ofBob = [...seats('bob', 49), ...seats('alice', 1, 'another')];
   await expect(next('carol')).rejects.toMatchObject({ type: 'NOT_YET' });
   ofAlice[0]?.leave();
   await ofAlice[0]?.ended;
