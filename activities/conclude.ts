@@ -8,7 +8,10 @@ import type { Deps } from './deps.js';
 import { openExecHost } from './exec-host.js';
 import { isNotYet } from './not-yet.js';
 
-/** What the end of the run means for the job; it is in the store before anybody hears of it. */
+/**
+ * What the end of the run means for the job; it is in the store before it is returned.
+ * @throws ApplicationFailure NOT_YET where the host has no place for this step now: to be repeated as a whole
+ */
 export async function conclude(deps: Deps, job: Job, end: RemoteEnd): Promise<Outcome> {
   const outcome = outcomeOf(job.plan, end);
   await deps.store.jobs.setRemoteEnd(job.uuid, outcome, end.usage);
@@ -22,8 +25,8 @@ export const isTrueEnd = (job: Job, state: RemoteState | null): state is RemoteE
   (QUEUE_OF[job.plan.keeper] === null ? state.exitCode !== null : state.exitCode === 0);
 
 /**
- * The wrapper removes the environment file at its end. A wrapper that was killed did not, nor one whose run might have been
- * started again.
+ * Removes the environment file. The wrapper of a run does so at its end, except where it was killed, or where the run might
+ * have been started again.
  */
 async function forgetEnv(deps: Deps, job: Job, outcome: Outcome): Promise<void> {
   const { uuid, plan } = job;
@@ -32,6 +35,7 @@ async function forgetEnv(deps: Deps, job: Job, outcome: Outcome): Promise<void> 
     const host = await openExecHost(deps, job, { evenDisabled: true });
     await host.run({ line: `${dropEnv(plan)}; drop_env`, parse: () => undefined });
   } catch (error) {
+    if (isNotYet(error)) throw error;
     deps.log.warn({ uuid, err: error }, 'the environment file of a job that is over could not be removed');
   }
 }
