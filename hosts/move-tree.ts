@@ -1,5 +1,6 @@
 import { inPrivate, MERGING, movingIn, privateName, WALKING } from './enter.js';
 import type { Host } from './host.js';
+import { nameList } from './odd-bytes.js';
 import { fileFault, MISSING, rooted, rootedAll, type Root } from './rooted.js';
 
 export interface MoveTree {
@@ -33,7 +34,7 @@ export async function moveTree(move: MoveTree): Promise<void> {
         'enter "${reals[0]}"',
         ...(filter ? listed() : ALL),
       ].join('\n'),
-      ...(filter ? { stdin: Buffer.from(filter.map((file) => `./${file}\0`).join('')) } : {}),
+      ...(filter ? { stdin: nameList(filter) } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
         if (reply.exitCode !== 0) throw fileFault(reply, fromPath);

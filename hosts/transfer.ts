@@ -22,6 +22,7 @@ import {
 import { openUrl } from './fetch-url.js';
 import type { Host } from './host.js';
 import { join } from './join.js';
+import { nameList } from './odd-bytes.js';
 import { fileFault, goingBeside, goingIn, MISSING, rooted, rootedAll, type Root } from './rooted.js';
 import { tarMeter, type Counted } from './tar-meter.js';
 
@@ -95,8 +96,7 @@ async function copyAcross(copy: CopyTree, early: string): Promise<Copied> {
 
 const CLEAN_ALL = cleaning(false);
 
-const listOf = ({ filter }: CopyTree): Buffer | undefined =>
-  filter && Buffer.from(filter.map((file) => `./${file}\0`).join(''));
+const listOf = ({ filter }: CopyTree): Buffer | undefined => filter && nameList(filter);
 
 function withLeftOut(counted: Counted, reply: { stderr: string }): Copied {
   const gone = leftOut(reply);

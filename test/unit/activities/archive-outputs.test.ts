@@ -58,6 +58,14 @@ it('archives what the filter selects, however deep it lies', async () => {
   expect(existsSync(join(dir, 'archive/scratch.tmp'))).toBe(false);
 });
 
+it('archives what the filter selects under names that are no text', async () => {
+  const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
+  mkdirSync(join(dir, 'out'));
+  writeFileSync(Buffer.concat([Buffer.from(join(dir, 'out/')), name]), '42');
+  await archive('archive', ['*.tmp']);
+  expect(readdirSync(join(dir, 'archive'), 'buffer')).toEqual([name]);
+});
+
 it('archives into a directory of the outputs, not into itself, however often', async () => {
   mkdirSync(join(dir, 'out/sub'), { recursive: true });
   writeFileSync(join(dir, 'out/sub/result'), '42');

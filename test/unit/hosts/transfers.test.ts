@@ -25,6 +25,8 @@ import { createGate } from '../../../hosts/gate.js';
 import type { Host } from '../../../hosts/host.js';
 import { join as transfer } from '../../../hosts/join.js';
 import { openLocal } from '../../../hosts/local.js';
+import { moveTree } from '../../../hosts/move-tree.js';
+import { textOf } from '../../../hosts/odd-bytes.js';
 import { untilMark } from '../../../hosts/shell-channel.js';
 import { copyTree, fetchHttp } from '../../../hosts/transfer.js';
 
@@ -163,6 +165,17 @@ it('a copy on one host may be repeated, over files that may not be written', asy
   expect(readFileSync(join(dir, 'tree/file'), 'utf8')).toBe('content');
   expect(statSync(join(dir, 'single')).mode & 0o777).toBe(0o444);
   expect(existsSync(join(dir, 'tree/from'))).toBe(false);
+});
+
+it('moves the files of a list under names that are no text', async () => {
+  const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
+  mkdirSync(join(dir, 'from'));
+  writeFileSync(Buffer.concat([Buffer.from(join(dir, 'from/')), name]), '42');
+  chmodSync(join(dir, 'from'), 0o777);
+  const move = { host: aHost(), fromRoot: dir, fromPath: 'from', toRoot: dir, toPath: 'into', signal: never };
+  await moveTree({ ...move, filter: [textOf(name)] });
+  expect(readdirSync(join(dir, 'into'), 'buffer')).toEqual([name]);
+  expect(readdirSync(join(dir, 'from'))).toEqual([]);
 });
 
 it('reads up to a mark, torn or not, and no further than a mark may be long', async () => {
