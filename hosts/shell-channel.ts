@@ -67,14 +67,19 @@ export const endedEarly = (name: string, code: number): KilimError =>
 /** Waits until the shell answers; what start-up files printed before its mark is dropped. */
 export async function openShell(channel: ClientChannel, name: string, begin: string): Promise<ShellChannel> {
   let isAlive = true;
-  const ended = new Promise<never>((_resolve, reject) => {
-    channel.on('close', () => {
-      isAlive = false;
-      reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
-    });
+  let hasEnded: () => void = () => undefined;
+  channel.on('close', () => {
+    isAlive = false;
+    hasEnded();
   });
-  ended.catch(() => undefined);
   channel.on('error', () => undefined);
+  // one promise for each wait: a promise as old as the shell would keep something of every race that it took part in
+  const ended = (): Promise<never> =>
+    new Promise((_resolve, reject) => {
+      hasEnded = () =>
+        reject(new KilimError('OUTCOME_UNKNOWN', `The connection to ${name} broke before the answer came.`));
+      if (!isAlive) hasEnded();
+    });
   const run = async (script: string, said: Sink, stdin?: Buffer): Promise<Reply> => {
     const complained = keeping(STDERR_BYTES);
     const mark = `kilim-${randomBytes(12).toString('hex')}`;
@@ -88,7 +93,7 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
       const here = Buffer.from(`${line} <<'${mark}'; code=$?\n`);
       channel.write(Buffer.concat([here, stdin, Buffer.from(`${mark}\n${tells}`)]));
     } else channel.write(`${line} </dev/null; code=$?\n${tells}`);
-    const [exitCode] = await Promise.race([both, ended]);
+    const [exitCode] = await Promise.race([both, ended()]);
     return { stdout: said.text(), stderr: complained.text(), exitCode };
   };
   const end = (): void => {
@@ -101,7 +106,7 @@ export async function openShell(channel: ClientChannel, name: string, begin: str
   });
   try {
     channel.stderr.resume();
-    await Promise.race([untilMark(channel, begin), ended, late]);
+    await Promise.race([untilMark(channel, begin), ended(), late]);
     await Promise.race([run(':', keeping(0)), late]);
   } catch (error) {
     end();

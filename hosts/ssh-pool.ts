@@ -182,9 +182,9 @@ export function createPool(
   }
 
   async function enter(gate: Gate, signal?: AbortSignal): Promise<() => void> {
-    clearTimeout(idle);
     breaker.check();
     const leave = await inTime(gate, signal);
+    clearTimeout(idle); // not before: what is refused leaves nothing behind that would set it again
     return () => {
       leave();
       if (forChannels.inside() + forShells.inside() === 0) {
