@@ -23,16 +23,15 @@ export interface ListOptions {
   skipUnreadable?: boolean;
 }
 
-/** The longest entry: a path of 4096 bytes, twice as its key stands before it. */
+/** The longest entry: a path of 4096 bytes, twice, because its key stands before it. */
 const ENTRY_BYTES = 10_000;
 const LIST_BYTES = 256 * 1024 * 1024;
 export const MOST_ENTRIES = 1_000_000;
 const MOST_NAMES = 4_000_000;
-const NAMES_BYTES = 256 * 1024 * 1024;
 
 /**
  * Entries of a directory, or the one entry of a file, sorted by path without regard to the case of the letters A to Z, then
- * by bytes (platform §5.3). The host sorts and cuts, so that a page of a million entries is as good as any.
+ * by bytes (platform §5.3). The host sorts and cuts, so that only one page of a million entries travels and is kept.
  */
 export async function listFiles(
   host: Host,
@@ -42,30 +41,26 @@ export async function listFiles(
 ): Promise<FileInfo[]> {
   const base = normalizeFound(path);
   const found: FileInfo[] = [];
-  const entries = readEntries(path, { entries: MOST_ENTRIES }, (entry) => {
-    if (found.length < limit) found.push(toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base));
-  });
-  await host.run({
-    line: [
+  const list: List = {
+    lines: [
       ...rooted(root, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
       `if [ -d "$path" ]; then ${goingIn}; find . -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r . -a -x . ]' : ''}`,
       `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED} | tail -z -n +${offset + 1} | head -z -n ${limit}`,
       'codes=("${PIPESTATUS[@]}"); code=${codes[0]}',
-      // what is cut off behind them is no fault of theirs
+      // a signal for a closed pipe (141) only says that the rest is not wanted
       'for one in "${codes[1]}" "${codes[2]}"; do case $one in 0|141) ;; *) code=$one ;; esac; done; (exit "$code")',
-      SAY_THAT_IS_ALL,
-    ].join('\n'),
+    ],
     timeoutSeconds: 120,
-    maxReplyBytes: LIST_BYTES,
-    onOutput: entries.take,
-    parse: (reply) => must(reply, path),
+    mostEntries: MOST_ENTRIES,
+  };
+  await readList(host, path, list, (entry) => {
+    if (found.length < limit) found.push(toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base));
   });
-  entries.end();
   return found;
 }
 
-/** A key of the path in small letters stands before each entry; a byte 1 ends it, and its own are made twos. */
+/** Sorts by a key before each entry: its path in small letters, ended by a byte 1; a byte 1 in the path becomes a 2. */
 const KEY_END = 1;
 const SORTED =
   `LC_ALL=C sed -z 'h;s/^\\([^\\t]*\\t\\)\\{6\\}//;y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/;s/\\x01/\\x02/g;G;s/\\x00/\\x01/' ` +
@@ -74,33 +69,54 @@ const SORTED =
 /** The files and links below a directory, at any depth, relative to it: names alone, as there may be a million. */
 export const listNames = async (host: Host, root: Root, path: string): Promise<string[]> => {
   const names: string[] = [];
-  const entries = readEntries(path, { entries: MOST_NAMES }, (entry) => names.push(textOf(entry)));
-  await host.run({
-    line: [
+  const list: List = {
+    lines: [
       ...rooted(root, path),
       `[ -d "$path" ] || exit ${MISSING}`,
       goingIn,
       `find . '(' -type f -o -type l ')' -printf '%P\\0'`,
-      SAY_THAT_IS_ALL,
-    ].join('\n'),
+    ],
     timeoutSeconds: 600,
-    maxReplyBytes: NAMES_BYTES,
+    mostEntries: MOST_NAMES,
+  };
+  await readList(host, path, list, (entry) => names.push(textOf(entry)));
+  return names;
+};
+
+/** A command that prints entries, each ended by a NUL. */
+interface List {
+  lines: string[];
+  timeoutSeconds: number;
+  mostEntries: number;
+}
+
+/** Runs it, and hands the entries on as they come. */
+async function readList(
+  host: Host,
+  path: string,
+  { lines, timeoutSeconds, mostEntries }: List,
+  onEntry: (entry: Buffer) => void,
+): Promise<void> {
+  const entries = readEntries(path, mostEntries, onEntry);
+  await host.run({
+    line: [...lines, SAY_THAT_IS_ALL].join('\n'),
+    timeoutSeconds,
+    maxReplyBytes: LIST_BYTES,
     onOutput: entries.take,
     parse: (reply) => must(reply, path),
   });
   entries.end();
-  return names;
-};
+}
 
-/** No entry is called so. What a command says is cut at some size: a list without its end is not all. */
+/** Ends a whole list; no entry has this name. A list without it was cut, as at a limit of bytes. */
 const THAT_IS_ALL = '/';
 const SAY_THAT_IS_ALL = `code=$?; [ $code -ne 0 ] || printf ${THAT_IS_ALL}; exit $code`;
 
 /**
- * Reads entries that each end with a NUL, as they come, and the sign that these are all.
- * @throws KilimError REMOTE_COMMAND_FAILED of too many, of one that is too long, and of a list that was cut
+ * Reads entries that each end with a NUL as they come, and then the sign that the list is whole.
+ * @throws KilimError REMOTE_COMMAND_FAILED where there are too many, where one is too long, and where the list was cut
  */
-function readEntries(path: string, most: { entries: number }, onEntry: (entry: Buffer) => void) {
+function readEntries(path: string, mostEntries: number, onEntry: (entry: Buffer) => void) {
   const tooMany = (): KilimError =>
     new KilimError('REMOTE_COMMAND_FAILED', `${path} has more entries than can be listed at once.`);
   let rest = Buffer.alloc(0);
@@ -109,7 +125,7 @@ function readEntries(path: string, most: { entries: number }, onEntry: (entry: B
     const text = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
     let from = 0;
     for (let end; (end = text.indexOf(0, from)) >= 0; from = end + 1) {
-      if (++count > most.entries) throw tooMany();
+      if (++count > mostEntries) throw tooMany();
       onEntry(text.subarray(from, end));
     }
     rest = Buffer.from(text.subarray(from));
@@ -128,7 +144,7 @@ const TYPES: Record<string, FileInfo['type']> = { f: 'file', d: 'dir', l: 'symbo
 
 const ENTRY = /^([a-zA-Z?])\t(\d{1,19})\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(-?\d{1,12})(\.\d*)?\t([^]*)$/;
 
-/** @throws KilimError REMOTE_COMMAND_FAILED where the host's words are none of its `find` */
+/** @throws KilimError REMOTE_COMMAND_FAILED where the host sent what its `find` cannot have printed */
 const toInfo = (entry: Buffer, base: string): FileInfo => {
   // the name comes last: it may hold anything, a tab too
   const [, type = '', size, owner = '', group = '', mode = '', seconds, part = '', name] =
