@@ -67,7 +67,7 @@ async function stillBlocked(
           const said = await probe(deps, plan.tenant, use, everyMs);
           if (said !== null) return said;
         }
-        // it may be another host that answers now
+        // the host that answers now may be another one
         if (places.some(({ use }) => use === plan.exec))
           await openExecHost(deps, await deps.store.jobs.get(plan.uuid), { evenDisabled: true });
         return null;
@@ -117,7 +117,7 @@ async function probe(
   everyMs: number,
 ): Promise<string | null> {
   const { host, port } = (await store.systems.find(tenant, use.systemId)) ?? use;
-  // a system that was moved is another thing to look at; so is the same host as another system knows it
+  // a system that was moved needs a probe of its own, and so does each system of one host
   const subject = `${watchKey(tenant, use)} at ${host}:${port}`;
   const last = await store.watch.claimProbe(subject, Math.max(1_000, everyMs * 0.8));
   if (!last.mine) return last.ok ? null : (last.said ?? 'the host is being looked at');

@@ -62,6 +62,6 @@ function timeLeft({ plan, remoteStarted, pausedMs }: Job, looked: RemoteState | 
     return Infinity;
   if (looked?.is === 'running' && looked.ranMs !== undefined) return limit - looked.ranMs;
   if (remoteStarted === null) return limit;
-  // a clock that went back must not give more than there is
+  // a clock that was set back must not make the limit longer
   return Math.min(limit + pausedMs, Date.parse(remoteStarted) + limit + pausedMs - Date.now());
 }

@@ -18,7 +18,7 @@ export interface Deps {
    * where it is unknown), and what `hosts/` throws
    */
   openHost: (tenant: string, use: SystemUse, options?: { evenDisabled?: boolean }) => Promise<Host>;
-  /** Really connects to where the system is now, past any pooled connection; also to a disabled one. */
+  /** Connects anew to the host where the system is now, not through a pooled connection; also where the system is disabled. */
   probeHost: (tenant: string, use: SystemUse) => Promise<void>;
   runtimes: Readonly<Record<RuntimeType, Runtime>>;
   schedulers: Readonly<Record<Keeper, Scheduler>>;

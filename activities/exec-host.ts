@@ -6,8 +6,8 @@ import type { Deps } from './deps.js';
 type Launched = Pick<Job, 'uuid' | 'tenant' | 'plan' | 'remoteJobId' | 'launchedOn'>;
 
 /**
- * Logs in to the execution system of a job. Once the job is launched, only the host that it was launched on may tell of it and take
- * its orders: the system may be moved elsewhere meanwhile, by mistake or in order to end other users' jobs.
+ * Logs in to the execution system of a job. Once the job is launched, only the host that it was launched on is asked about it
+ * and given orders for it: the system may have been moved since, by mistake or in order to end other users' jobs.
  * @throws KilimError HOST_KEY_CHANGED where another host answers (recovered), and what `openHost` throws
  */
 export async function openExecHost(
@@ -17,13 +17,13 @@ export async function openExecHost(
 ): Promise<Host> {
   const host = await openHost(job.tenant, job.plan.exec, options);
   if (job.launchedOn !== null) await refuseOther(host, job.plan.exec.systemId, job.launchedOn);
-  // launched by an older version, which did not write the host down
+  // launched by an older version, which did not record the host
   else if (job.remoteJobId !== null) await bindTo(store, host, job);
   return host;
 }
 
 /**
- * Writes down that a job is about to be launched on a host.
+ * Records the host that a job is about to be launched on.
  * @throws KilimError HOST_KEY_CHANGED where an earlier try may have launched it on another one
  */
 export async function bindTo(

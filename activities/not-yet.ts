@@ -3,7 +3,7 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 /**
  * Waits by failing: the next try comes after the delay, without an event in the history, a line in the log or a place taken
  * meanwhile. Only for activities that may be tried many times (workflows/activities.ts).
- * @param message what a person reads in the operators' window
+ * @param message what an operator reads in Temporal's user interface
  * @param delayMs milliseconds
  */
 export const notYet = (message: string, delayMs: number): ApplicationFailure =>
@@ -14,6 +14,6 @@ export const notYet = (message: string, delayMs: number): ApplicationFailure =>
     category: ApplicationFailureCategory.BENIGN,
   });
 
-/** The step is to be tried again as a whole: no part of it may go on without what it asked for. */
+/** Whether the whole step is to be repeated later, so that none of its parts may go on without what it asked for. */
 export const isNotYet = (error: unknown): boolean =>
   error instanceof ApplicationFailure && error.type === 'NOT_YET';

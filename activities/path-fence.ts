@@ -35,13 +35,13 @@ export async function fenceFor({ store }: Deps, plan: JobPlan, use: Use): Promis
 /** Where a job may archive to. */
 export interface ArchiveRoot {
   root: Root;
-  /** The system is not the job's owner's own: links that lead out of the root do not stay there. */
+  /** The system does not belong to the job's owner: links that lead out of the root are removed there. */
   isForeign: boolean;
 }
 
 /**
- * The root of the archive directory: on another system than the execution system what was granted to the job's owner, or to
- * the grantor of a shared application.
+ * The root of the archive directory. On another system than the execution system, it is fenced by the directory that was
+ * granted to the job's owner, or to the grantor of a shared application.
  * @throws KilimError TRANSFER_FAILED where the job's owner may not write there
  */
 export async function archiveRoot(deps: Deps, plan: JobPlan): Promise<ArchiveRoot> {

@@ -42,7 +42,7 @@ export async function stageJob(
   if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
 }
 
-/** Where the host does not answer now, what a cancelled try may have left stays with the job's directory. */
+/** Removes the environment file of a cancelled try; where the host does not answer now, the file stays. */
 const dropped = (host: Host, plan: JobPlan): Promise<void> =>
   host
     .run({ line: `${dropEnv(plan)}; drop_env`, timeoutSeconds: 10, parse: () => undefined })
@@ -79,7 +79,7 @@ const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Pr
     '(',
     preparation.line,
     ') < /dev/null; code=$?',
-    // values of the environment stay only where the launch will need them
+    // a preparation that failed is not launched, and needs no file with values of the environment
     '[ $code -eq 0 ] || { rm -f "$new.env" "$new.sh"; exit $code; }',
     `mv -fT "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && mv -fT "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
   ].join('\n'),

@@ -7,7 +7,7 @@ import { bindTo } from './exec-host.js';
 /**
  * Launches the job on its execution system and records the remote job id.
  * Safe to repeat: a launch that did reach the host is found by its ledger and adopted.
- * The host is written down first: a launch without an answer is not looked for, or repeated, on another one.
+ * The host is recorded first, so that a launch without an answer is not looked for, or repeated, on another host.
  * @throws KilimError HOST_*, OUTCOME_UNKNOWN (recovered); LAUNCH_FAILED
  */
 export async function submitJob(deps: Deps, uuid: string): Promise<Submitted> {

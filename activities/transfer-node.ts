@@ -19,7 +19,7 @@ export const wayIn = ({ dtn, uuid }: JobPlan): NodeDir | null =>
 export const wayOut = ({ dtn, uuid }: JobPlan): NodeDir | null =>
   dtn && dtn.outputDir !== null ? { use: dtn, dir: `${dtn.outputDir}/${uuid}` } : null;
 
-/** Others may write beside a job's directory of the node: it is no link to the files of another one. */
+/** Other jobs can write beside a job's directory on the node, so it may not be a link, which could lead to their files. */
 export const nodeRoot = (rootDir: string, dir: string): Root => ({
   rootDir,
   fences: [{ path: dir, own: 1 }],

@@ -1,30 +1,30 @@
 import { KilimError, meaningOf, type RecoverySubject } from '../domain/errors.js';
 
 /**
- * Remembers that a host did not answer. While it is open nothing is sent there: what waits fails at once, and what comes
- * fails without a try, so that neither holds a place of the worker or a request of the API.
+ * A circuit breaker: remembers that a host did not answer. While it is open nothing is sent to the host. Commands that wait
+ * fail at once and new ones fail without a try, so that none of them holds a place of the worker or a request of the API.
  */
 export interface Breaker {
-  /** @throws KilimError that says why, while it is open */
+  /** @throws KilimError that says why the breaker is open */
   check: () => void;
-  /** The host answered: what comes is sent again. */
+  /** The host answered: the breaker closes, and commands are sent again. */
   heard: () => void;
   /**
-   * Something that began at `since` (of `performance.now()`) failed.
-   * @returns true where that opened the breaker: the fault is the host's, and nothing else was heard of it meanwhile
+   * A try that began at `since` (of `performance.now()`) failed.
+   * @returns true where that opened the breaker: the fault is the host's, and the host answered nothing else since then
    */
   failed: (error: unknown, since: number) => boolean;
-  /** What each that waited is told. A new error each time, because every error notes where it happened. */
+  /** The error for one command that waited or came. A new one each time, because details are added to each error. */
   refusal: () => KilimError;
 }
 
-/** It stays open for as long as the failed try took, within these limits; a probe that is answered closes it before. */
+/** The breaker stays open for as long as the failed try took, within these limits, or until the host answers a probe. */
 const LEAST_MS = 1_000;
 const MOST_MS = 60_000;
 
 const AGAIN = 'A moment ago the host did not answer: ';
 
-/** @param subjects which faults count: of the host, or of the login too */
+/** @param subjects which faults open it: those of the host alone, or those of the login too */
 export function createBreaker(subjects: readonly RecoverySubject[]): Breaker {
   let until = -Infinity;
   let heardAt = -Infinity;
@@ -32,7 +32,7 @@ export function createBreaker(subjects: readonly RecoverySubject[]): Breaker {
   const refusal = (): KilimError => {
     const { code, message } = last;
     if (meaningOf(code).recover !== 'host') return new KilimError(code, message);
-    // nothing was sent, so no outcome is unknown
+    // what is refused was not sent, so its outcome is not unknown
     return new KilimError('HOST_UNREACHABLE', message.startsWith(AGAIN) ? message : AGAIN + message);
   };
   return {

@@ -33,7 +33,7 @@ export const makeDirs = (host: Host, root: Root, dirs: string[]): Promise<void> 
 const NOT_MADE = 191;
 const NOT_INSIDE = 192;
 
-/** The same as the first lines of a command; `makingFault` reads their failure. */
+/** Lines that do the same at the beginning of a command; `makingFault` reads their failure. */
 export const makingDirs = (root: Root, dirs: string[]): string[] => [
   '(',
   ...making(root, dirs),
@@ -49,10 +49,10 @@ export const makingFault = (reply: Reply, dirs: string[]): KilimError | null => 
 type Source = Readable | Buffer | (() => Promise<Readable>);
 
 /**
- * Writes under a private name and renames once all has come; parents are made; a directory in the way is refused, a link
- * there is replaced. A source that breaks leaves the target as it was.
- * A source that is a function is opened when the host is ready to take it. `whole` rejects where more than the source must
- * have come and did not.
+ * Writes a file under a private name and renames it once all of it has come. Parents are made; a directory in the way is
+ * refused, a link there is replaced. A source that breaks leaves the target as it was.
+ * A source that is a function is opened when the host is ready to take it. `whole` is awaited at the end of the source, and
+ * rejects where the source ended but was not complete.
  * @throws KilimError NOT_AUTHORIZED, DISK_FULL, REMOTE_ACCESS_DENIED, HOST_*; what the source or `whole` throws
  */
 export async function writeFile(
@@ -61,7 +61,8 @@ export async function writeFile(
   source: Source,
   { signal, whole }: { signal?: AbortSignal; whole?: () => Promise<unknown> } = {},
 ): Promise<void> {
-  // it may fail before the host is ready; `feed` says so then, and until then an error that nobody hears ends the program
+  // the source may fail before the host is ready: `feed` reports that later, but an error event without a listener would end
+  // the program now
   if (source instanceof Readable) source.on('error', () => undefined);
   const early = `./${privateName()}`;
   const where = enteringFolder(root, path);
@@ -70,7 +71,7 @@ export async function writeFile(
     parse: refusing(path),
   });
   const stream = await host.stream(
-    // -C: only what is new is written to
+    // -C: cat writes to a new file only, never to an existing one
     [...where, IN_THE_WAY, `set -C; cat > ${early}`].join('\n'),
     signal ? { signal } : {},
   );
@@ -80,7 +81,7 @@ export async function writeFile(
     await whole?.();
     await host.run(then(`mv -fT -- ${early} "./$name"`));
   } catch (error) {
-    // as the end of the file and the end of the link look alike there, only this side knows that it is torn
+    // the host cannot tell the end of the file from a broken link, so the torn file is removed from here
     await host.run({ ...then(`rm -f -- ${early}`), timeoutSeconds: 10 }).catch(() => undefined);
     throw error;
   }
@@ -93,7 +94,7 @@ async function opened(source: Source, { stdin, done }: RemoteStream): Promise<Re
     return await source();
   } catch (error) {
     stdin.end();
-    await done.catch(() => undefined); // what it made is removed after it
+    await done.catch(() => undefined); // only then is there a file to remove
     throw error;
   }
 }
@@ -117,8 +118,8 @@ export interface Relocation {
 }
 
 /**
- * mv and cp as users know them: into an existing directory, parents of the target are made. What was granted is not
- * itself replaced by a link: it would then lead wherever the link does.
+ * Works as mv and cp do: a target that is a directory gets the source inside it. Parents of the target are made. The directory
+ * that was granted is not itself replaced by a link, because the grant would then lead wherever the link does.
  */
 export const moveCopy = (host: Host, { operation, from, to }: Relocation): Promise<void> =>
   host.run({
@@ -129,7 +130,7 @@ export const moveCopy = (host: Host, { operation, from, to }: Relocation): Promi
       `[ -d "\${reals[3]}" ] || exit ${MISSING}`,
       `enter "\${reals[3]}"; [ -e "./$from" ] || exit ${MISSING}`,
       '[ "${paths[2]}" = "${paths[0]}" ] && exit 0',
-      // cp notices only when it has begun
+      // cp notices this only after it has copied a part
       '[ -L "./$from" ] || case "$goal/" in "${reals[2]}"/*) echo "it cannot be put into itself" >&2; exit 65 ;; esac',
       'exec 8< .',
       'if [ -d "$goal" ]; then enter "$goal"; name=$from',

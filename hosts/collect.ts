@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { KilimError } from '../domain/errors.js';
 import { MAX_REPLY_BYTES, type RemoteCommand } from '../domain/remote-command.js';
 
-/** Of what a command says on stderr more is not looked at. */
+/** Of a command's stderr, in bytes; the rest is dropped. */
 export const STDERR_BYTES = 64 * 1024;
 
 /** Takes the output of a command as it comes. */
@@ -26,8 +26,8 @@ export function keeping(most: number): Sink {
 }
 
 /**
- * Standard output of a command, kept or handed on. Calls back once, and takes no more, where the host sends more than can
- * be an answer, or what cannot be one.
+ * Standard output of a command, kept or handed on. `onFault` is called once where the host sends more bytes than a reply may
+ * have, or where the command's own reader refuses them; the rest is then dropped.
  */
 export function sinkOf(command: RemoteCommand<unknown>, name: string, onFault: (error: Error) => void): Sink {
   const { maxReplyBytes = MAX_REPLY_BYTES, onOutput } = command;
@@ -63,10 +63,10 @@ export const tail = (stream: Readable, limit: number): Promise<string> => {
   }).then(() => kept.toString('utf8'));
 };
 
-/** What is read in one turn of the event loop may be megabytes. */
+/** How long pieces are handled in a row, in milliseconds: one turn of the event loop may read megabytes. */
 const TURN_MS = 10;
 
-/** Takes pieces of a stream as they come, and lets others have their turn where that takes long. */
+/** Takes pieces of a stream as they come, and pauses for one turn of the event loop where that takes long. */
 export function paced(stream: Readable, take: (chunk: Buffer) => void): (chunk: Buffer) => void {
   let spent = 0;
   return (chunk) => {

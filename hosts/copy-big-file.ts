@@ -88,7 +88,7 @@ export async function copyBigFile(file: BigFile): Promise<void> {
   file.onProgress(size, 1);
 }
 
-/** What came of a file is kept in a directory that is this account's alone, and no link. */
+/** Lines that enter the directory which keeps the part of a file that has come: this account's own, and not a link. */
 const inKept = (kept: string): string[] => [
   IN_THE_WAY,
   `kept=${kept}; [ -d "./$kept" ] || mkdir -m 700 -- "./$kept" || exit`,

@@ -6,23 +6,23 @@ import { quote } from '../domain/shell.js';
 import { LINKED, MISSING, rootAbove, rootedAll, type Root, type Spot } from './rooted.js';
 
 /*
- * The one way in which files are written on a host. Others may write in the same directories, at the same time and by
- * the same account, so no path is trusted after it was looked at: the shell goes into a directory, asks the kernel where
- * it really is, and from then on uses names in that directory. What is to be unpacked or copied is first put into a
- * private directory there, which holds no link, and is then moved in by a walk that goes through no link either.
+ * Every file on a host is written in this way. Other programs may write in the same directories at the same time, even as
+ * the same account, so a path that was checked may lead elsewhere a moment later. Therefore the shell goes into a directory,
+ * asks the kernel where it really is, and from then on uses names in that directory. Files that are unpacked or copied first
+ * come into a private directory there, which holds no link, and are then moved in by a walk that follows no link either.
  */
 
-/** Names that begin so are this service's own: nothing else may be written to, or moved from, such a directory. */
+/** The beginning of names that Kilim keeps for itself: users' files are neither written below such a name nor moved from it. */
 const PRIVATE = '.kilim-in-';
 
-/** A name for one use. What is called so is in nobody else's hands. */
+/** A name for one use, which no user can give to a file. */
 export const privateName = (id: string = randomUUID()): string => `${PRIVATE}${id}`;
 
 /** `enter` and `walk` expect a path without links, as `rootedAll` gives it in `reals`. */
 export const WALKING = [
   `linked() { echo "nothing is written through a link, and $1 is one" >&2; exit ${LINKED}; }`,
-  `ours() { echo "names that begin with ${PRIVATE} are kept for transfers" >&2; exit ${LINKED}; }`,
-  `kept() { case "/$1" in */${PRIVATE}*) ours ;; esac; }`,
+  `reserved() { echo "names that begin with ${PRIVATE} are kept for transfers" >&2; exit ${LINKED}; }`,
+  `kept() { case "/$1" in */${PRIVATE}*) reserved ;; esac; }`,
   'walk() {',
   '  local rest name',
   '  kept "$1"',
@@ -40,7 +40,7 @@ export const WALKING = [
   'into() { [ ! -L "./$1" ] || linked "$1"; cd -P -- "./$1" || exit; here=${here%/}/$1; really; }',
 ];
 
-/** Lines that bring the shell into a directory; what is missing of it is made. `here` is its real path. */
+/** Lines that bring the shell into a directory and make it where it is missing. `here` is its real path. */
 export const entering = (root: Root, path: string): string[] => [
   ...rootedAll([{ root, path }]),
   ...WALKING,
@@ -63,7 +63,7 @@ const splitPath = (path: string): { folder: string; name: string } => {
 /** The last name of a path, as a word of the shell. */
 export const nameOf = (path: string): string => quote(splitPath(path).name);
 
-/** A path, and the directory that holds it: what is to be replaced or removed is used by its name there. */
+/** A path, and the directory that holds it: a file is replaced or removed by its name in that directory. */
 export const withFolder = ({ root, path }: Spot): Spot[] => [
   { root, path },
   { root: rootAbove(root, path), path: splitPath(path).folder },
@@ -75,11 +75,11 @@ export const enteringFolder = (root: Root, path: string): string[] => [
   ...WALKING,
   'enter "${reals[1]}"',
   `name=${nameOf(path)}; kept "$name"`,
-  // of the first spot; what the link of that name leads to is not touched
+  // of the path itself, though its last name may be a link: the link is replaced, not what it leads to
   'fence=${fences[0]}',
 ];
 
-/** The same for what is there already, and is only taken away: nothing is made. */
+/** The same for a path that is only removed: no directory is made. */
 export const enteringExisting = (root: Root, path: string): string[] => [
   ...rootedAll(withFolder({ root, path })),
   ...WALKING,
@@ -90,8 +90,8 @@ export const enteringExisting = (root: Root, path: string): string[] => [
 export const IN_THE_WAY = '[ ! -d "./$name" ] || { echo "a directory is in the way" >&2; exit 65; }';
 
 /**
- * Lines that make a private directory in the one where the shell is, and bring the shell into the empty `tree` in it. It is
- * of the same file system, so that nothing is copied when it is moved in; the end of the shell removes it.
+ * Lines that make a private directory in the one where the shell is, and bring the shell into the empty `tree` in it. It lies
+ * on the same file system, so that moving its content in copies nothing. The end of the shell removes it.
  */
 export const inPrivate = (name: string): string[] => [
   'away() { cd / && { rm -rf -- "$private" 2> /dev/null || { chmod -R u+rwx -- "$private"; rm -rf -- "$private"; }; }; }',
@@ -106,7 +106,8 @@ export const removingPrivate = (name: string): string[] => [
 ];
 
 const CLEANING = [
-  // $1 is a link below the tree and $2 its text. A text that goes up at its beginning only goes up through real directories.
+  // whether the link $1 below the tree, with the text $2, stays within the fence; `..` at the beginning of the text alone
+  // goes up through real directories, anywhere else it could go up from where another link leads
   'stays() {',
   '  local rest=$2 up=0 deep=${1//[!\\/]/}; deep=$((${#deep} + below))',
   '  case "$rest" in "${fence%/}"/*) rest=${rest#"${fence%/}"/}; deep=0 ;; /*) return 1 ;; esac',
@@ -121,10 +122,10 @@ const CLEANING = [
   '  local one leads whole= below=${target#"${fence%/}"} gone=() look',
   '  below=${below//[!\\/]/}; below=${#below}; chmod u+rwx . || exit',
   `  look=(-mindepth 1 -name '${PRIVATE}*' -prune -printf '%P\\0\\0' -o)`,
-  // what cannot be looked at might hold anything
+  // directories are opened for reading, since a closed one could hide a link
   "  look+=(-type d '(' -perm -500 -o -exec chmod u+rx -- '{}' ';' ')' -o)",
   '  [ "$1" != fenced ] || look+=(-type l -printf \'%P\\0%l\\0\' -o)',
-  // a program that would run with this account's rights, a pipe and a device do not travel
+  // set-user-ID bits are removed, since the file would run with this account's rights; pipes and devices are left out
   "  look+=(-type l -o -type f '(' ! -perm /6000 -o -exec chmod ug-s -- '{}' + ')' -o -printf '%P\\0\\0')",
   "  while IFS= read -r -d '' one && IFS= read -r -d '' leads; do",
   '    if [ "$one" = / ]; then whole=1',
@@ -139,8 +140,8 @@ const CLEANING = [
 ];
 
 /**
- * Lines that remove from a private tree what does not travel: pipes, devices, set-user-ID bits, and with `dropsLinks` the
- * links that lead out of `fence`. `leftOut` reads what they say.
+ * Lines that remove pipes, devices and set-user-ID bits from a private tree, and with `dropsLinks` the links that lead out of
+ * `fence`. They print what was removed, which `leftOut` reads.
  */
 export const cleaning = (dropsLinks: boolean): string[] => [
   ...CLEANING,
@@ -158,7 +159,7 @@ export const leftOut = ({ stderr }: Pick<Reply, 'stderr'>): LeftOut | undefined 
   return count === undefined ? undefined : { count: Number(count), names: names.trim().slice(0, 300) };
 };
 
-/** `merge` moves the content of the directory $1 into the one where the shell is; what has the same name is replaced. */
+/** `merge` moves the content of the directory $1 into the one where the shell is, and replaces files of the same name. */
 export const MERGING = [
   'shopt -s dotglob nullglob',
   'merge() {',
@@ -166,7 +167,7 @@ export const MERGING = [
   '  for one in "$1"/*; do',
   `    name=\${one##*/}; mode=; case "$name" in ${PRIVATE}*) continue ;; esac`,
   '    if [ ! -d "$one" ] || [ -L "$one" ]; then away+=("$one"); continue; fi',
-  // a directory gets another parent only where it may be written to
+  // rename needs the right to write to a directory that gets another parent
   '    [ -w "$one" ] || { mode=$(stat -c %a -- "$one") && chmod u+w -- "$one"; } || exit',
   '    if [ -e "./$name" ] || [ -L "./$name" ]; then',
   '      ( into "$name"; [ -w . ] || chmod u+w . || exit; merge "$one"; [ -z "$mode" ] || chmod "$mode" . ) || exit',

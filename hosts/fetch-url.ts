@@ -11,7 +11,10 @@ const CONNECT_MS = 10_000;
 const SILENCE_MS = 60_000;
 const MAX_REDIRECTS = 5;
 
-/** A rule of ours, or a web server's certificate; else a job could tell open ports from closed ones, and what listens there. */
+/**
+ * Faults that are told as they are: Kilim's own rules, and a web server's certificate. The others all read alike, because a
+ * job could learn from them which ports are open and which programs listen there.
+ */
 const TOLD = /not allowed|CERT|SIGNATURE|ISSUER|ALTNAME/;
 
 const never = new BlockList(); // metadata services of clouds live there

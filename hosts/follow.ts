@@ -4,15 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KilimError } from '../domain/errors.js';
 import type { Host } from './host.js';
 
-/** Our wrappers' lines are shorter than 512 bytes; what is longer is nothing of theirs, and is dropped. */
+/** The lines that Kilim's wrappers write are shorter than 512 bytes; a longer one is not theirs, and is dropped. */
 const LINE_BYTES = 4096;
-/** What comes faster waits on the host: a thousand jobs that end in a second are told in a second. */
+/** Enough for a thousand jobs that end in one second; lines that come faster wait on the host. */
 const LINES_PER_SECOND = 1000;
 const AT_ONCE = 16;
 
 /**
  * Holds one channel on which a script prints lines for as long as it likes. Its standard input stays open until then:
- * a script that reads it learns when nobody listens any more. Only so many lines a second are taken, and a few at once.
+ * a script that reads it learns when its lines are no longer read. At most 1000 lines a second are taken, 16 at a time.
+ * `onLine` must not fail: the lines after it would not be read.
  * Resolves when aborted; rejects with HOST_UNREACHABLE when the link broke or the script ended.
  */
 export async function followLines(
@@ -23,7 +24,7 @@ export async function followLines(
 ): Promise<void> {
   if (signal.aborted) return;
   const stream = await host.stream(script, { signal });
-  // not read by hand: a channel whose reader waits would never say that it has closed
+  // read through a pipe, because a channel that is not read to its end never emits `close`
   const said = stream.stdout.pipe(new PassThrough());
   void takeLines(said, onLine, signal).catch(() => undefined); // `done` says why it broke
   const end = stream.done.finally(() => said.destroy());

@@ -1,13 +1,13 @@
 import { createTurns } from '../domain/turns.js';
 import { askedFor } from './asked-for.js';
 
-/** Lets at most so many pass at once; the others wait, each user's in turn. */
+/** Lets at most a number of commands pass at once; the rest waits, and the users' commands are taken in turn. */
 export interface Gate {
   /** Resolves with the way out, to be called once; rejects when aborted or refused while waiting. */
   enter: (signal?: AbortSignal) => Promise<() => void>;
-  /** From now on fewer at once; who is inside stays. */
+  /** From now on fewer pass at once; what is inside stays there. */
   narrow: (to: number) => void;
-  /** Nobody waits any longer: each one's `enter` rejects with an error of its own. */
+  /** Ends every wait: each `enter` that waits rejects with an error of its own. */
   refuse: (why: () => Error) => void;
   inside: () => number;
   waiting: () => number;

@@ -7,8 +7,8 @@ export interface Host {
   /** For messages: `alice@host:port` or `this machine`. */
   readonly name: string;
   /**
-   * Which host this is: the fingerprint of its host key, after a login where none happened yet. Every command of this value goes
-   * to that host, or fails with HOST_KEY_CHANGED. This machine has a word of its own.
+   * Which host this is: the fingerprint of its host key, for which it logs in where no login happened yet. Every command that
+   * this object sends goes to that host, or fails with HOST_KEY_CHANGED. This machine's identity is its name.
    */
   identity: () => Promise<string>;
   /**

@@ -26,7 +26,7 @@ export interface HostsOptions {
   hostKeys: HostKeys;
   local: LocalSettings;
   limits?: Partial<PoolLimits>;
-  /** Absent: everywhere, and all is told. */
+  /** Absent: every host may be connected to, and faults are told in full. */
   reach?: Reach;
 }
 
@@ -47,7 +47,7 @@ export interface Hosts {
 interface Door {
   logins: Gate;
   breaker: Breaker;
-  /** When it let somebody in last, in milliseconds since the epoch. */
+  /** When a login there last succeeded, in milliseconds of `performance.now()`. */
   letIn: number;
 }
 
@@ -103,14 +103,14 @@ export function createHosts(options: HostsOptions): Hosts {
     const where = `${host}:${port}`;
     let door = doors.get(where);
     if (!door) {
-      // a login that is refused says nothing of the other accounts
+      // a refused login does not count, because other accounts may still log in
       door = { logins: createGate(MAX_LOGINS_PER_HOST), breaker: createBreaker(['host']), letIn: -Infinity };
       doors.set(where, door);
     }
     return door;
   }
 
-  /** Every connection of a pool is to one host: what was learnt of it holds for what is sent later. */
+  /** Makes a pool whose connections all lead to one host, the one that its first login reached. */
   function keep(address: HostAddress, credential: Credential | null): Kept {
     const name = nameOf(address);
     let hostKey: string | null = null;
@@ -133,7 +133,7 @@ export function createHosts(options: HostsOptions): Hosts {
     return { address, pool, host: { ...host, identity }, hostKey: () => hostKey };
   }
 
-  /** A system that was moved, or whose host key changed, is not heard any longer at the host that it led to before. */
+  /** Closes the connections of a system to the host that it led to before it was moved, or before its host key changed. */
   function endFormer({ tenant, systemId, host, port }: HostAddress, pinned: string | null): void {
     for (const [key, { pool, address, hostKey }] of pools) {
       if (address.tenant !== tenant || address.systemId !== systemId) continue;
@@ -148,7 +148,7 @@ export function createHosts(options: HostsOptions): Hosts {
       if (isLocal(address, settings)) return (local ??= openLocal(settings));
       const pinned = await hostKeys.find(address);
       const credential = await findCredential(address).catch((error: unknown) => {
-        endFormer(address, pinned); // a credential that may not be used here is not used where the system was, either
+        endFormer(address, pinned); // nor may connections that were made with it to the former host go on
         throw error;
       });
       const key = keyOf(address, credential);
@@ -188,11 +188,11 @@ interface Kept {
   address: HostAddress;
   pool: SshPool;
   host: Host;
-  /** Of the host that its connections are to; null before the first one. */
+  /** Of the host that its connections lead to; null before the first one. */
   hostKey: () => string | null;
 }
 
-/** What is not known yet is no other one. */
+/** Whether two host keys differ; null is a key that is not known yet, and differs from none. */
 const isOther = (one: string | null, another: string | null): boolean =>
   one !== null && another !== null && one !== another;
 

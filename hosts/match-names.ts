@@ -11,15 +11,15 @@ export interface MatchNames {
   tooLong: () => Error;
 }
 
-/** Characters of names times parts of patterns: fewer are matched at once, in less time than a thread needs to begin. */
+/** Characters of names times parts of patterns: less work than this takes less time than a thread needs to start. */
 const LITTLE_WORK = 20_000;
 const NAMES_PER_MESSAGE = 20_000;
 const LIMIT_MS = 20_000;
 const MAX_HEAP_MB = 256;
 
 /**
- * The names that the patterns of a user leave. RE2 takes linear time, but a second for some patterns and one long name:
- * much work is done in a thread of its own, which is ended when it takes too long or too much memory.
+ * The names that a user's patterns select. RE2 takes linear time, but with some patterns that is a second for one long name.
+ * Much work is therefore done in a thread of its own, which is ended when it takes too long or too much memory.
  */
 export async function matchNames({
   names,
@@ -63,7 +63,7 @@ const answerOf = (thread: Worker, names: string[]): Promise<Uint8Array> =>
 
 const require = createRequire(import.meta.url);
 
-/** As a text, because a thread cannot load TypeScript; the same as `compilePatterns` does. */
+/** Does the same as `compilePatterns`; it is a text because a thread cannot load TypeScript. */
 const THREAD = `
   const { parentPort, workerData: { re2js, patterns } } = require('node:worker_threads');
   const { RE2JS } = require(re2js);

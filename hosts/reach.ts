@@ -7,17 +7,20 @@ import { isAllowed } from './fetch-url.js';
 
 const resolve = promisify(lookup);
 
-/** Which hosts systems may name, and whose failed connections are told. */
+/** Which hosts systems may name, and for which of them the reason of a failed connection is told. */
 export interface Reach {
   /** Host names, `*.domain`, addresses and CIDR blocks, or `*`; null: every host but link-local ones. */
   allowed: readonly string[] | null;
-  /** Whether the hosts that are not listed say why a connection failed, also where nothing proves that they are the right ones. */
+  /**
+   * Whether the reason is told for hosts that are not in `allowed`, too. Otherwise it is told only for a host that has shown
+   * the pinned host key.
+   */
   isTold: boolean;
 }
 
 export const ANYWHERE: Reach = { allowed: null, isTold: true };
 
-/** Where a connection goes: to these addresses and no others, so that a name cannot lead elsewhere in between. */
+/** The addresses of a connection. It goes to no others, so that the name cannot lead elsewhere after they were checked. */
 export interface Resolved {
   /** Empty where the name is not known. */
   addresses: LookupAddress[];
@@ -30,7 +33,7 @@ export interface Resolved {
  */
 export async function addressesOf(host: string, where: string, { allowed }: Reach): Promise<Resolved> {
   const addresses = await resolve(host, { all: true }).catch((): LookupAddress[] => []);
-  // nobody has an account at a link-local address: metadata services of clouds live there
+  // a link-local address is no host for jobs: the metadata services of clouds have such addresses
   if (!addresses.every(({ address }) => isAllowed(address, true)))
     throw new KilimError('HOST_LOGIN_REFUSED', `${where} has an address that is not allowed.`);
   if (allowed === null) return { addresses, isListed: false };
@@ -64,7 +67,7 @@ function blocksOf(words: readonly string[]): BlockList {
   return blocks;
 }
 
-/** For a socket: the addresses that were looked at. */
+/** A look-up for a socket that gives the addresses which were checked. */
 export const lookupIn =
   (addresses: LookupAddress[]): LookupFunction =>
   (hostname, options, callback) => {

@@ -6,8 +6,8 @@ import { checked } from './pipes.js';
 import { goingBeside, goingIn, MISSING, opening, rooted, type Root } from './rooted.js';
 
 /**
- * The bytes of a file, or `length` of them from `offset`. Rejects before the first byte where there is none to
- * be had; an error after that destroys the stream. Destroying the stream ends the command.
+ * The bytes of a file, or `length` of them from `offset`. Rejects where the file cannot be read; an error after the first
+ * byte destroys the stream. Destroying the stream ends the command.
  */
 export async function openRead(
   host: Host,
@@ -29,15 +29,15 @@ export async function openRead(
 const READABLE = [
   `[ -e "$path" ] || exit ${MISSING}`,
   '[ -d "$path" ] && { echo "it is a directory" >&2; exit 65; }',
-  // reading a pipe waits for a writer, without end
+  // a read from a named pipe would wait for a writer without end
   '[ -f "$path" ] || { echo "it is no regular file" >&2; exit 65; }',
   '[ -r "$path" ] || { echo "Permission denied" >&2; exit 1; }',
 ];
 
 /**
- * A tar stream for zip downloads, which know no links: each name of a file has its bytes. The entries of a directory begin
- * with `./`; a single file has the name that it has where the links to it lead. A directory with more than `most` files is
- * refused before the first byte.
+ * A tar stream for zip downloads. A zip has no hard links, so each name of a file comes with its bytes. The entries of a
+ * directory begin with `./`; a single file has its real name, not that of a link to it. A directory with more than `most`
+ * files is refused before the first byte.
  */
 export const tarOf = (root: Root, path: string, most: number): string =>
   [

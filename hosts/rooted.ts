@@ -11,7 +11,7 @@ export const LINKED = 68;
 /** A directory below rootDir that a path may not leave through a link. */
 export interface Fence {
   path: string;
-  /** So many of its last names may not be links themselves: a job can replace its own directories by links. */
+  /** How many of its last names may not be links themselves: a job can replace its own directories by links. */
   own?: number;
 }
 
@@ -54,13 +54,13 @@ export const rootedAll = (spots: readonly Spot[]): string[] => {
   });
   const paths = spots.map(({ root, path }) => quote(absolute(root, path)));
   return [
-    // an account may have changed how words are compared
+    // an account's start-up files may have changed how `case` compares words
     'shopt -u nocasematch',
     `paths=(${paths.join(' ')}); mapfile -d '' -t real < <(realpath -mz -- ${asked.join(' ')})`,
     // a realpath that is missing, or gives up over a ring of links, opens no fence
     `[ \${#real[@]} -eq ${asked.length} ] || { echo "the path leads nowhere" >&2; exit ${OUTSIDE}; }`,
     `outside() { echo "the path leaves the directory that may be used" >&2; exit ${OUTSIDE}; }`,
-    // the shell's own pwd repeats what the shell believes; the program asks the kernel
+    // the shell's own pwd repeats the path that the shell remembers; the program asks the kernel
     'really() { [ "$(exec pwd -P)" = "$here" ] || outside; }',
     'inside() { case "$1/" in "${2%/}/"*) ;; *) outside ;; esac; }',
     ...chains.flatMap((chain) => chain.slice(1).map((one, i) => `inside ${one} ${chain[i] ?? ''}`)),
@@ -69,19 +69,19 @@ export const rootedAll = (spots: readonly Spot[]): string[] => {
 };
 
 /**
- * Lines that bring the shell into the directory of the first spot. A path may be changed after it was looked at; where the
- * shell then is counts.
+ * Lines that bring the shell into the directory of the first spot. A directory may be replaced after its path was checked, so
+ * the place where the shell really is gets checked, too.
  */
 export const goingIn = 'here=${reals[0]}; cd -P -- "$here" || exit; really';
 
-/** The same for the directory that holds it: by the last name of its real path the file is there, and no link. */
+/** The same for the directory that holds the first spot: the last name of its real path names the file itself, not a link. */
 export const goingBeside = 'here=${reals[0]%/*}; here=${here:-/}; cd -P -- "$here" || exit; really';
 
 /** A line that opens the file of the first spot as the standard input. */
 export const opening =
   'exec < "${reals[0]}" || exit; [ "$(readlink -- /proc/self/fd/0)" = "${reals[0]}" ] || outside';
 
-/** A word for the real path of a fence; its own names are taken as they are, so that a link there leads out of it. */
+/** A word for the real path of a fence. Its `own` names are not resolved, so that a link in their place leads out of the fence. */
 function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string) => string): string {
   const names = normalizeFound(path).split('/').filter(Boolean);
   const above = Math.max(0, names.length - own);
@@ -93,7 +93,7 @@ function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string
   return rest === '' ? `"\${${parent}}"` : `"\${${parent}%/}"${quote(rest)}`;
 }
 
-/** The root of the directory that holds `path`: what is fenced by its own name alone lies in a directory that is not. */
+/** The root of the directory that holds `path`, without the fences around `path` itself, since that directory is outside them. */
 export const rootAbove = (root: Root, path: string): Root => {
   const { rootDir, fences } = partsOf(root);
   const itself = normalizeFound(path);

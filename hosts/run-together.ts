@@ -29,8 +29,8 @@ const lines = new WeakMap<Host, Line>();
 
 /**
  * Runs a command, together with the others that came for the same host while scripts were under way: a single one goes
- * at once, a crowd travels as few scripts, each user's commands in turn. Each keeps its own outcome. For commands without
- * stdin.
+ * at once, many travel in few scripts, and the users' commands are taken in turn. Each keeps its own outcome. For commands
+ * without stdin.
  */
 export async function runTogether<T>(host: Host, command: RemoteCommand<T>): Promise<T> {
   let line = lines.get(host);
@@ -49,7 +49,7 @@ function go(host: Host, line: Line): void {
       (one) => one !== undefined,
     );
     line.underWay++;
-    // a script serves several users: it waits at the host's gate for none of them
+    // a script serves several users, so that it takes no single user's turn at the host's gate
     const sent = runErrand(SHARED, () => (batch.length === 1 ? alone(host, batch) : together(host, batch)));
     void sent
       .then(

@@ -48,7 +48,7 @@ export const MAX_SCRIPT_BYTES = 96 * 1024;
 
 /** More would leave the pipe and become a temporary file of the host's. */
 const MAX_STDIN_BYTES = 32 * 1024;
-/** Behind a mark stands an exit code, and nothing that is longer. */
+/** The longest text that an exit code after a mark can be. */
 const MAX_CODE_BYTES = 32;
 const READY_MS = 15_000;
 

@@ -20,7 +20,7 @@ const isLong = ({ timeoutSeconds = 60 }: RemoteCommand<unknown>): boolean => tim
 
 type Run = (command: RemoteCommand<unknown>, signal?: AbortSignal) => Promise<Reply>;
 
-/** Which host it is, the pool's owner knows. */
+/** A host without its identity, which the pool's owner knows. */
 export type SshHost = Omit<Host, 'identity'>;
 
 /** A host over SSH. What fits goes through a shell that stays, the rest through channels of their own. */
@@ -116,7 +116,7 @@ export function sshHost(name: string, pool: SshPool): SshHost {
   };
 }
 
-/** Given a way to end the command with an error. */
+/** Waits for the reply; `stop` ends the command with an error. */
 type Work = (stop: (error: Error) => void) => Promise<Reply>;
 
 interface Sent {

@@ -29,7 +29,7 @@ export interface SshPool {
   close: () => void;
 }
 
-/** Streams last as long as they like, so that commands have places of their own, and short ones always find some. */
+/** Streams last as long as their reader wants. Commands therefore have places of their own, and long ones leave some to short ones. */
 export type Use = 'stream' | 'command' | 'long command';
 
 export interface PoolLimits {
@@ -39,7 +39,7 @@ export interface PoolLimits {
   /** As many as channels and shells: some hosts give each connection one session. */
   connections: number;
   idleMs: number;
-  /** How long a command or stream waits for its turn; absent: as long as it takes. */
+  /** How long a command or stream waits for its turn, in milliseconds; absent: without a limit. */
   waitMs?: number;
 }
 
@@ -73,14 +73,14 @@ export function createPool(
   const forShells = createGate(limits.shells);
   const breaker = createBreaker(['host', 'login', 'hostKey']);
 
-  /** Where the host does not answer, what waits at the gates is told now instead of trying one after the other. */
+  /** Where the host does not answer, everything that waits at the gates fails now instead of trying one after the other. */
   const failed = (error: unknown, since: number): void => {
     if (!breaker.failed(error, since)) return;
     forChannels.refuse(breaker.refusal);
     forShells.refuse(breaker.refusal);
   };
 
-  /** Is there a place for a command, beside the one that is left to those that are soon over? */
+  /** Whether a command may take a place: a long one always leaves one to short commands. */
   const hasPlace = (isLong: boolean): boolean => !isLong || forShells.inside() < limits.shells - 1;
 
   const channel: SshPool['channel'] = async (line, use, signal) => {
@@ -266,7 +266,7 @@ export function createPool(
     return (connecting ??= connect()
       .then((connection) => void connections.push(connection))
       .catch((error: unknown) => {
-        // a host that lets nobody else in may still serve those who are in
+        // a host that refuses another login may still serve the connections that it has
         if (!connections.some((connection) => connection.isOpen())) failed(error, since);
         throw error;
       })

@@ -12,7 +12,7 @@ export interface HostKeys {
   find: (address: HostAddress) => Promise<string | null>;
   /**
    * Keeps the key of the first connection.
-   * @throws KilimError HOST_KEY_CHANGED where another one was kept meanwhile, or the system is at another address by now
+   * @throws KilimError HOST_KEY_CHANGED where another key was kept meanwhile, or where the system was moved
    */
   pin: (address: HostAddress, fingerprint: string) => Promise<void>;
 }
@@ -141,8 +141,8 @@ function faultOf(
 }
 
 /**
- * What a stranger said is not told: nobody learns by it which ports are open, and what listens there. A host is none whose key is
- * the one that was pinned; its name alone is no proof, as it may lead to another address today.
+ * The same wording for every failed connection to a host that has not shown the pinned host key: a user could otherwise learn
+ * which ports are open, and which programs listen there. The host's name proves nothing, as it may lead to another address now.
  */
 function withheld(fault: KilimError, where: string, { pinned, offered }: Attempt): KilimError {
   if (fault.code === 'HOST_KEY_CHANGED' || (pinned !== null && offered === pinned)) return fault;
@@ -161,7 +161,7 @@ function withheld(fault: KilimError, where: string, { pinned, offered }: Attempt
 
 const alive = new WeakSet<object>();
 
-/** The host did answer, though the sentence does not say so: a login that it refused is no fault of the host. */
+/** Whether the host did answer, though the message does not say so: a login that it refused is no fault of the host. */
 export const hasAnswered = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && alive.has(error);
 

@@ -1,12 +1,12 @@
 import { Transform } from 'node:stream';
 
 const BLOCK = 512;
-/** A long name or an extended header; whoever reads the stream keeps all of it in memory. */
+/** Of a long name or an extended header, which the reader of the stream keeps in memory. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
 /**
- * Passes a tar stream on unchanged and counts the files in it and their bytes as they come by. A header that no tar
- * writes, larger than a mebibyte, is an error.
+ * Passes a tar stream on unchanged and counts the files in it and their bytes as they come by. A header of more
+ * than a mebibyte, which no tar writes, is an error.
  */
 export function tarMeter(
   onProgress: (bytes: number, files: number) => void,

@@ -43,12 +43,12 @@ export interface CopyTree extends To {
   sameHost: boolean;
   /** Regular files relative to fromPath; absent: everything. */
   filter?: string[];
-  /** The target is another person's: links that lead out of its root do not stay. */
+  /** The target is another user's system: links that lead out of its root are removed. */
   dropsLinks?: boolean;
 }
 
 export interface Copied extends Counted {
-  /** What did not stay. */
+  /** What was removed from the copy. */
   leftOut?: LeftOut;
 }
 
@@ -56,8 +56,8 @@ export interface Copied extends Counted {
 const BIG_BYTES = 64 * 1024 * 1024;
 
 /**
- * Copies a file or a tree. Between hosts it is one stream through this process, without touching its disk. All of it
- * comes into a private directory at the target first: nothing is written through a link (`enter.ts`).
+ * Copies a file or a tree. Between hosts it is one stream through this process, without touching its disk. Everything comes
+ * into a private directory at the target first, so that nothing is written through a link (`enter.ts`).
  * Safe to repeat: what is there is replaced.
  * @throws KilimError PATH_NOT_FOUND (no source), PATH_INVALID (a link in the way of a directory), NOT_AUTHORIZED, HOST_*,
  * DISK_FULL, REMOTE_ACCESS_DENIED, TRANSFER_FAILED
@@ -103,7 +103,7 @@ function withLeftOut(counted: Counted, reply: { stderr: string }): Copied {
   return gone ? { ...counted, leftOut: gone } : counted;
 }
 
-/** A shell that was killed removed nothing. It lies in the target of a tree, and beside the target of a file. */
+/** Removes the private directory of a shell that was killed: it lies in the target of a tree, and beside the target of a file. */
 const sweep = ({ to, toRoot, toPath }: CopyTree, early: string): Promise<void> =>
   to
     .run({
@@ -132,7 +132,7 @@ const describe = ({ from, fromRoot, fromPath, signal }: CopyTree) =>
         if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
         const [size = '', modified = '', mode = ''] = reply.stdout.trim().split(' ');
         if (size === 'dir') return null;
-        // these words go into a command on the other host
+        // these words become part of a command on the other host
         if (![size, modified].every((word) => /^\d{1,15}$/.test(word)) || !/^[0-7]{1,5}$/.test(mode))
           throw new KilimError(
             'REMOTE_COMMAND_FAILED',

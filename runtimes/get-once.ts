@@ -54,7 +54,7 @@ export const getOnce = (plan: JobPlan, image: Image, isAbsentFine = false): Prep
 export const waitForImage = (plan: JobPlan, image: Image): string =>
   `${image.isThere} || { ${[...getFunction(plan, image), `get_image; while [ $? -eq ${BUSY} ]; do sleep 2; get_image; done`].join('\n')}; }`;
 
-/** Tells the job once that the pull it waited for has failed. */
+/** A line that fails with the message of the pull that the job waited for, once. */
 const FAILED = '[ -s "$mine" ] && { cat "$mine" >&2; rm -f "$mine"; return 65; }';
 
 const getFunction = ({ uuid, paths }: JobPlan, image: Image): string[] => [

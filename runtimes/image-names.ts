@@ -14,7 +14,7 @@ export const referenceFaults = (image: string): string[] =>
       ];
 
 const NAMED = /^(docker|library|oras|shub|https?):\/\/./;
-/** Behind the scheme: a name or address, then what URLs and references are made of. */
+/** After the scheme: a name or address, then the characters of which URLs and references are made. */
 const REMOTE = /^[a-z]+:\/\/[A-Za-z0-9[][A-Za-z0-9._~:/?#@!$&'()*+,;=%[\]-]*$/;
 
 /** An image of Singularity with a name is pulled; everything else is a path on the host: a file or a folder. */

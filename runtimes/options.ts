@@ -29,7 +29,10 @@ export const optionFaults = (table: OptionTable, args: readonly PlannedArg[]): s
     return /[\s]/.test(value) ? says('has a blank in its value') : [];
   });
 
-/** The options as words of a command line, under their long names: one word each, so that no value can be taken for an option. */
+/**
+ * The options as words of a command line, under their long names. Name and value are one word, so that no value can be taken
+ * for an option.
+ */
 export const phraseOptions = (table: OptionTable, args: readonly PlannedArg[]): string[] =>
   args
     .map(({ arg }) => parseOption(table, arg))

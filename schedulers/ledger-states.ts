@@ -25,11 +25,11 @@ export const PROBE = [
   '} 2>/dev/null',
 ].join('\n');
 
-/** Of one look, which tells of all jobs of a login user. */
+/** The most bytes of one look, which reports all jobs of a login user. */
 export const LOOK_BYTES = 4 * 1024 * 1024;
 const LOOK_LINES = 50_000;
 
-/** @throws Error of more lines than any look has: they would hold up the program */
+/** @throws Error where there are more lines than a look can have, since reading them would hold up the program */
 export function linesOf(stdout: string): string[] {
   const lines = stdout.split('\n', LOOK_LINES + 1);
   if (lines.length > LOOK_LINES) throw new Error(`a look at a host has more than ${LOOK_LINES} lines`);

@@ -18,12 +18,12 @@ export interface Tag {
   uuid: string;
 }
 
-/** A tag that was found, and what carries it there, in words for an operator. */
+/** A tag that was found, and the processes, containers and Slurm jobs that carry it, in words for an operator. */
 export interface Tagged extends Tag {
   what: string;
 }
 
-/** One look at a login user's host: the tags of all that runs there, whoever started it. */
+/** One look at a login user's host: the tags of everything that runs there, from any installation of Kilim. */
 export const listTags = (engine: Engine): RemoteCommand<Tagged[]> => ({
   line: [
     UNFILTERED,

@@ -33,8 +33,8 @@ export const findFunctions = (plan: JobPlan, installation: string): string[] => 
 ];
 
 /**
- * Whether what scontrol `said` is of another job: of Kilim, of another person, or one that was submitted by hand with another
- * script. After a crash that took its last seconds, Slurm gives a number a second time.
+ * Whether the job that scontrol described in `said` is another one: another job of Kilim, a job of another account, or one that
+ * was submitted by hand with another script. Slurm gives a number a second time after a crash that took its last seconds.
  */
 const OTHERS = [
   'others() {',
@@ -45,8 +45,8 @@ const OTHERS = [
 ].join('\n');
 
 /**
- * `ledger`, `mark` and `id`: of the Slurm job that started, else of the one that was submitted last. A file that the job can
- * write may hold anything: only a number is an id, since another word could be an option of Slurm's programs.
+ * Sets `ledger`, `mark` and `id`: the id of the Slurm job that started, else of the one that was submitted last. The job can
+ * write anything into these files, so only a number is taken for an id: another word could be an option of Slurm's programs.
  */
 export const idLine = (plan: JobPlan, remoteJobId: string, installation: string): string =>
   `${UNFILTERED}; ${OTHERS}; mark=${quote(commentOf(installation, plan.uuid))}; ledger=${quote(ledgerDir(plan))}; id=${quote(remoteJobId)}; for f in "$ledger/id" "$ledger/slurm"; do [ -s "$f" ] && read -r word < "$f" && [[ "$word" =~ ^[0-9]+$ ]] && id=$word; done`;

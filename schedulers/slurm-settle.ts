@@ -30,7 +30,7 @@ function parseSnapshot({ stdout, stderr, exitCode }: Reply, installation: string
   const snapshot: Snapshot = {};
   const mine = commentOf(installation, '');
   for (const line of linesOf(stdout)) {
-    if (!line.includes(mine)) continue; // of others, and those may be many
+    if (!line.includes(mine)) continue; // a job of another installation or account, and there may be many
     const [word = '', reason = '', ...comment] = line.split('|');
     const [tag = ''] = comment.join('|').split(' ');
     if (!tag.startsWith(mine)) continue;
@@ -96,8 +96,9 @@ export const settleSlurm = (
 });
 
 /**
- * The clocks of the controller and of the file system may differ, so that both are only asked for ages. `now`: by the
- * controller's clock; `up`: the seconds since slurmctld began; `waited`: those since the job's first file was written.
+ * The clocks of the controller and of the file system may differ, so that each is only asked for ages by its own clock. Sets
+ * `now` (the time of the controller's clock), `up` (the seconds since slurmctld started) and `waited` (the seconds since the
+ * job's first file was written).
  */
 const CONTROLLER_AGES = [
   'export SLURM_TIME_FORMAT=%s; up=; now=', // a local time without its zone is ambiguous for an hour of each year
@@ -111,7 +112,10 @@ const CONTROLLER_AGES = [
   'waited=$(($(stat -c %Y "$ledger/now") - ${first:-0}))',
 ];
 
-/** A crash takes the last seconds of slurmctld's memory: it began after the job was handed to it, does not know it, and it never started. */
+/**
+ * A crash takes the last seconds of slurmctld's memory. The job is forgotten where slurmctld started after the job was handed
+ * to it, does not know the job, and the job never started.
+ */
 const FORGOTTEN = [
   'forgotten() { [ $state = gone ] && [ -n "$up" ] && [ -s "$ledger/id" ] && [ ! -e "$ledger/started.1" ] && [ "$up" -le "$(age "$ledger/id")" ]; }',
   'lost_in_crash=; forgotten && { lost_in_crash=yes; echo forgotten; }',

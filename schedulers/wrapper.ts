@@ -84,7 +84,7 @@ export const wrapperScript = ({
     // the application may overrule its own exit code (specification: jobs §6.1)
     `own=; [ -r ${exitWord(plan)} ] && read -r own < ${exitWord(plan)}`,
     '[[ "$own" =~ ^-?[0-9]{1,9}$ ]] && code=$own',
-    // a run that was ended by a signal may be started again, where its application is repeatable
+    // a run of a repeatable application that was ended by a signal may be started again, and needs the file then
     plan.repeatable ? '[ -n "$by" ] || drop_env' : 'drop_env',
     // the last number says of which run by Slurm's count this is
     'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0}" 1<> "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',

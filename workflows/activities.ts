@@ -8,8 +8,8 @@ import { failureOf } from './failure.js';
 
 /*
  * All time-outs and retries of the engine, by risk class; nowhere else may one stand. Tries are counted, not hours:
- * a job must not fail because nobody worked over a weekend. A step that finds no place at its host (worker/visits.ts) asks
- * again a minute later at most, and each such try counts: the limits leave room for days of that.
+ * a job must not fail because a fault was not mended over a weekend. A step that finds no place at its host
+ * (worker/visits.ts) asks again a minute later at most, and each such try counts: the limits leave room for days of that.
  */
 
 const BRIEF = { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
@@ -25,8 +25,8 @@ const WORKING = {
 } as const;
 
 /**
- * Short remote steps, and the launch, which is safe to repeat because it finds and adopts. The staging looks every few
- * seconds whether a large image has come, and each look is a try: a pull of a day is none too long.
+ * Short remote steps, and the launch, which is safe to repeat because it finds and adopts a run that exists. The staging looks
+ * every few seconds whether a large image has come, and each look is a try: the limit leaves room for a pull of a day.
  */
 export const { makeDirectories, submitJob, stageJob } = proxyActivities<Activities>({
   ...WORKING,

@@ -43,7 +43,7 @@ export async function giveUp(job: JobControl, error: unknown): Promise<JobEnd> {
 
 /** Empty when nothing runs any more; else a sentence that names the danger. */
 async function stopped(job: JobControl): Promise<string> {
-  // a job that is ready to be launched has left its environment on the host
+  // staging has written the environment file, which stopRemote removes
   const isStaged = job.state.wasStaged && patched('end-staged');
   if (!job.state.wasLaunched && !isStaged) return '';
   try {
