@@ -12,10 +12,10 @@ import { LINKED, MISSING, rootAbove, rootedAll, type Root, type Spot } from './r
  * come into a private directory there, which holds no link, and are then moved in by a walk that follows no link either.
  */
 
-/** The beginning of names that Kilim keeps for itself: users' files are neither written below such a name nor moved from it. */
+/** The beginning of names that are reserved: users' files are neither written below such a name nor moved from it. */
 const PRIVATE = '.kilim-in-';
 
-/** A name for one use, which no user can give to a file. */
+/** A name for one use. Kilim writes no user's file under such a name. */
 export const privateName = (id: string = randomUUID()): string => `${PRIVATE}${id}`;
 
 /** `enter` and `walk` expect a path without links, as `rootedAll` gives it in `reals`. */
@@ -131,7 +131,7 @@ const CLEANING = [
   '    if [ "$one" = / ]; then whole=1',
   '    elif [ -z "$leads" ] || ! stays "$one" "$leads"; then gone+=("./$one"); fi',
   '  done < <(find . "${look[@]}" && printf \'/\\0\\0\')',
-  '  [ -n "$whole" ] || { echo "what came could not be looked at" >&2; exit 1; }',
+  '  [ -n "$whole" ] || { echo "the files that came could not be listed" >&2; exit 1; }',
   '  [ ${#gone[@]} -gt 0 ] || return 0',
   '  for one in "${gone[@]}"; do [ -w "${one%/*}" ] || chmod u+w -- "${one%/*}" || exit; done',
   '  printf \'%s\\0\' "${gone[@]}" | xargs -0 rm -rf -- || exit',
@@ -186,7 +186,7 @@ export const movingIn: readonly string[] = [...MERGING, BACK, 'merge "$private/t
 
 /** The same for the one regular file `file` in it, which gets the name `name`. */
 export const movingFileIn: readonly string[] = [
-  '[ -f ./file ] && [ ! -L ./file ] || { echo "nothing came" >&2; exit 1; }',
+  '[ -f ./file ] && [ ! -L ./file ] || { echo "no file came" >&2; exit 1; }',
   BACK,
   IN_THE_WAY,
   'mv -fT -- "$private/tree/file" "./$name"',

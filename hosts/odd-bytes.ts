@@ -1,7 +1,7 @@
 /*
- * A name on a host is a sequence of bytes, which need not be text. Bytes that are not UTF-8 stand in strings of this program as
- * lone halves of surrogate pairs (U+DC80 to U+DCFF), which no text contains; `quote` and `bytesOf` give them back to a host
- * as the bytes that they were.
+ * A name on a host is a sequence of bytes, which need not be text. In strings of this program, bytes that are not UTF-8 stand
+ * as lone halves of surrogate pairs (U+DC80 to U+DCFF), which no text contains; `quote` and `bytesOf` give them back to a
+ * host as the bytes that they were.
  */
 
 /** A sequence of UTF-8, or a single byte that belongs to none. */

@@ -81,7 +81,7 @@ export const goingBeside = 'here=${reals[0]%/*}; here=${here:-/}; cd -P -- "$her
 export const opening =
   'exec < "${reals[0]}" || exit; [ "$(readlink -- /proc/self/fd/0)" = "${reals[0]}" ] || outside';
 
-/** A word for the real path of a fence. Its `own` names are not resolved, so that a link in their place leads out of the fence. */
+/** A word for the real path of a fence. Its `own` names are not resolved: a link in their place leads out of the fence. */
 function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string) => string): string {
   const names = normalizeFound(path).split('/').filter(Boolean);
   const above = Math.max(0, names.length - own);
@@ -93,7 +93,7 @@ function realFence(rootDir: string, { path, own = 0 }: Fence, ask: (path: string
   return rest === '' ? `"\${${parent}}"` : `"\${${parent}%/}"${quote(rest)}`;
 }
 
-/** The root of the directory that holds `path`, without the fences around `path` itself, since that directory is outside them. */
+/** The root of the directory that holds `path`. Fences at `path` itself are left out, as that directory lies outside them. */
 export const rootAbove = (root: Root, path: string): Root => {
   const { rootDir, fences } = partsOf(root);
   const itself = normalizeFound(path);

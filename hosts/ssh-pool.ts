@@ -29,7 +29,10 @@ export interface SshPool {
   close: () => void;
 }
 
-/** Streams last as long as their reader wants. Commands therefore have places of their own, and long ones leave some to short ones. */
+/**
+ * Streams last as long as their reader wants. Commands therefore have places of their own, and long commands leave one of
+ * these to short ones.
+ */
 export type Use = 'stream' | 'command' | 'long command';
 
 export interface PoolLimits {

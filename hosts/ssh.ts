@@ -142,7 +142,7 @@ function faultOf(
 
 /**
  * The same wording for every failed connection to a host that has not shown the pinned host key: a user could otherwise learn
- * which ports are open, and which programs listen there. The host's name proves nothing, as it may lead to another address now.
+ * which ports are open, and which programs listen there. A host's name proves nothing, as it may lead elsewhere by now.
  */
 function withheld(fault: KilimError, where: string, { pinned, offered }: Attempt): KilimError {
   if (fault.code === 'HOST_KEY_CHANGED' || (pinned !== null && offered === pinned)) return fault;

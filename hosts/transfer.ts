@@ -103,7 +103,7 @@ function withLeftOut(counted: Counted, reply: { stderr: string }): Copied {
   return gone ? { ...counted, leftOut: gone } : counted;
 }
 
-/** Removes the private directory of a shell that was killed: it lies in the target of a tree, and beside the target of a file. */
+/** Removes the private directory of a shell that was killed; it lies in the target of a tree, beside the target of a file. */
 const sweep = ({ to, toRoot, toPath }: CopyTree, early: string): Promise<void> =>
   to
     .run({

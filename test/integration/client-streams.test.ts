@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { part } from '../support/testbed.js';
 import { aTutorial, aWorld, type World } from '../unit/api/a-world.js';
 
-/* Streams between clients and hosts: clients that leave, that take or send nothing, and that want all a host has. */
+/* Streams between clients and hosts: clients that leave, that take or send nothing, and that ask for all channels of a host. */
 
 const vm = part('vm-ssh');
 const FOLDER = `client-streams-${process.pid}`;
@@ -139,7 +139,7 @@ describe.each([
   );
 
   it.runIf(isThere)(
-    'gives one user half of its channels, leaves the rest to others, and says how long it is waited',
+    'gives one user half of its channels, leaves the rest to other users, and says when to try again',
     async () => {
       const held = await Promise.all([1, 2].map(() => open('alice', 'GET', content('big'))));
       const sips = await Promise.all(
@@ -154,7 +154,7 @@ describe.each([
       ]);
       const gone = await open('alice', 'GET', content('big'));
       await sleep(200);
-      gone.sent.destroy(); // before its turn
+      gone.sent.destroy(); // it leaves before its turn
       const begin = performance.now();
       const { status } = await world.ask('GET', content('big'), { as: 'admin', headers: { range: '0,9' } });
       expect(status).toBe(200);

@@ -13,7 +13,7 @@ import { withSshd } from '../support/an-sshd.js';
 import { longestStall } from '../support/loop-monitor.js';
 import { part } from '../support/testbed.js';
 
-/* A host that lies: its tools say more than any answer has, or what is none. */
+/* A host that lies: its tools print more than any answer can have, or what cannot be an answer. */
 
 let here: string;
 beforeAll(() => (here = mkdtempSync(join(tmpdir(), 'kilim-hostile-'))));
@@ -56,7 +56,7 @@ describe.each([
         expect(held, lie).toBeLessThan(100);
         expect(await host.run({ line: 'echo here', parse: ({ stdout }) => stdout })).toBe('here\n');
       }
-      // stderr is nobody's answer: what is too much of it is dropped
+      // stderr is not part of the answer: what exceeds its limit is dropped
       const loud = await host.run({ line: `${LETTERS} >&2; echo said`, parse: (reply) => reply });
       expect([loud.stdout, loud.exitCode, loud.stderr.length]).toEqual(['said\n', 0, 65536]);
     });
@@ -84,7 +84,7 @@ describe.each([
   }, 60_000);
 
   it.runIf(isThere).each(['f 1', 'f\\tNaN\\t', 'f\\t1\\tu\\tg\\tm\\tnever\\tx', 'f\\t1\\tu\\tg\\tm\\t99999999999999999\\tx'])(
-    'whose find says "%s" is at fault itself',
+    'whose find prints "%s" gets the blame, and not the request',
     async (words) => {
       await onHost(async (host) => {
         const liar = lying(host, `find() { printf '${words}\\0'; }`);

@@ -105,7 +105,7 @@ describe.runIf(bed)('Singularity', { concurrent: true }, () => {
       400,
       expect.stringContaining('must be a path that does not begin with -'),
     ]);
-    // a job that was planned before that was refused
+    // a job may have been planned before such names were refused
     const { host, hosts } = await aLoginNode(bed as Cluster);
     try {
       const plan = aPlan({

@@ -53,7 +53,7 @@ describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('a host', () => {
   );
 
   it.concurrent(
-    'whose commands hang fails those that wait with the first, and lets other logins of its address in',
+    'whose commands hang fails the waiting ones with the first, and lets other logins at its address in',
     () =>
       withSshd(HANGING, async ({ host }) => {
         const there = await host();
@@ -62,7 +62,7 @@ describe.runIf(part('vm-ssh') && process.getuid?.() === 0)('a host', () => {
         // a shell and a single command are tried for fifteen seconds each; four channels of five seconds were the rest
         expect(first.seconds).toBeLessThan(50);
         expect((await failing(60, () => run(there, 'true', 5))).seconds).toBeLessThan(1);
-        // another account may be in order
+        // another account at the same address may work
         const other = await failing(1, async () => run(await host('other'), 'true', 5));
         expect(other.codes).toEqual(['HOST_TIMEOUT']);
       }),

@@ -147,7 +147,7 @@ describe('the name of an image', () => {
     expect(runtime.faults(aPlan({ containerImage, runtimeOptions: ['SINGULARITY_RUN'] }), 'ssh')).toEqual([]);
   });
 
-  // a job that was planned before there was a rule
+  // a job may have been planned before such names were refused
   const words = (text: string): string[] => {
     const engine = `docker() { printf '%s\\n' "$@" >&2; }; podman() { docker "$@"; }; tool=docker`;
     return spawnSync('bash', ['-c', `${engine}\n${text}`], { encoding: 'utf8' }).stderr.split('\n');

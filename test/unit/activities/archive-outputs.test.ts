@@ -58,7 +58,7 @@ it('archives what the filter selects, however deep it lies', async () => {
   expect(existsSync(join(dir, 'archive/scratch.tmp'))).toBe(false);
 });
 
-it('archives what the filter selects under names that are no text', async () => {
+it('archives what the filter selects under names that are not UTF-8', async () => {
   const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
   mkdirSync(join(dir, 'out'));
   writeFileSync(Buffer.concat([Buffer.from(join(dir, 'out/')), name]), '42');
@@ -77,7 +77,7 @@ it('archives into a directory of the outputs, not into itself, however often', a
 
 it('archives nothing from a host that did not run the job', async () => {
   mkdirSync(join(dir, 'out'), { recursive: true });
-  writeFileSync(join(dir, 'out/result'), 'of somebody else');
+  writeFileSync(join(dir, 'out/result'), 'of another host');
   await expect(archive('archive', [], 'another host')).rejects.toMatchObject({ code: 'HOST_KEY_CHANGED' });
   expect(existsSync(join(dir, 'archive'))).toBe(false);
 });

@@ -21,7 +21,9 @@ function anEnd(error: Error) {
 }
 
 it('leaves no environment file behind because the host had no place for the step: the step is repeated', async () => {
-  await expect(anEnd(notYet('many jobs turn to the host', 100)).ended).rejects.toMatchObject({ type: 'NOT_YET' });
+  await expect(anEnd(notYet('many jobs turn to the host', 100)).ended).rejects.toMatchObject({
+    type: 'NOT_YET',
+  });
 });
 
 it('ends a job all the same whose host does not answer, and logs that the environment file is left', async () => {

@@ -120,7 +120,7 @@ it('believes a host only about the jobs of its system and login that were launch
   const watching = environment.run(() => watchHost(deps, ticket, createSeats()));
   await vi.waitFor(() => expect([told.length, listed.length > 0]).toEqual([1, true]));
   expect(told).toEqual([uuid(1)]);
-  // the job that was launched elsewhere looks for itself; one that is not launched is nowhere yet
+  // the job that was launched elsewhere asks its own host; nothing is known of one that is not launched yet
   expect(new Set(listed)).toEqual(new Set([`${uuid(1)} over`, `${uuid(4)} unknown`]));
   environment.cancel();
   await expect(watching).rejects.toThrow(CancelledFailure);
@@ -149,7 +149,8 @@ it('keeps what each list of a host says of its jobs, where a system has a queue 
         { uuid: 'coming', remoteJobId: null, keeper: 'process', launchedOn: HERE },
       ]),
     tellQueued: () => Promise.resolve(),
-    saveSnapshot: (_key: string, seen: Record<string, RemoteState>) => Promise.resolve(void listed.push(seen)),
+    saveSnapshot: (_key: string, seen: Record<string, RemoteState>) =>
+      Promise.resolve(void listed.push(seen)),
   });
   const environment = new MockActivityEnvironment();
   const watching = environment.run(() => watchHost(deps, ticket, createSeats()));

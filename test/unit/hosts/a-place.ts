@@ -10,7 +10,7 @@ import { copyTree, type CopyTree } from '../../../hosts/transfer.js';
 
 /*
  * <base>/root is a system's rootDir, in which `drop` was granted. <base>/root/private and <base>/outside are not, and
- * must stay as they are whatever is done. <base>/root/source is what is copied and moved.
+ * must stay as they are whatever a test does. <base>/root/source is what is copied and moved.
  */
 export let base: string;
 export let root: Root;
@@ -26,7 +26,7 @@ export function openPlace(): void {
     writeFileSync(join(base, file), 'secret');
   writeFileSync(join(base, 'root/source/file'), 'new');
   writeFileSync(join(base, 'root/source/tree/l/x'), 'new');
-  // whoever runs this, the commands run as an ordinary account that may write everywhere here
+  // the commands run as an ordinary account that may write everywhere here, also where root runs the tests
   execFileSync('chmod', ['-R', 'a+rwX', base]);
   if (process.getuid?.() === 0) execFileSync('chown', ['-R', 'nobody', base]);
   host = openLocal({ isEnabled: true, runAs: 'nobody', home: join(base, 'home') });

@@ -93,7 +93,7 @@ describe('a stream of a hostile host', () => {
   );
 });
 
-describe('a link in what is archived to another person', () => {
+describe('a link in a tree that is copied to the system of another user', () => {
   it.each<[string, string, boolean]>([
     ['l', 'file', true],
     ['l', './tree/../file', false], // what is no directory but a link would lead elsewhere

@@ -106,7 +106,7 @@ it('sorts as ever, without regard to the case of A to Z, and pages through all o
   expect(await list(5, 100)).toEqual([]);
 });
 
-it('gives back names that are no text as the bytes they are', async () => {
+it('gives back names that are not UTF-8 as the bytes that they are', async () => {
   const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
   writeFileSync(Buffer.concat([Buffer.from(join(dir, 'open/')), name]), 'odd');
   const [found] = (await listFiles(host, dir, 'open', all)).filter(({ size }) => size === 3);

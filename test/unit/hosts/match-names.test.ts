@@ -18,7 +18,7 @@ it('leaves the same names in a thread as without one', async () => {
   );
 }); // prettier-ignore
 
-it('ends what takes too long, and holds nobody up meanwhile', async () => {
+it('ends matching that takes too long, and leaves the event loop free meanwhile', async () => {
   const names = Array.from({ length: 100 }, (_, i) => 'a'.repeat(250) + String(i));
   const patterns = patternsOf({
     includes: Array.from({ length: 50 }, (_, i) => `${HEAVY}${i}`),

@@ -48,11 +48,11 @@ const failed = async (port: number, reach?: Reach, pinned: string | null = null,
   const error: unknown = await connectSsh(address, { password: 'x' }, keys, reach).catch(
     (why: unknown) => why,
   );
-  if (!(error instanceof KilimError)) throw new Error('it let somebody in');
+  if (!(error instanceof KilimError)) throw new Error('the login succeeded');
   return { code: error.code, message: error.message.replace(`:${port} `, ':PORT ') };
 };
 
-it('a failed connection to a host where nobody has logged in says the same whatever is there', async () => {
+it('a failed connection to a host where no login has succeeded says the same whatever listens there', async () => {
   const reach = { allowed: null, isTold: false };
   const all = await Promise.all(Object.values(ports).map((port) => failed(port, reach)));
   const unknown = await failed(22, reach, null, 'no-such-host.invalid');
@@ -63,7 +63,7 @@ it('a failed connection to a host where nobody has logged in says the same whate
   );
 });
 
-it('a host that was logged in to before says why it refuses a login, and nothing where its name leads elsewhere', async () => {
+it('a host with a pinned key says why it refuses a login, and nothing where its name leads elsewhere', async () => {
   const reach = { allowed: null, isTold: false };
   expect((await failed(ports['sshd'] ?? 0, reach, hostKey)).message).toContain('refused the login');
   expect((await failed(ports['sshd'] ?? 0, reach, 'SHA256:other')).code).toBe('HOST_KEY_CHANGED');
@@ -73,7 +73,7 @@ it('a host that was logged in to before says why it refuses a login, and nothing
   expect(all[0]?.message).toMatch(/cannot be reached\.$/);
 });
 
-it('a host that the operator names says why', async () => {
+it('a host in the list of allowed hosts says why a connection to it failed', async () => {
   const reach = { allowed: ['127.0.0.0/8'], isTold: false };
   expect((await failed(ports['closed'] ?? 0, reach)).message).toContain('ECONNREFUSED');
   expect((await failed(ports['sshd'] ?? 0, reach)).message).toContain('refused the login');
@@ -94,7 +94,7 @@ it.each([
   else await expect(found).rejects.toMatchObject({ code: 'HOST_LOGIN_REFUSED' });
 });
 
-it('a link-local address is reached by no setting', async () => {
+it('a link-local address is refused whatever the settings allow', async () => {
   const found = addressesOf('169.254.169.254', 'x', { allowed: ['*', '169.254.0.0/16'], isTold: true });
   await expect(found).rejects.toMatchObject({ message: expect.stringContaining('not allowed') });
 });

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
 
 import type { ClientChannel } from 'ssh2';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -10,7 +10,7 @@ beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 it('closes connections that are not used, also where commands were refused in the meantime', async () => {
-  const channel = new EventEmitter() as ClientChannel;
+  const channel = new PassThrough() as unknown as ClientChannel;
   let isOpen = true;
   const connection = {
     hostKey: 'SHA256:here',

@@ -167,7 +167,7 @@ it('a copy on one host may be repeated, over files that may not be written', asy
   expect(existsSync(join(dir, 'tree/from'))).toBe(false);
 });
 
-it('moves the files of a list under names that are no text', async () => {
+it('moves the files of a list under names that are not UTF-8', async () => {
   const name = Buffer.from([0x78, 0xff, 0x27, 0xc3, 0xa9, 0x80]);
   mkdirSync(join(dir, 'from'));
   writeFileSync(Buffer.concat([Buffer.from(join(dir, 'from/')), name]), '42');

@@ -39,7 +39,7 @@ function aWorker(places: number) {
   return { run, opened };
 }
 
-/** Activities that have opened a host and go on until they are let go. */
+/** Activities that have opened a host and go on until they are released. */
 function held(run: ReturnType<typeof aWorker>['run'], jobs: string[], host: string) {
   let letGo: () => void = () => undefined;
   const until = new Promise<void>((resolve) => (letGo = resolve));
