@@ -23,7 +23,7 @@ export interface ListOptions {
   skipUnreadable?: boolean;
 }
 
-/** The longest entry: a path of 4096 bytes, twice, because its key stands before it. */
+/** No entry is longer: a path has 4096 bytes, or some more in a deep tree, and little stands before it. */
 const ENTRY_BYTES = 10_000;
 const LIST_BYTES = 256 * 1024 * 1024;
 export const MOST_ENTRIES = 1_000_000;
@@ -46,7 +46,7 @@ export async function listFiles(
       ...rooted(root, path),
       `[ -e "$path" ] || [ -L "$path" ] || exit ${MISSING}`,
       `if [ -d "$path" ]; then ${goingIn}; find . -mindepth 1 -maxdepth ${recurse ? depth : 1} -printf ${quote(FORMAT)}${skipUnreadable ? ' || [ -r . -a -x . ]' : ''}`,
-      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED} | tail -z -n +${offset + 1} | head -z -n ${limit}`,
+      `else find "$path" -maxdepth 0 -printf ${quote(FORMAT)}; fi | ${SORTED} | tail -z -n +${offset + 1} | head -z -n ${limit} | ${WITHOUT_KEY}`,
       'codes=("${PIPESTATUS[@]}"); code=${codes[0]}',
       // a signal for a closed pipe (141) only says that the rest is not wanted
       'for one in "${codes[1]}" "${codes[2]}"; do case $one in 0|141) ;; *) code=$one ;; esac; done; (exit "$code")',
@@ -55,16 +55,19 @@ export async function listFiles(
     mostEntries: MOST_ENTRIES,
   };
   await readList(host, path, list, (entry) => {
-    if (found.length < limit) found.push(toInfo(entry.subarray(entry.indexOf(KEY_END) + 1), base));
+    if (found.length < limit) found.push(toInfo(entry, base));
   });
   return found;
 }
 
-/** Sorts by a key before each entry: its path in small letters, ended by a byte 1; a byte 1 in the path becomes a 2. */
-const KEY_END = 1;
+/**
+ * Sorts by a key before each entry: the path in small letters, then the path itself, each ended by a byte 1; a byte 1 in the
+ * path becomes a 2. `WITHOUT_KEY` takes the key away.
+ */
 const SORTED =
-  `LC_ALL=C sed -z 'h;s/^\\([^\\t]*\\t\\)\\{6\\}//;y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/;s/\\x01/\\x02/g;G;s/\\x00/\\x01/' ` +
+  `LC_ALL=C sed -z 'h;s/^\\([^\\t]*\\t\\)\\{6\\}//;s/\\x01/\\x02/g;G;h;s/\\x00.*//;y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/abcdefghijklmnopqrstuvwxyz/;G;s/\\x00/\\x01/g' ` +
   '| LC_ALL=C sort -z';
+const WITHOUT_KEY = "LC_ALL=C cut -z -d $'\\x01' -f 3-";
 
 /** The files and links below a directory, at any depth, relative to it: names alone, as there may be a million. */
 export const listNames = async (host: Host, root: Root, path: string): Promise<string[]> => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -93,7 +93,10 @@ it('sorts as ever, without regard to the case of A to Z, and pages through all o
     'a b',
   ];
   mkdirSync(join(dir, 'open/many'));
-  for (const name of odd) writeFileSync(join(dir, 'open/many', name), '');
+  for (const [i, name] of odd.entries()) {
+    writeFileSync(join(dir, 'open/many', name), '');
+    utimesSync(join(dir, 'open/many', name), i, i); // nothing but the name counts
+  }
   const list = async (limit: number, offset: number) =>
     (await listFiles(host, dir, 'open/many', { ...all, limit, offset })).map(({ name }) => name);
   const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
