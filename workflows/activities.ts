@@ -77,6 +77,14 @@ export const { stopRemote } = proxyActivities<Activities>({
   },
 });
 
+/** The same for a job that was staged and never launched: only its environment file is left, and a cancel waits no day for that. */
+export const { stopRemote: tidyRemote } = proxyActivities<Activities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '2 minutes',
+  heartbeatTimeout: LOST,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 3 },
+});
+
 /** The store is near and quick: inside the workflow task, one event. */
 const local = proxyLocalActivities<Activities>({
   startToCloseTimeout: '5 seconds',

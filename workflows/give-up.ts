@@ -4,7 +4,7 @@ import type { JobCondition } from '../domain/jobs/condition.js';
 import { meaningOf } from '../domain/errors.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { JobEnd } from '../domain/jobs/ticket.js';
-import { stopRemote } from './activities.js';
+import { stopRemote, tidyRemote } from './activities.js';
 import { failureOf } from './failure.js';
 import type { JobControl } from './job-control.js';
 
@@ -41,16 +41,18 @@ export async function giveUp(job: JobControl, error: unknown): Promise<JobEnd> {
   return end;
 }
 
-/** Empty when nothing runs any more; else a sentence that names the danger. */
+/** Empty when nothing of the job is left on its host; else a sentence that names the danger. */
 async function stopped(job: JobControl): Promise<string> {
   // staging has written the environment file, which stopRemote removes
   const isStaged = job.state.wasStaged && patched('end-staged');
   if (!job.state.wasLaunched && !isStaged) return '';
   try {
     job.showEnding();
-    await stopRemote(job.uuid);
+    await (job.state.wasLaunched ? stopRemote : tidyRemote)(job.uuid);
     return '';
   } catch (error) {
+    if (!job.state.wasLaunched)
+      return " It was never launched. Its host gave no answer in time, so that the job's environment file stays in its directory there.";
     return ` Warning: it could not be verified that nothing runs any more: ${failureOf(error).message}`;
   }
 }

@@ -55,6 +55,21 @@ describe('a cancel', { concurrent: true }, () => {
     await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
   });
 
+  it('of a job that was never launched does not wait for a host that does not answer', async () => {
+    const life = await engine.live({
+      stageJob: () => hanging().catch(() => undefined), // it ends well although it is cancelled
+      stopRemote: () => Promise.reject(failure('NOT_YET', 'the host does not answer')),
+    });
+    await life.until('STAGING_JOB');
+    await life.handle.cancel();
+    await expect(life.handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect(life.records.at(-1)).toMatchObject({
+      status: 'CANCELLED',
+      message: expect.stringContaining('was never launched') as string,
+    });
+    expect(life.calls.filter((name) => name === 'stopRemote')).toHaveLength(3);
+  }, 30_000);
+
   it('before the first task, and twice, ends it as well', async () => {
     const life = await engine.live({ makeDirectories: hanging });
     await life.handle.cancel();
