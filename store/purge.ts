@@ -14,8 +14,8 @@ export interface Purged {
 }
 
 /**
- * Removes for good what was deleted, or hidden in the case of ended jobs, at least `days` ago. What a live job uses stays.
- * Safe to repeat, and beside running programs.
+ * Removes for good the systems and applications that were deleted, and the ended jobs that were hidden, at least `days`
+ * ago. A system that a live job uses stays. It is safe to repeat this, and to do it while programs run.
  */
 export async function purge(db: Db, days: number): Promise<Purged> {
   const before = ago(days * DAY_MS);
@@ -41,22 +41,40 @@ export async function purge(db: Db, days: number): Promise<Purged> {
         )
         .execute();
     }
-    const apps = await trx
-      .deleteFrom('apps')
-      .where('deleted', '=', 1)
-      .where(sql<boolean>`${updatedSql(db)} < ${before}`)
-      .returning('id')
-      .execute();
-    return { systems: gone.length, applications: apps.length };
+    const apps = await purgeApps(trx, before);
+    return { systems: gone.length, applications: apps };
   });
   return { ...purged, jobs };
 }
 
-/** When a record was changed last: for a deleted one, when it was deleted. */
+/**
+ * Permissions on an application are removed with its last version: the next user that registers the id must not share
+ * the new application with the users of the old one.
+ */
+async function purgeApps(db: Db, before: string): Promise<number> {
+  const gone = await db
+    .deleteFrom('apps')
+    .where('deleted', '=', 1)
+    .where(sql<boolean>`${updatedSql(db)} < ${before}`)
+    .returning(['tenant', 'id'])
+    .execute();
+  for (const { tenant, id } of gone)
+    await db
+      .deleteFrom('grants')
+      .where('tenant', '=', tenant)
+      .where('resource', '=', `app:${id}`)
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('apps').select('id').where('tenant', '=', tenant).where('id', '=', id))),
+      )
+      .execute();
+  return gone.length;
+}
+
+/** The instant of the last change of a record, which for a deleted record is the instant of its deletion. */
 const updatedSql = (db: Db) =>
   isPostgres(db) ? sql`(head::jsonb ->> 'updated') collate "C"` : sql`json_extract(head, '$.updated')`;
 
-/** A few hundred at a time, so that no transaction holds the database for long. */
+/** Removes a few hundred jobs at a time, so that no transaction holds the database for long. */
 async function purgeJobs(db: Db, before: string): Promise<number> {
   for (let count = 0; ;) {
     const rows = await db
@@ -84,6 +102,6 @@ async function purgeJobs(db: Db, before: string): Promise<number> {
   }
 }
 
-/** Those that run on, or archive to, the system of the row outside. */
+/** Selects the live jobs that run on, or archive to, the system of the outer query's row. */
 const ofThisSystem = sql<boolean>`jobs.tenant = systems.tenant and jobs.ended is null
   and (jobs.exec_system_id = systems.id or jobs.archive_system_id = systems.id)`;

@@ -184,6 +184,9 @@ describe.each(DATABASES)('a purge on $name', ({ make }) => {
     await store.grants.grant('dev', 'files:older:a', 'bob', ['READ'], 'alice');
     await store.grants.grant('dev', 'files:there:a', 'bob', ['READ'], 'alice');
     await store.apps.add(anApp({ id: 'old', deleted: true, updated: old }));
+    await store.apps.add(anApp({ id: 'kept', version: '1', deleted: true, updated: old }));
+    await store.apps.add(anApp({ id: 'kept', version: '2', updated: old }));
+    for (const id of ['old', 'kept']) await store.grants.grant('dev', `app:${id}`, 'bob', ['READ'], 'alice');
     const live = aPlanned();
     await store.jobs.add(aPlanned({ ...live.plan, exec: { ...live.plan.exec, systemId: 'used' } }), '{}');
     const [hidden, seen] = [await store.jobs.add(aPlanned(), '{}'), await store.jobs.add(aPlanned(), '{}')];
@@ -191,13 +194,15 @@ describe.each(DATABASES)('a purge on $name', ({ make }) => {
     await store.jobs.setVisible(hidden.uuid, false);
     await place.sql(`update jobs set ended = '${old}', last_updated = '${old}' where ended is not null`);
 
-    expect(await store.purge(30)).toEqual({ systems: 2, applications: 1, jobs: 1 });
+    expect(await store.purge(30)).toEqual({ systems: 2, applications: 2, jobs: 1 });
     expect(await store.purge(30)).toEqual({ systems: 0, applications: 0, jobs: 0 });
 
     const left = await place.sql('select id from systems order by id');
     expect(left.map(({ id }) => id)).toEqual(['recent', 'there', 'used']);
     expect(await place.sql('select * from credentials')).toEqual([]);
     expect((await store.grants.listByPrefix('dev', 'files:')).map(({ resource }) => resource)).toEqual(['files:there:a']); // prettier-ignore
+    // the next owner of the id must not share an application with the users of the old one
+    expect((await store.grants.listByPrefix('dev', 'app:')).map(({ resource }) => resource)).toEqual(['app:kept']); // prettier-ignore
     expect([await store.jobs.find(hidden.uuid), await store.jobs.events(hidden.uuid, 10, 0)]).toEqual([null, []]); // prettier-ignore
     expect(await store.jobs.find(seen.uuid)).not.toBeNull();
     await store.close();
