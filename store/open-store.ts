@@ -37,10 +37,10 @@ export interface StoreOptions {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { url, keys, keysFrom = 'the master key', mayMigrate, isChecked } = options;
   const seal = createSeal(keys);
-  const db: Db = await orUnavailable(async () => Promise.resolve(openDatabase(url, isChecked)));
+  const db: Db = await orUnavailable(async () => Promise.resolve(openDatabase(url, isChecked)), true);
   try {
-    await orUnavailable(() => migrate(db, mayMigrate));
-    await orUnavailable(() => refuseWrongKeys(db, seal, keysFrom));
+    await orUnavailable(() => migrate(db, mayMigrate), true);
+    await orUnavailable(() => refuseWrongKeys(db, seal, keysFrom), true);
   } catch (error) {
     await db.destroy(); // a refused program must be able to end
     throw error;

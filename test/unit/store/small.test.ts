@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { now } from '../../../store/now.js';
 import { createSeal } from '../../../store/seal.js';
 import { clip, clipJson } from '../../../store/texts.js';
+import { orUnavailable } from '../../../store/unavailable.js';
 
 describe('now', () => {
   it('never says the same instant twice, and sorts as text', () => {
@@ -39,6 +40,15 @@ describe('seals', () => {
 
   it('takes only keys of 32 bytes', () => {
     for (const keys of [[], [randomBytes(16)], [key, randomBytes(31)]]) expect(() => createSeal(keys)).toThrow(/32 bytes/); // prettier-ignore
+  });
+});
+
+describe('a login that PostgreSQL refuses', () => {
+  const refused = () => Promise.reject(Object.assign(new Error('password authentication failed'), { code: '28P01' })); // prettier-ignore
+
+  it('stops a program that starts, and is tried again by one that runs', async () => {
+    await expect(orUnavailable(refused, true)).rejects.toMatchObject({ code: 'CANNOT_START' });
+    await expect(orUnavailable(refused)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 });
 
