@@ -1,5 +1,6 @@
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 
+import { KilimError } from '../domain/errors.js';
 import type { AttributeKind, AttributeTable } from '../domain/search/attributes.js';
 import { getAttribute } from '../domain/search/attributes.js';
 import { comparisonOf } from '../domain/search/comparison.js';
@@ -98,6 +99,8 @@ function behindSql(
   const attribute = getAttribute(attributes, first.attribute, 'orderBy');
   const operator = first.direction === 'asc' ? 'gt' : 'lt';
   if (attribute.kind === 'boolean') {
+    if (!/^(true|false)$/i.test(startAfter))
+      throw new KilimError('INVALID_REQUEST', `startAfter: must be true or false, because orderBy begins with ${attribute.name}`); // prettier-ignore
     const bit = /^true$/i.test(startAfter) ? 1 : 0;
     const value = attributeSql(attribute.name, attribute.kind, pg);
     return operator === 'gt' ? sql`${value} > ${sql.lit(bit)}` : sql`${value} < ${sql.lit(bit)}`;
@@ -106,17 +109,20 @@ function behindSql(
   return searchSql(behind, pg, attributeSql);
 }
 
-/** The login name that a reader sees of each system: a dynamic one is entered as the reader. */
+/**
+ * The login name that a user sees of each system. With a dynamic system it is the one of the user's credential there, else
+ * the name of the user.
+ * @param logins login names of the user's credentials by the id of their system
+ */
 export const loginAttribute =
   (user: string, logins: ReadonlyMap<string, string>): AttributeSql =>
   (name: string, kind: AttributeKind, pg: boolean) => {
     const defined = headAttribute(name, kind, pg);
     if (name !== 'effectiveUserId') return defined;
-    const own = [...logins].map(([id, login]) => sql`when id = ${id} then cast(${login} as text)`);
-    const asReader =
-      own.length > 0
-        ? sql`case ${sql.join(own, sql` `)} else cast(${user} as text) end`
-        : sql`cast(${user} as text)`;
+    // one bound value for all logins, because a search may ask for the attribute five hundred times
+    const own = sql`${JSON.stringify(Object.fromEntries(logins))}`;
+    const ownLogin = pg ? sql`cast(${own} as jsonb) ->> systems.id` : sql`${own} ->> systems.id`;
+    const asReader = sql`coalesce(${ownLogin}, cast(${user} as text))`;
     const value = sql`case when ${defined} = '\${apiUserId}' then ${asReader} else ${defined} end`;
     return pg ? sql`(${value}) collate "C"` : value;
   };

@@ -122,6 +122,20 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     expect(await systems({ scope: 'own', orderBy: order, ...more })).toEqual(expected);
   });
 
+  it('refuses to begin behind a value that the first attribute of the order cannot have', async () => {
+    const orderBy = parseOrderBy('enabled', SYSTEM_ATTRIBUTES);
+    await expect(systems({ orderBy, startAfter: 'yes' })).rejects.toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringContaining('startAfter: must be true or false') }); // prettier-ignore
+  });
+
+  it('finds the systems of many logins by a search of many conditions', async () => {
+    const credential = { password: 'p', givenFor };
+    for (let i = 0; i < 40; i++)
+      await store.systems.setCredential('dev', `s${i}`, 'dynamic', 'many', { ...credential, loginUser: `l${i}` });
+    await store.systems.add(aSystem({ id: 's7', owner: 'many' }));
+    const where = parseSqlText([Array.from({ length: 500 }, (_, i) => `effectiveUserId = 'l${i}'`).join(' OR ')], SYSTEM_ATTRIBUTES); // prettier-ignore
+    expect(await systems({ user: 'many', scope: 'own', where })).toEqual(['s7']);
+  });
+
   it('reads heads without large members, and whole documents, in the order of the ids', async () => {
     const heads = await store.systems.heads('dev', ['d', 'missing', 'a']);
     expect(heads.map(({ id }) => id)).toEqual(['d', 'a']);
