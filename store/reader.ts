@@ -12,8 +12,9 @@ import {
 import { KilimError } from '../domain/errors.js';
 import type { Database, Db } from './database.js';
 import { sqliteLibrary } from './sqlite.js';
+import { sqliteFile } from './sqlite-file.js';
 
-/** A list that takes longer is refused: its search asks too much of the database. */
+/** A list that takes longer is refused, because its search asks too much of the database. */
 const SLOW_MS = 10_000;
 
 /**
@@ -21,19 +22,18 @@ const SLOW_MS = 10_000;
  * every other request; so it has a thread with a read-only connection of its own. PostgreSQL is another process anyway.
  */
 export function openReader(url: string, db: Db): Db {
-  if (!url.startsWith('sqlite:')) return db;
-  const file = url.slice('sqlite:'.length);
+  const file = sqliteFile(url);
+  if (file === null) return db;
+  const createDriver = (): Driver => new ThreadDriver(file);
   class ThreadDialect extends SqliteDialect {
-    override createDriver(): Driver {
-      return new ThreadDriver(file);
-    }
+    override createDriver = createDriver;
   }
   return new Kysely<Database>({
     dialect: new ThreadDialect({ database: () => Promise.reject(new Error('unused')) }),
   });
 }
 
-/** Runs in the thread. It is text, because the thread has no loader for the language of the sources. */
+/** The program of the thread. It is JavaScript in a text, because a thread cannot load the TypeScript of the sources. */
 const THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
 const Library = require(workerData.library);
@@ -108,7 +108,7 @@ class ThreadDriver implements Driver {
       if (rows) one?.resolve(rows);
       else one?.reject(Object.assign(new Error(fault?.message), { code: fault?.code }));
     });
-    // a thread that ended, or whose database could not be opened, is started again by the next question
+    // the next query starts a thread in place of one that ended or could not open the database
     thread.on('error', (error) => {
       if (this.#thread === thread) void this.#drop(error instanceof Error ? error.message : String(error));
     });
@@ -118,7 +118,7 @@ class ThreadDriver implements Driver {
     return thread;
   }
 
-  /** A thread inside SQLite cannot be stopped: it is left to its end, and a new one answers the others. */
+  /** A thread that is inside SQLite stops only when its query is done, so a new thread answers the other queries. */
   #giveUp(id: number): void {
     this.#waiting
       .get(id)

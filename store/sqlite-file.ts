@@ -17,23 +17,25 @@ const WAYS_OUT =
 /**
  * Copies a database that is in use, as it is at one moment: in one step, which a writer does not disturb. SQLite's own
  * backup also takes what is in the -wal file beside it, which a copy of the file alone would miss.
+ * @throws KilimError CANNOT_START naming the file, where it is damaged, is no database or cannot be opened
  */
 export async function copyDatabase(file: string, to: string): Promise<void> {
-  const database = new Sqlite(file, { timeout: 10_000, fileMustExist: true });
+  let database: SqliteDatabase.Database | undefined;
   try {
+    database = new Sqlite(file, { timeout: 10_000, fileMustExist: true });
     await database.backup(to, { progress: () => ALL_PAGES });
   } catch (error) {
     throw whyNotOpened(file, error) ?? error;
   } finally {
-    database.close();
+    database?.close();
   }
 }
 
 const ALL_PAGES = 0x7fffffff;
 
 /**
- * Reads the whole file: about half a second per gigabyte that is in memory. Always, because a copy that was made of a
- * running database looks like one that was closed well.
+ * Reads the whole file, which takes about half a second per gigabyte that is in memory. Every start does this, because a
+ * copy that was made of a running database looks like a database that was closed well.
  * @throws KilimError CANNOT_START naming the file
  */
 export function checkFile(database: SqliteDatabase.Database, file: string): void {
@@ -41,7 +43,7 @@ export function checkFile(database: SqliteDatabase.Database, file: string): void
   if (first?.quick_check !== 'ok') throw damaged(file, first?.quick_check ?? 'it said nothing');
 }
 
-/** An error of opening a file as a sentence that names it, where another try cannot help; null for all others. */
+/** The error of opening a file as a sentence that names the file, where another try cannot help; null for every other error. */
 export function whyNotOpened(file: string, error: unknown): KilimError | null {
   const code = (error as { code?: unknown }).code;
   if (code === 'SQLITE_NOTADB')

@@ -157,16 +157,16 @@ export const createWatchStore = (db: Db): WatchStore => ({
 
 type Seen = readonly (readonly [uuid: string, state: string])[];
 
-/** `is` comes first, so that the text shows an end by its beginning. */
-/** As much may the clocks of two programs differ. What lies further ahead was written before a clock went back. */
+/** The clocks of two programs may differ by this much. An instant further ahead was written before a clock went back. */
 const SKEW_MS = 60_000;
 
-/** Milliseconds since an instant; null where the clock cannot tell, because it went back since. */
+/** Milliseconds since an instant; null where the clock went back so far since then that it cannot tell. */
 const ageOf = (instant: string): number | null => {
   const age = Date.now() - Date.parse(instant);
   return age < -SKEW_MS ? null : Math.max(0, age);
 };
 
+/** `is` comes first, so that the text shows an end by its beginning. */
 const OVER = '{"is":"over"';
 const textOf = ({ is, ...more }: RemoteState): string => JSON.stringify({ is, ...more });
 

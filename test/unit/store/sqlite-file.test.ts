@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 
 import { openStore } from '../../../store/open-store.js';
+import { copyDatabase } from '../../../store/sqlite-file.js';
 import { aPlanned } from './a-store.js';
 
 /* An SQLite file that another start would meet again as it is: the refusal names it and says what to do. */
@@ -67,4 +68,11 @@ it('was cut off', async () => {
   await fill();
   truncateSync(file, 60 * PAGE);
   await expect(open()).rejects.toMatchObject(refused(`The database ${file} is damaged`));
+});
+
+it('is named also where a backup of it is asked for', async () => {
+  const nowhere = copyDatabase('/nowhere/at/all.db', join(folder, 'copy.db'));
+  await expect(nowhere).rejects.toMatchObject(
+    refused('The folder of the database /nowhere/at/all.db does not exist'),
+  );
 });
