@@ -1,18 +1,18 @@
-/** What runs on a host with our tag though the store has no such job: a backup was restored that is older than the job. */
+/** What runs on a host with the tag of this installation, though the store has no such job: the store was restored from a backup that is older than the job. */
 export interface Orphan {
   systemId: string;
-  /** Its name for people. */
+  /** The name of the host in messages: login and address. */
   host: string;
   uuid: string;
-  /** Processes, a container or a Slurm job, with its ids there. */
+  /** The processes, the container or the Slurm job, with their ids on the host. */
   what: string;
   firstSeen: string;
   lastSeen: string;
-  /** By an operator: it is left alone and not reported again, or it is ended at the next look. Null: nothing yet. */
+  /** The decision of an operator: `adopt` leaves it alone and reports it no more, `end` ends it at the next look. Null: none yet. */
   decision: 'adopt' | 'end' | null;
 }
 
-/** Where a sweep looks: a host and login user, through one system. */
+/** The place that a sweep looks at: a host and a login user, reached through one system. */
 export interface Place {
   watchKey: string;
   systemId: string;
@@ -20,18 +20,22 @@ export interface Place {
 }
 
 export interface OrphanStore {
-  /** Writes down what one look saw; tells what is new, and what an operator wants ended. */
+  /** Writes down what one look saw. Returns the uuids that are new, and those that an operator decided to end. */
   saveSeen: (
     place: Place,
     seen: readonly { uuid: string; what: string }[],
   ) => Promise<{ fresh: string[]; toEnd: string[] }>;
   /** The oldest first. */
   list: () => Promise<Orphan[]>;
-  /** About one, or (null) all about which nothing was decided; returns how many that were. */
+  /** Decides about one uuid, or with null about all that have no decision yet. Returns the number of uuids. */
   decide: (uuid: string | null, decision: 'adopt' | 'end') => Promise<number>;
-  /** It was ended. */
+  /** Removes an orphan that was ended. */
   remove: (place: Place, uuid: string) => Promise<void>;
-  /** The database is that of an earlier moment: what was seen of hosts is forgotten, and all that ever had a job are looked at. */
+  /**
+   * Marks that the database was restored and shows an earlier moment. What was seen of hosts is forgotten, and the sweeps
+   * look at every host that ever had a job.
+   */
   markRestored: () => Promise<void>;
+  /** The instant of the last restore; null where there was none. */
   restoredAt: () => Promise<string | null>;
 }

@@ -1,45 +1,16 @@
 import type { Db } from './database.js';
 import { ago, now } from './now.js';
-import type { OrphanStore, Orphan } from './orphan-store.js';
+import type { Orphan, OrphanStore, Place } from './orphan-store.js';
 
 const RESTORED = 'restored';
-/** A container engine that is away, or a host, hides for a while what still runs. */
+/** An orphan is kept this long unseen, because a host or a container engine that is away hides what still runs there. */
 const FORGOTTEN_MS = 24 * 3_600_000;
-/** Anybody who may run processes under a login can make up tags: so many of one place are written down. */
+/** The most orphans of one place that are kept: every process under a login can carry made-up tags. */
 const MOST = 1_000;
 
 export const createOrphanStore = (db: Db): OrphanStore => ({
-  async saveSeen({ watchKey, systemId, host }, seen) {
-    const at = now();
-    const ofPlace = { watch_key: watchKey, system_id: systemId };
-    const known = await db
-      .selectFrom('orphans')
-      .selectAll()
-      .where((eb) => eb.and(ofPlace))
-      .execute();
-    const byUuid = new Map(known.map((row) => [row.uuid, row]));
-    let room = MOST - known.length;
-    const fresh = seen.filter(({ uuid }) => !byUuid.has(uuid) && room-- > 0);
-    for (const { uuid, what } of seen.filter((one) => byUuid.has(one.uuid)))
-      await db
-        .updateTable('orphans')
-        .set({ last_seen: at, what })
-        .where((eb) => eb.and({ ...ofPlace, uuid }))
-        .execute();
-    for (const { uuid, what } of fresh)
-      await db
-        .insertInto('orphans')
-        .values({ ...ofPlace, uuid, host, what, first_seen: at, last_seen: at, decision: null })
-        .onConflict((oc) => oc.doNothing())
-        .execute();
-    await db
-      .deleteFrom('orphans')
-      .where((eb) => eb.and(ofPlace))
-      .where('last_seen', '<', ago(FORGOTTEN_MS))
-      .execute();
-    const toEnd = seen.filter(({ uuid }) => byUuid.get(uuid)?.decision === 'end').map(({ uuid }) => uuid);
-    return { fresh: fresh.map(({ uuid }) => uuid), toEnd };
-  },
+  // in one transaction, so that a thousand orphans do not wait for the disk a thousand times
+  saveSeen: (place, seen) => db.transaction().execute((trx) => saveSeen(trx, place, seen)),
   async list() {
     const rows = await db.selectFrom('orphans').selectAll().orderBy('first_seen').execute();
     return rows.map((row) => ({
@@ -54,7 +25,7 @@ export const createOrphanStore = (db: Db): OrphanStore => ({
   },
   async decide(uuid, decision) {
     const changed = db.updateTable('orphans').set({ decision });
-    // what was adopted is ended only by its name
+    // an orphan that was adopted is ended only where its uuid is given
     const rows = await (
       uuid === null ? changed.where('decision', 'is', null) : changed.where('uuid', '=', uuid)
     )
@@ -71,7 +42,7 @@ export const createOrphanStore = (db: Db): OrphanStore => ({
   async markRestored() {
     const at = now();
     await db.transaction().execute(async (trx) => {
-      // an old "it runs" would keep a job from asking its host for minutes
+      // an old state "running" would keep a job from asking its host for minutes
       await trx.deleteFrom('remote_states').execute();
       await trx.deleteFrom('host_snapshots').execute();
       await trx
@@ -86,3 +57,39 @@ export const createOrphanStore = (db: Db): OrphanStore => ({
     return row?.at ?? null;
   },
 });
+
+async function saveSeen(
+  db: Db,
+  { watchKey, systemId, host }: Place,
+  seen: readonly { uuid: string; what: string }[],
+): ReturnType<OrphanStore['saveSeen']> {
+  const at = now();
+  const ofPlace = { watch_key: watchKey, system_id: systemId };
+  const known = await db
+    .selectFrom('orphans')
+    .selectAll()
+    .where((eb) => eb.and(ofPlace))
+    .execute();
+  const byUuid = new Map(known.map((row) => [row.uuid, row]));
+  let room = MOST - known.length;
+  const fresh = seen.filter(({ uuid }) => !byUuid.has(uuid) && room-- > 0);
+  for (const { uuid, what } of seen.filter((one) => byUuid.has(one.uuid)))
+    await db
+      .updateTable('orphans')
+      .set({ last_seen: at, what })
+      .where((eb) => eb.and({ ...ofPlace, uuid }))
+      .execute();
+  for (const { uuid, what } of fresh)
+    await db
+      .insertInto('orphans')
+      .values({ ...ofPlace, uuid, host, what, first_seen: at, last_seen: at, decision: null })
+      .onConflict((oc) => oc.doNothing())
+      .execute();
+  await db
+    .deleteFrom('orphans')
+    .where((eb) => eb.and(ofPlace))
+    .where('last_seen', '<', ago(FORGOTTEN_MS))
+    .execute();
+  const toEnd = seen.filter(({ uuid }) => byUuid.get(uuid)?.decision === 'end').map(({ uuid }) => uuid);
+  return { fresh: fresh.map(({ uuid }) => uuid), toEnd };
+}

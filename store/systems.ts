@@ -60,7 +60,7 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
       .where('tenant', '=', tenant)
       .where('id', '=', id)
       .where('host_key', 'is', null)
-      .where('doc', '=', row.doc) // it has not moved since it was read
+      .where('doc', '=', row.doc) // only where the system has not moved since it was read
       .returning('id')
       .executeTakeFirst();
     return pinned ? hostKey : pinFirstHostKey(tenant, id, at, hostKey);
@@ -97,29 +97,14 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
       return { ids: rows.map(({ id }) => id), total };
     },
     async heads(tenant, ids) {
-      const rows = await inBatches(ids, (some) =>
-        reader
-          .selectFrom('systems')
-          .select(['id', 'head', 'host_key'])
-          .where('tenant', '=', tenant)
-          .where('id', 'in', some)
-          .execute(),
-      );
-      return inOrder(ids, rows, ({ id }) => id).map(({ head, host_key }) => ({
+      const rows = await systemsOf(reader, tenant, ids, 'head');
+      return rows.map(({ head, host_key }) => ({
         ...(JSON.parse(head) as SystemHead),
         hostKey: host_key,
       }));
     },
     async many(tenant, ids) {
-      const rows = await inBatches(ids, (some) =>
-        reader
-          .selectFrom('systems')
-          .select(['id', 'doc', 'host_key'])
-          .where('tenant', '=', tenant)
-          .where('id', 'in', some)
-          .execute(),
-      );
-      return inOrder(ids, rows, ({ id }) => id).map(toSystem);
+      return (await systemsOf(reader, tenant, ids, 'doc')).map(toSystem);
     },
     logins,
     async countOwned(tenant, owner) {
@@ -165,9 +150,29 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   };
 }
 
+/** A column of systems, in the order of the ids. */
+const systemsOf = async <C extends 'head' | 'doc'>(
+  db: Db,
+  tenant: string,
+  ids: readonly string[],
+  column: C,
+): Promise<({ host_key: string | null } & Record<C, string>)[]> => {
+  const rows = await inBatches(
+    ids,
+    (some) =>
+      db
+        .selectFrom('systems')
+        .select(['id', 'host_key', column])
+        .where('tenant', '=', tenant)
+        .where('id', 'in', some)
+        .execute() as unknown as Promise<({ id: string; host_key: string | null } & Record<C, string>)[]>,
+  );
+  return inOrder(ids, rows, ({ id }) => id);
+};
+
 /**
- * Systems that the user has a credential for: of a dynamic one the user's own, else that of its account. One that was given for another
- * address than the system's is to be given again, and counts as none.
+ * Systems that the user has a credential for: for a dynamic system the user's own, else the one of its account. A
+ * credential that was given for another address than the system has now must be given again, and does not count.
  */
 function credentialSql(
   { tenant, user }: RegistrationQuery,
