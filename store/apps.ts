@@ -9,7 +9,7 @@ import { headColumns } from './heads.js';
 import { listIds } from './registration-list.js';
 import type { AppHead, AppKey, AppStore } from './store.js';
 
-/** @param reader answers what may take long, beside the statements of `db` */
+/** @param reader answers lists and searches, so that they do not hold up the statements of `db` */
 export const createAppStore = (db: Db, reader: Db): AppStore => {
   const toApp = ({ doc }: { doc: string }): App => JSON.parse(doc) as App;
   const find: AppStore['find'] = async (tenant, id, version) => {
@@ -94,7 +94,10 @@ export const createAppStore = (db: Db, reader: Db): AppStore => {
 
 const keyText = ({ id, version }: AppKey): string => `${id} ${version}`;
 
-/** One query for all versions of a tenant: to ask for each row whether a newer one is there would take the square of them. */
+/**
+ * Selects the newest version of each application. It ranks all versions of a tenant in one query: to look for a newer
+ * version of each row would take time in the square of their number.
+ */
 const isNewest = (tenant: string): RawBuilder<SqlBool> => sql`(id, version) in (select id, version from
   (select id, version, row_number() over (partition by id order by created desc, version desc) as place
     from apps where tenant = ${tenant}) as ranked where place = 1)`;

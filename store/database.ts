@@ -62,7 +62,7 @@ export interface Database {
   schema_version: { version: number };
 }
 
-/** What lists read of a document instead of all of it. */
+/** The columns that lists read instead of the whole document. */
 interface HeadColumns {
   owner: string;
   deleted: number;

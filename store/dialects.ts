@@ -18,7 +18,7 @@ import { checkFile, sqliteFile, whyNotOpened } from './sqlite-file.js';
 
 /**
  * @param url `sqlite:/path/to/file` or `postgres://…`
- * @param isChecked reads a whole SQLite file and refuses a damaged one
+ * @param isChecked whether a whole SQLite file is read first, and a damaged file refused
  */
 export function openDatabase(url: string, isChecked = false): Db {
   const file = sqliteFile(url);
@@ -86,7 +86,9 @@ class ImmediateDriver extends SqliteDriver {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }
 
-  /** A full disk, or one that fails, has rolled it back already; to do so again would hide why. */
+  /**
+   * Where the disk is full or fails, SQLite has rolled back already; a second rollback would fail and hide the reason.
+   */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.isInTransaction()) await super.rollbackTransaction(connection);
   }

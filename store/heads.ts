@@ -5,7 +5,7 @@ import type { AttributeKind } from '../domain/search/attributes.js';
 import type { System } from '../domain/systems/system.js';
 import { jsonPlace } from './job-columns.js';
 
-/** The members of a document that may be large: neither searched nor ordered by, and in no summary. */
+/** The members of a document that may be large. They are not searched, not ordered by, and in no summary. */
 export const DOCUMENTS_OF = {
   systems: ['jobRuntimes', 'jobEnvVariables', 'batchLogicalQueues', 'jobCapabilities', 'notes'],
   apps: ['jobAttributes', 'notes'],
@@ -27,12 +27,12 @@ export function headColumns(
   };
 }
 
-/** Attributes that are the same for all rows of ours. */
+/** Attributes that have the same value in all rows. */
 const FIXED: ReadonlyMap<string, RawBuilder<unknown>> = new Map([
-  ['isPublic', sql`cast(0 as integer)`], // a bare number after ORDER BY is a place
+  ['isPublic', sql`cast(0 as integer)`], // a bare number after ORDER BY is the place of a column
 ]);
 
-/** The value of an attribute of a system or an application, to sort by and to compare. */
+/** The value of an attribute of a system or an application as SQL, to sort by and to compare. */
 export function headAttribute(name: string, kind: AttributeKind, isPostgres: boolean): RawBuilder<unknown> {
   if (name === 'isDynamicEffectiveUser')
     return sql`case when ${headAttribute('effectiveUserId', 'string', isPostgres)} = '\${apiUserId}' then 1 else 0 end`;

@@ -16,7 +16,7 @@ interface Address {
 export const hostLookups = ({ systems }: Pick<Store, 'systems'>) => ({
   /**
    * The static credential of the login user, or the dynamic one of the Tapis user (specification: platform §3.3).
-   * @throws KilimError HOST_LOGIN_REFUSED where it was given for another address or login
+   * @throws KilimError HOST_LOGIN_REFUSED where the credential was given for another address or login
    */
   async findCredential(address: Address): Promise<Credential | null> {
     const { tenant, systemId, loginUser, asUser } = address;

@@ -57,7 +57,7 @@ export function jobAttribute(name: string, kind: AttributeKind, isPostgres: bool
   return jsonPlace('plan', place, kind, isPostgres);
 }
 
-/** The value at a place in a JSON column: numbers are numbers, booleans 0 and 1, texts are ordered by their bytes. */
+/** The value at a place in a JSON column: a number, 0 or 1 for a boolean, or a text that is ordered by its bytes. */
 export function jsonPlace(
   column: 'plan' | 'head' | 'doc',
   place: readonly string[],

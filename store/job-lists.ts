@@ -11,13 +11,13 @@ import type { JobQuery, JobStore } from './store.js';
 
 const ALL: Condition = { is: 'and', all: [] };
 
-/** Columns of the row alone: the plan, which may be large, is not read. */
+/** The columns of a summary. The plan is not among them, because it may be large. */
 const SUMMARY_COLUMNS = [
   'id', 'uuid', 'name', 'owner', 'app_id', 'created', 'status', 'condition', 'remote_started', 'ended', 'tenant',
   'exec_system_id', 'archive_system_id', 'app_version', 'last_updated',
 ] as const; // prettier-ignore
 
-/** Lists of jobs: first the ids of a page, then what is shown of them, slice by slice. */
+/** Lists of jobs: first the ids of a page are read, then what is shown of these jobs, slice by slice. */
 export const createJobLists = (
   db: Db,
   reader: Db,
@@ -34,7 +34,7 @@ export const createJobLists = (
       appId: row.app_id,
       created: row.created,
       status: row.status as JobStatus,
-      // a condition is set before the end and told with it
+      // the condition is set before the job ends, and shown only from its end on
       condition: isTerminal(row.status as JobStatus) ? row.condition : null,
       remoteStarted: row.remote_started,
       ended: row.ended,
@@ -76,7 +76,7 @@ async function list(
   let page = scope.select('id');
   for (const { attribute, direction } of orderBy) {
     const { name, kind } = getAttribute(JOB_ATTRIBUTES, attribute, 'orderBy');
-    // the databases differ in where they put what is not set
+    // the databases differ in where they sort NULL
     page = page.orderBy(jobAttribute(name, kind, isPostgres(db)), (by) =>
       direction === 'asc' ? by.asc().nullsFirst() : by.desc().nullsLast(),
     );

@@ -20,7 +20,7 @@ const PLANS_KEPT = 2_000;
 const MOST_EVENTS = 100_000;
 const KEY_LIVES_MS = 24 * 3_600_000;
 
-/** @param reader answers what may take long, beside the statements of `db` */
+/** @param reader answers lists and searches, so that they do not hold up the statements of `db` */
 export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
   const plans = new Map<string, JobPlan>(); // a plan never changes
 

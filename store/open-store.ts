@@ -22,17 +22,17 @@ export interface StoreOptions {
   url: string;
   /** 32 bytes each; the first seals, the others still open. */
   keys: Buffer[];
-  /** Where the keys were read, for the sentence that refuses wrong ones. */
+  /** Where the keys were read, for the message that refuses wrong keys. */
   keysFrom?: string;
   /** Brings the schema up to date; else a wrong version refuses. */
   mayMigrate: boolean;
-  /** Reads a whole SQLite file first, and refuses a damaged one: for programs at their start. */
+  /** Whether a whole SQLite file is read first, and a damaged file refused; programs do this at their start. */
   isChecked?: boolean;
 }
 
 /**
  * @throws KilimError STORE_UNAVAILABLE where the database is away; CANNOT_START where it is damaged, has the schema of
- * another version, refuses this login, or holds what none of the keys opens
+ * another version, refuses the login, or holds values that none of the keys opens
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { url, keys, keysFrom = 'the master key', mayMigrate, isChecked } = options;

@@ -25,7 +25,7 @@ export interface OrphanStore {
     place: Place,
     seen: readonly { uuid: string; what: string }[],
   ) => Promise<{ fresh: string[]; toEnd: string[] }>;
-  /** The oldest first. */
+  /** All orphans, the oldest first. */
   list: () => Promise<Orphan[]>;
   /** Decides about one uuid, or with null about all that have no decision yet. Returns the number of uuids. */
   decide: (uuid: string | null, decision: 'adopt' | 'end') => Promise<number>;

@@ -18,8 +18,8 @@ import { sqliteFile } from './sqlite-file.js';
 const SLOW_MS = 10_000;
 
 /**
- * The database for lists and searches. SQLite answers in the thread that asks, and a search of many rows would hold up
- * every other request; so it has a thread with a read-only connection of its own. PostgreSQL is another process anyway.
+ * The database for lists and searches. SQLite answers in the thread that asks, where a search of many rows would hold up
+ * every other request. So the reader has its own thread with a read-only connection. PostgreSQL is another process anyway.
  */
 export function openReader(url: string, db: Db): Db {
   const file = sqliteFile(url);

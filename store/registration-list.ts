@@ -12,21 +12,21 @@ import { headAttribute, type HeadTable } from './heads.js';
 import { searchSql, type AttributeSql } from './search-sql.js';
 import type { RegistrationQuery } from './store.js';
 
-/** What a list of systems differs in from one of applications. */
+/** The differences between a list of systems and a list of applications. */
 export interface ListKind {
   table: HeadTable;
   /** The prefix of the resources of permissions on them. */
   resource: 'system:' | 'app:';
   attributes: AttributeTable;
-  /** For attributes that are not the same for all readers. */
+  /** The values of attributes, where some of them depend on the user that reads. */
   attributeSql?: AttributeSql;
-  /** A further condition of this list. */
+  /** A further condition that the rows of this list must meet. */
   where?: RawBuilder<SqlBool>;
 }
 
 /**
- * The ids of one page, in order, and how many there are in all where that is asked for. Rights, search, order and
- * paging are the database's work, and only heads are read.
+ * The ids of one page, in order, and the number of all matching rows where it is asked for (else -1). The database does
+ * the work of rights, search, order and paging, and only heads are read.
  */
 export async function listIds<T extends string>(
   db: Db,
@@ -53,7 +53,7 @@ export async function listIds<T extends string>(
   return { rows, total: Number(counted.rows[0]?.n ?? 0) };
 }
 
-/** The user's own, and those on which the user holds a permission to read. */
+/** Restricts a list to the user's own rows, to the rows on which the user holds READ, to both, or to none. */
 function visibleSql(
   { resource, table }: ListKind,
   { tenant, user, scope }: RegistrationQuery,
@@ -73,7 +73,10 @@ function visibleSql(
   }
 }
 
-/** The databases differ in where they put what is not set; ties are ordered by id, versions the newest first. */
+/**
+ * The databases differ in where they sort NULL. Rows of equal values are ordered by id, and versions by age, the newest
+ * first.
+ */
 function orderSql(
   { attributes, attributeSql = headAttribute, table }: ListKind,
   orderBy: Order[],
@@ -88,7 +91,7 @@ function orderSql(
   return sql.join([...parts, ...ties]);
 }
 
-/** Behind a value of the first attribute of the order. */
+/** Selects the rows behind a value of the first attribute of the order. */
 function behindSql(
   { attributes, attributeSql = headAttribute }: ListKind,
   { orderBy: [first] }: RegistrationQuery,

@@ -8,7 +8,7 @@ export interface Seal {
   open: (sealed: string) => string;
   /** How everything starts that the first key seals. */
   prefix: string;
-  /** The ids of all keys that open. */
+  /** The ids of all keys that can open sealed texts. */
   keyIds: string[];
 }
 

@@ -3,12 +3,15 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { AttributeKind } from '../domain/search/attributes.js';
 import type { Comparison, Condition, Value } from '../domain/search/condition.js';
 
-/** The value of an attribute as SQL; its name is one of a table of ours. */
+/**
+ * The value of an attribute as SQL; its name must be from one of the tables of attributes, because it becomes part of
+ * the SQL.
+ */
 export type AttributeSql = (name: string, kind: AttributeKind, isPostgres: boolean) => RawBuilder<unknown>;
 
 /**
- * A search as a condition of SQL: every value is bound. What is not set equals only NULL, and no other comparison with
- * it holds; an array that is not set is empty.
+ * A search as a condition of SQL: every value is bound. An attribute that is not set equals only NULL, and no other
+ * comparison with it holds; an array that is not set is empty.
  */
 export function searchSql(
   condition: Condition,

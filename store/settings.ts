@@ -5,7 +5,7 @@ import { lock } from './dialects.js';
 import type { Seal } from './seal.js';
 import type { SettingStore } from './user-store.js';
 
-/** A sealed text begins with its key, its nonce and its tag: as many characters differ between any two of them. */
+/** Length of the beginning that differs between any two sealed texts: the id of the key, the nonce and the tag. */
 const STAMP = 60;
 
 export const createSettingStore = (db: Db, seal: Seal): SettingStore => {
@@ -17,7 +17,7 @@ export const createSettingStore = (db: Db, seal: Seal): SettingStore => {
   return {
     get,
     async init(name, value) {
-      const there = await get(name); // a start needs no room on the disk
+      const there = await get(name); // without a write, so that a start succeeds on a full disk
       if (there !== null) return there;
       await db
         .insertInto('settings')

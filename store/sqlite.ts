@@ -13,7 +13,7 @@ const HAS_NODE_API_10 = Number(process.versions['napi']) >= 10;
  */
 const { library, path } = load();
 export const Sqlite = library;
-/** Where the library is, for a thread that loads it itself. */
+/** The path of the library, for a thread that must load it again. */
 export const sqliteLibrary = path;
 
 function load(): { library: typeof SqliteDatabase; path: string } {

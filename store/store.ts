@@ -26,7 +26,10 @@ export interface Store {
   ping: () => Promise<void>;
   /** Seals anew, with the first key, what older keys sealed; safe to repeat. Returns how many values. */
   rotateSeals: () => Promise<number>;
-  /** Removes for good what was deleted, or hidden in the case of ended jobs, at least so many days ago. */
+  /**
+   * Removes for good the systems and applications that were deleted, and the ended jobs that were hidden, at least
+   * `days` days ago.
+   */
   purge: (days: number) => Promise<Purged>;
   close: () => Promise<void>;
 }
@@ -42,15 +45,15 @@ export interface JobQuery {
   computeTotal: boolean;
 }
 
-/** One page of the systems or applications that a user may see. */
+/** Asks for one page of the systems or applications that a user may see. */
 export interface RegistrationQuery {
   tenant: string;
   user: string;
-  /** The user's own, those of others on which the user holds READ, both, or none. */
+  /** The user's own (`own`), those of other users on which the user holds READ (`granted`), both (`all`), or none. */
   scope: 'own' | 'granted' | 'all' | 'none';
   where: Condition;
   orderBy: Order[];
-  /** A value of the first attribute of `orderBy`; what comes behind it is listed. */
+  /** A value of the first attribute of `orderBy`; the rows behind it are listed. */
   startAfter: string | null;
   limit: number;
   skip: number;
@@ -58,14 +61,14 @@ export interface RegistrationQuery {
   computeTotal: boolean;
 }
 
-/** A system, and an application, without the members that may be large. */
+/** A system without the members that may be large; `AppHead` is the same of an application. */
 export type SystemHead = Omit<
   System,
   'jobRuntimes' | 'jobEnvVariables' | 'batchLogicalQueues' | 'jobCapabilities' | 'notes'
 >;
 export type AppHead = Omit<App, 'jobAttributes' | 'notes'>;
 
-/** What a list of jobs shows of each (specification: jobs §1.5). */
+/** What a list of jobs shows of each job (specification: jobs §1.5). */
 export interface JobSummary {
   uuid: string;
   name: string;
@@ -121,11 +124,11 @@ export interface JobStore {
    * A terminal or BLOCKED status also frees the job's reservations; `freed` names the two oldest waiters to wake, and behind them for the next place.
    */
   record: (record: StatusRecord) => Promise<{ job: Job; freed: string[] }>;
-  /** Writes down, before a launch, on which host it happens; the first word stands, and is returned. */
+  /** Writes down, before a launch, the identity of the host. The first identity of a job stays, and is returned. */
   bindToHost: (uuid: string, identity: string) => Promise<string>;
   /**
-   * The live jobs of a system take whatever host answers next as the one that they were launched on: those of `owner` and those of
-   * the watch key, or all where `owner` is null. Returns how many.
+   * Forgets the host of live jobs of a system, so that the next host that answers counts as the host that they were launched
+   * on: the jobs of `owner` and of the watch key, or all where `owner` is null. Returns the number of jobs.
    */
   unbindFromHost: (of: {
     tenant: string;
@@ -159,8 +162,8 @@ export interface JobStore {
   /** How many jobs wait for the same limit since before this one; null where it waits for none. */
   ahead: (uuid: string) => Promise<number | null>;
   /**
-   * Non-terminal rows not written for `olderThanMs`, for the reconciler: the first of each owner, then the second of each,
-   * behind `after`. Urgent are those that have not begun or are to be cancelled; the others come without these.
+   * Non-terminal rows not written for `olderThanMs`, for the reconciler, behind `after`: the first row of each owner, then the
+   * second of each, and so on. Urgent rows have not begun or are to be cancelled; without `isUrgent` only the others come.
    */
   quiet: (
     olderThanMs: number,
@@ -170,9 +173,9 @@ export interface JobStore {
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
 }
 
-/** The place of a row among those that the owners' rows are taken from in turn. */
+/** The place of a row in an order that takes the rows of all owners in turn. */
 export interface Turn {
-  /** Its number among the rows of its owner. */
+  /** The number of the row among the rows of its owner. */
   turn: number;
   id: number;
 }
@@ -183,7 +186,10 @@ export interface SystemStore {
   find: (tenant: string, id: string) => Promise<System | null>;
   /** Replaces the row as a whole. */
   replace: (system: System) => Promise<System>;
-  /** The ids of one page; `hasCredentials` asks for those that the user has a credential for, or none; null for all. */
+  /**
+   * The ids of one page. With `hasCredentials` true or false only systems with or without a credential of the user;
+   * null: all.
+   */
   list: (
     query: RegistrationQuery,
     hasCredentials: boolean | null,
@@ -193,11 +199,11 @@ export interface SystemStore {
   many: (tenant: string, ids: readonly string[]) => Promise<System[]>;
   /** The login names that a user gave for dynamic systems, by system id. */
   logins: (tenant: string, user: string) => Promise<ReadonlyMap<string, string>>;
-  /** How many systems a user owns, also deleted ones. */
+  /** How many systems a user owns, deleted ones included. */
   countOwned: (tenant: string, owner: string) => Promise<number>;
   /**
-   * Keeps the key of the host at an address, where the system has none yet and is still at that address.
-   * @returns the key that it has now; null where it is elsewhere or unknown
+   * Keeps the key of the host at an address, where the system has no key yet and is still at that address.
+   * @returns the key that the system has now; null where the system has another address or does not exist
    */
   pinFirstHostKey: (
     tenant: string,
@@ -205,7 +211,7 @@ export interface SystemStore {
     at: { host: string; port: number },
     hostKey: string,
   ) => Promise<string | null>;
-  /** The key of the next connection will be kept. */
+  /** Forgets the host key; the key of the next connection is then kept. */
   unpinHostKey: (tenant: string, id: string) => Promise<void>;
   /** `target`: the effective user of a static system, the Tapis user of a dynamic one. Sealed at rest. */
   setCredential: (
@@ -247,7 +253,7 @@ export interface AppStore {
   /** In the order of the keys; versions that are gone are left out. */
   heads: (tenant: string, keys: readonly AppKey[]) => Promise<AppHead[]>;
   many: (tenant: string, keys: readonly AppKey[]) => Promise<App[]>;
-  /** How many versions of applications a user owns, also deleted ones. */
+  /** How many versions of applications a user owns, deleted ones included. */
   countOwned: (tenant: string, owner: string) => Promise<number>;
 }
 

@@ -12,7 +12,7 @@ import { listIds, loginAttribute } from './registration-list.js';
 import type { Seal } from './seal.js';
 import type { ProfileStore, RegistrationQuery, SystemHead, SystemStore } from './store.js';
 
-/** @param reader answers what may take long, beside the statements of `db` */
+/** @param reader answers lists and searches, so that they do not hold up the statements of `db` */
 export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   const toSystem = (row: { doc: string; host_key: string | null }): System => ({
     ...(JSON.parse(row.doc) as System),
@@ -150,7 +150,7 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
   };
 }
 
-/** A column of systems, in the order of the ids. */
+/** One column of these systems, and their host keys, in the order of the ids; systems that are gone are left out. */
 const systemsOf = async <C extends 'head' | 'doc'>(
   db: Db,
   tenant: string,

@@ -84,20 +84,23 @@ export const createUserStore = (db: Db): UserStore => {
   };
 };
 
-/** All that decides about a token in one question, because every request asks it; as text, which costs nothing to make. */
+/**
+ * Reads all facts about a token in one query, because every request needs them. It is plain SQL, because building a query
+ * for each request would take time.
+ */
 async function standing(
   db: Db,
   tenant: string,
   username: string,
   { jti, clientId }: { jti: string; clientId: string | null },
 ): ReturnType<UserStore['standing']> {
-  // a log-in without a client does not pay for the question
+  // without a client the subquery is left out
   const isClientDisabled =
     clientId === null
       ? sql`0`
       : sql`(select o.disabled from grants as g join lockouts as o on o.tenant = g.tenant and o.username = g.username
           where g.tenant = ${tenant} and g.resource = ${`client:${clientId}`} and g.level = 'OWNER' and o.disabled = 1 limit 1)`;
-  // from one row, so that one comes whatever is missing
+  // the joins begin at a constant row, so that the answer has a row also where all the others are missing
   const { rows } = await sql<StandingRow>`
     select u.is_admin, l.disabled, l.generation, l.revoked_at, t.jti, ${isClientDisabled} as client_disabled
     from (select 1 as one) as request
@@ -119,7 +122,7 @@ interface StandingRow extends LockoutRow {
   client_disabled: number | null;
 }
 
-/** Ends every token of the user, in one statement: of two at once both count. */
+/** Ends every token of the user, in one statement, so that two calls at once add two generations. */
 async function nextGeneration(
   db: Db,
   tenant: string,

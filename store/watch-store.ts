@@ -1,7 +1,7 @@
 import type { Job } from '../domain/jobs/job.js';
 import type { RemoteState, Snapshot } from '../domain/jobs/remote.js';
 
-/** What watchers see; keyed by `watchKey` and job uuid. */
+/** What watchers see of hosts and jobs; keyed by `watchKey` and job uuid. */
 export interface WatchStore {
   /** Live jobs (non-terminal, submitted) whose plan's exec system has this watch key. */
   liveJobs: (
@@ -18,7 +18,7 @@ export interface WatchStore {
   /** Why a job waits, as the message of its row; only while it is QUEUED. */
   tellQueued: (uuid: string, message: string) => Promise<void>;
   snapshotAge: (key: string) => Promise<number | null>;
-  /** Every system and login with a launched job that was written within `ms`, by the newest of these jobs. */
+  /** The newest launched job of every system and login, of the jobs that were written within `ms`. */
   newestJobs: (ms: number) => Promise<Job[]>;
   /** Milliseconds since the last look at every host that has live jobs. */
   snapshotAges: () => Promise<{ key: string; ageMs: number }[]>;

@@ -4,13 +4,14 @@ import { KilimError } from '../domain/errors.js';
 import type { Db } from './database.js';
 import type { Seal } from './seal.js';
 
-/** `v1.` and the eight letters of the key's id. */
+/** Length of `v1.` and the eight digits of the key's id. */
 const HEAD = 11;
 const KEY_ID = /^[0-9a-f]{8}$/;
 
 /**
- * Refuses keys that do not open what the store holds: with a new key in place of a lost one, everything would look well
- * until the first credential is needed. Of jobs only live ones are asked: those that are over need their seals no more.
+ * Refuses keys that do not open what the store holds: with a new key in place of a lost key, everything would look well
+ * until the first credential is needed. Of the jobs only live ones are looked at, because the sealed values of ended jobs
+ * are not needed any more.
  * @param keysFrom a file, or the name of the variable that holds the keys
  * @throws KilimError CANNOT_START naming where the keys come from, and what to do
  */
@@ -27,6 +28,6 @@ export async function refuseWrongKeys(db: Db, { keyIds }: Seal, keysFrom: string
   throw new KilimError(
     'CANNOT_START',
     `The store holds values that are sealed with the key ${unknown.join(', ')}, which is not in ${keysFrom} ` +
-      `(there: ${keyIds.join(', ')}). Put the key of before back there, for example from a backup. Nothing was changed.`,
+      `(there: ${keyIds.join(', ')}). Put the earlier key back there, for example from a backup. Nothing was changed.`,
   );
 }
