@@ -42,11 +42,11 @@ export const ERRORS = {
   TOO_MANY_REQUESTS: { http: 429 },
   /** A user has as many records as the configuration allows. */
   TOO_MANY_RECORDS: { http: 409 },
-  /** The user's share of a host's transfers, or all of them, are under way. */
+  /** The user's share of a host's transfers, or all of the host's transfers, are in use. */
   HOST_BUSY: { http: 503 },
   INTERNAL: { http: 500, condition: 'JOB_INTERNAL_ERROR' },
   STORE_UNAVAILABLE: { http: 503, retry: true },
-  /** A program meets what another start of it would meet again: a person must do something. */
+  /** A program cannot start, and another start would fail in the same way: an operator must do something. */
   CANNOT_START: { http: 503 },
   ENGINE_UNAVAILABLE: { http: 503, retry: true },
   NOT_SUPPORTED: { http: 400, condition: 'JOB_INVALID_DEFINITION' },
@@ -85,8 +85,8 @@ export const meaningOf = (code: ErrorCode): Meaning => ERRORS[code];
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);
 
 /**
- * The one error of the project: a code of the table, a sentence for people, details for the log. The sentence goes into
- * answers, records and the histories of the engine: no URL in it keeps a login or a query.
+ * The only error class of the project: a code of the table, a sentence for the reader, details for the log. The sentence
+ * goes into answers, records and the histories of the engine, so that logins and queries are cut out of its URLs.
  */
 export class KilimError extends Error {
   constructor(

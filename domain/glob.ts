@@ -96,7 +96,7 @@ function sourceOf(entry: string): string {
   return `(?:${glob}|${globSource(`${folder}/**`)})`;
 }
 
-/** A filter as patterns of RE2: a path that one of `out` matches is left out, of the others those that one of `into` matches stay. */
+/** A filter as patterns of RE2: a path stays where a pattern of `into` matches it and no pattern of `out` does. */
 export interface Patterns {
   out: readonly string[];
   into: readonly string[];
@@ -133,13 +133,13 @@ const MOST_ENTRIES = 200;
 export const LONGEST_ENTRY = 1_024;
 const MOST_PARTS = 5_000;
 
-/** How much work one character of a path can be. */
+/** The size of the patterns together, which bounds the work for one character of a path. */
 export const sizeOf = ({ out, into }: Patterns): number =>
   [...out, ...into].reduce((sum, source) => sum + patternSize(source), 0);
 
 /**
  * A sentence for each entry that is neither a glob nor, behind `REGEX:`, a regular expression, and for a filter that is too
- * large: it is compiled where the service answers everybody.
+ * large: it is compiled in the thread that answers all requests.
  */
 export function validateFilter({ includes, excludes }: Filter): { entry: string; fault: string }[] {
   const entries = [...includes, ...excludes];

@@ -26,18 +26,21 @@ export function resolveMacros(text: string, values: MacroValues): string {
   return current;
 }
 
-/** Lenient: one pass; what is unknown, empty or unterminated stays as written. @throws Error for a text that grows too long */
+/**
+ * Replaces macros in one pass; a macro that is unknown, empty or not closed stays as written.
+ * @throws Error for a text that grows too long
+ */
 export const replaceMacros = (text: string, values: MacroValues): string =>
   substitute(text, (name) => (name === null ? undefined : valueOf(values, name)));
 
 /**
- * Puts values in the place of `${name}`, from left to right; the name is null where no } follows, and what has no value
- * stays. A scanner: a pattern would look for the } of each `${` anew, to the end of the text.
+ * Puts values in the place of `${name}`, from left to right. The name is null where no } follows, and a macro without a value
+ * stays. This is a scanner, because a pattern would look for the } of each `${` anew, up to the end of the text.
  */
 function substitute(text: string, valueAt: (name: string | null) => string | undefined): string {
   const parts: string[] = [];
   let length = 0;
-  let from = 0; // what lies before has been taken
+  let from = 0; // the text before this index has been taken
   const take = (part: string): void => {
     parts.push(part);
     length += part.length;

@@ -1,6 +1,6 @@
 /**
  * How many parts an engine for regular expressions makes of a pattern: a counted repeat copies what it repeats, so that
- * a dozen characters can become a hundred thousand parts. Rather too many than too few for odd spellings.
+ * a dozen characters can become a hundred thousand parts. For odd spellings the number is rather too large than too small.
  */
 export function patternSize(source: string): number {
   const groups = [0];
@@ -27,7 +27,10 @@ export function patternSize(source: string): number {
   return groups.reduce((sum, parts) => sum + parts, 0);
 }
 
-/** A class of letters of all scripts takes so much longer to compile. */
+/**
+ * The parts that a class counts for: a class of letters of all scripts takes that much longer to compile than a
+ * character.
+ */
 const CLASS_PARTS = 20;
 const COUNTED = /^\{(\d{1,4})(?:,(\d{0,4}))?\}/;
 const LONGEST_COUNT = '{1000,1000}'.length;
@@ -54,5 +57,8 @@ function endOfItem(source: string, at: number): number {
   }
 }
 
-/** Else a text of nothing but opening brackets would be read to its end from each of them. */
+/**
+ * The end of an item is looked for this far: else a text of opening brackets would be read to its end from each
+ * bracket.
+ */
 const LONGEST_ITEM = 256;

@@ -15,17 +15,20 @@ export interface RemoteCommand<T> {
   stdin?: string | Buffer;
   /** Seconds until the host is considered stuck; default 60. */
   timeoutSeconds?: number;
-  /** Bytes of standard output that may be an answer to the command; a host that sends more is cut off. Default 1 MiB. */
+  /**
+   * The most bytes of standard output that the command can answer with; a host that sends more is cut off. Default: 1
+   * MiB.
+   */
   maxReplyBytes?: number;
   /**
-   * Takes standard output in pieces as it comes, so that long lists are read without keeping them; `parse` then gets none
-   * of it. What it throws ends the command.
+   * Takes standard output in pieces as it arrives, so that long lists are read without being kept; `parse` then gets an empty
+   * output. An error that it throws ends the command.
    */
   onOutput?: (piece: Buffer) => void;
   parse: (reply: Reply) => T;
 }
 
-/** What the parsers of short answers are through with in some milliseconds, whatever it holds. */
+/** The parsers of short answers read this much in some milliseconds, whatever it holds. */
 export const MAX_REPLY_BYTES = 1024 * 1024;
 
 /** A host's words for a disk or a quota that is full: that may pass. */

@@ -1,14 +1,18 @@
 import { KilimError, meaningOf } from './errors.js';
 
-/** So begins the last word of a program that another start would not help: launcher/supervise.ts does not try again. */
+/**
+ * The beginning of the last line of a program that another start would not help: launcher/supervise.ts then does not
+ * try again.
+ */
 const REFUSAL = 'Kilim cannot start';
 
-/** Of the system's calls: what is not there yet may come, and what is full may get room. */
+/** Codes of system calls that may pass: a service that is not there yet may come, and a full disk may get room. */
 const MAY_PASS = /^(ECONN\w+|ETIMEDOUT|EPIPE|EAI_AGAIN|EHOST\w+|ENETUNREACH|ENOSPC|EDQUOT|EMFILE|ENFILE)$/;
 
 /**
- * What a program says that did not start; its last line is for people and for its supervisor. Only what may pass by itself,
- * as a database or an engine that does not answer yet, is worth another start. A fault of the program comes with its place.
+ * The text that a program prints where it did not start; its supervisor reads the last line. Another start is worth it only
+ * for a fault that may pass by itself, as a database or an engine that does not answer yet. A fault of the program itself
+ * is printed with its stack.
  */
 export function startFault(error: unknown): string {
   const said = (error instanceof Error ? error.message : String(error)).trim().replaceAll('\n', ' ');

@@ -1,17 +1,20 @@
-/** Things that wait, taken in turn by key (a user, for example): the first of each key, then the second of each. */
+/**
+ * A queue of waiting items that serves its keys (users, for example) in turn: the first item of each key, then the
+ * second of each.
+ */
 export interface Turns<T> {
   add: (key: string, item: T) => void;
-  /** The next one, which does not wait any more. */
+  /** Removes the next item and returns it. */
   take: () => T | undefined;
-  /** An item that gives up. */
+  /** Removes an item that does not wait any more. */
   remove: (key: string, item: T) => void;
-  /** All of them, in their turns; none waits any more. */
+  /** Removes all items and returns them in their turns. */
   clear: () => T[];
   size: () => number;
 }
 
 export function createTurns<T>(): Turns<T> {
-  // a key moves to the end of the map when it had its turn
+  // a key moves to the end of the map when it has had its turn
   const waiting = new Map<string, T[]>();
   let size = 0;
   const take = (): T | undefined => {

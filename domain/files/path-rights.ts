@@ -30,7 +30,10 @@ export async function fenceOf(use: PathUse, held: Held): Promise<string | null> 
 const holds = (levels: readonly string[], level: 'READ' | 'MODIFY'): boolean =>
   levels.includes(level) || (level === 'READ' && levels.includes('MODIFY'));
 
-/** The outermost first: the user may replace by a link what was granted again within it. */
+/**
+ * The path and all paths above it, the outermost first: a user that may write to an outer path can replace an inner path by
+ * a link, so that only the outermost granted path is a fence.
+ */
 const pathAndAbove = (path: string): string[] => {
   const segments = normalizeFound(path).split('/').filter(Boolean);
   return ['', ...segments.map((_, i) => segments.slice(0, i + 1).join('/'))];

@@ -15,7 +15,7 @@ export function normalizePath(path: string): string {
 }
 
 /**
- * The same for what may be on a host already, whatever it is called: a name may hold any byte but NUL and the slash.
+ * The same for a path that exists on a host already: a name there may hold every byte but NUL and the slash.
  * @throws KilimError PATH_INVALID
  */
 export function normalizeFound(path: string): string {
@@ -33,7 +33,10 @@ export function normalizeFound(path: string): string {
 export const joinRoot = (rootDir: string, path: string): string =>
   withoutEndSlashes(`${withoutEndSlashes(rootDir)}/${normalizeFound(path)}`) || '/';
 
-/** By a loop: the pattern `\/+$` takes the square of the time for slashes that do not end the text. */
+/**
+ * The text without slashes at its end. A loop, because the pattern `\/+$` takes quadratic time for slashes in the
+ * middle.
+ */
 export function withoutEndSlashes(text: string): string {
   let end = text.length;
   while (text[end - 1] === '/') end--;

@@ -94,7 +94,7 @@ export function explain(facts: Facts): Explanation {
   };
 }
 
-/** `Slurm job 7 is PENDING: Resources` tells the reason in its last line. */
+/** The reason in the last line of a message such as `Slurm job 7 is PENDING: Resources`. */
 const reasonIn = (message: string): string | undefined => {
   const line = message.slice(message.lastIndexOf('\n') + 1);
   const at = line.search(/ is [A-Z]+: \w/);

@@ -91,7 +91,10 @@ export interface SystemUse {
   port: number;
   loginUser: string;
   asUser: string;
-  /** All users of the system log in with its one credential. Older plans do not tell; each of their users is taken apart. */
+  /**
+   * True where all users of the system log in with the same credential. Plans of older releases lack it; their users
+   * count as separate logins.
+   */
   isStaticLogin?: boolean;
 }
 

@@ -24,9 +24,9 @@ export const labelsOf = ({ plan, status }: Pick<Job, 'plan' | 'status'>): Record
   ExecSystem: plan.exec.systemId,
 });
 
-/** Temporal takes no longer ones, in bytes; names of tenants and users are plain ASCII. */
+/** The longest fairness key of Temporal in bytes; names of tenants and users are plain ASCII. */
 const LONGEST_KEY = 64;
 
-/** Whose job it is. Where jobs of several owners wait for the same thing, they are taken in turn by this. */
+/** The owner of a job as a key. Where jobs of several owners wait for the same thing, the keys are served in turn. */
 export const fairnessKey = ({ tenant, owner }: Pick<Job, 'tenant' | 'owner'>): string =>
   `${tenant}:${owner}`.slice(-LONGEST_KEY);

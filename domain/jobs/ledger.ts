@@ -9,18 +9,21 @@ import type { JobPlan } from './job-plan.js';
 export const ledgerDir = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string =>
   `${plan.paths.execDir}/.kilim/${plan.uuid}`;
 
-/** The values of the job's environment, which may be secret: for the launch alone, and gone when the run has ended. */
+/**
+ * The file with the values of the job's environment, which may be secret. It is needed for the launch alone, and
+ * removed when the run has ended.
+ */
 export const envFileOf = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string => `${ledgerDir(plan)}/tapisjob.env`;
 
 /**
- * A shell function `drop_env` that removes the environment file, and the link to it that people find beside the script. A
- * link of another job in the same directory stays.
+ * A shell function `drop_env` that removes the environment file, and the link to it beside the script. A link of another job
+ * in the same directory stays.
  */
 export const dropEnv = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string =>
   `drop_env() { local link=${quote(`${plan.paths.execDir}/tapisjob.env`)} file=${quote(envFileOf(plan))}; ` +
   `[ "$(readlink "$link")" != ${quote(envLinkOf(plan))} ] || rm -f "$link"; rm -f "$file"; } 2> /dev/null`;
 
-/** Where the link leads, relative to the exec dir: containers see that under another name. */
+/** The target of the link. It is relative to the exec dir, because containers see that directory under another name. */
 export const envLinkOf = ({ uuid }: Pick<JobPlan, 'uuid'>): string => `.kilim/${uuid}/tapisjob.env`;
 
 /** A shell word, not a path: `HOME` is the host's. */

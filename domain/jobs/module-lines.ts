@@ -12,10 +12,10 @@ const LEFT_OUT =
 /** Loads the modules of the scheduler profile. A host without `module` must not fail the job (platform §9): it is skipped there. */
 export const moduleLines = ({ moduleLoads }: Pick<JobPlan, 'moduleLoads'>): string[] => {
   const loads = moduleLoads.flatMap((load) => {
-    // a job that an older release planned may hold other text
+    // a plan of an older release may hold text that the rules refuse today
     if (loadFaults(load).length > 0) return [LEFT_OUT];
     const [command = '', ...words] = load.moduleLoadCommand.split(/ +/);
-    const call = `'${command}'`; // in quotes it is no keyword of the shell
+    const call = `'${command}'`; // the shell takes a quoted word for no keyword
     const names = load.modulesToLoad.length === 0 ? [[]] : load.modulesToLoad.map((name) => [name]);
     return names.map(
       (name) => `command -v -- ${call} > /dev/null && ${[call, ...[...words, ...name].map(quote)].join(' ')}`,

@@ -57,8 +57,8 @@ export const queueMessage = (
   state?.is === 'queued' && state.reason ? `${queue} job ${remoteJobId ?? ''} is ${state.reason}` : null;
 
 /**
- * The jobs that are watched together: those of one system that log in with the same credential. One watcher per key. Another
- * system of the same host has another key, because anybody may register one and say where it is.
+ * Names the jobs that one watcher watches together: the jobs of one system that log in with the same credential. Another
+ * system on the same host has another key, because every user may register a system with any address.
  */
 export const watchKey = (
   tenant: string,

@@ -8,8 +8,8 @@ const HIGHER_LIMIT = 'Ask the site for a higher limit, or wait until other jobs 
 const TOO_MANY_JOBS: Meaning = { says: 'so many of your jobs run already that the site lets no more start', advice: HIGHER_LIMIT }; // prettier-ignore
 
 /**
- * Tried in this order; the first that fits counts. Of several patterns all must be found: one with `.*` between them
- * would take the square of the time for a long word.
+ * Tried in this order; the first entry that fits counts. Where an entry has several patterns, all must be found: one
+ * pattern with `.*` between the parts would take quadratic time for a long word.
  */
 const REASONS: readonly (readonly [RegExp | readonly RegExp[], Meaning])[] = [
   [/^None$/, { says: 'Slurm has not looked at it yet' }],

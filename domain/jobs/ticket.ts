@@ -44,7 +44,7 @@ export interface WatchTicket extends Omit<SystemUse, 'rootDir'> {
   tenant: string;
 }
 
-/** Of the watch of a job's system and login. */
+/** The ticket of the watch of a job's system and login. */
 export const watchTicketOf = (tenant: string, use: Omit<SystemUse, 'rootDir'>): WatchTicket => {
   const { systemId, host, port, loginUser, asUser, isStaticLogin } = use;
   const login = { systemId, host, port, loginUser, asUser, ...(isStaticLogin ? { isStaticLogin } : {}) };

@@ -54,7 +54,7 @@ export const CURE: Record<RecoverySubject, string> = {
   login:
     'Mend what it names, or register a working credential for the system; the job goes on by itself within minutes, or at once by a resume.',
   hostKey:
-    'The owner of the system must accept the new host key (POST /v3/systems/{id}/hostKey); where every user logs in with a credential of their own, so must the owner of a job that was launched before. The job then goes on.',
+    'The owner of the system must accept the new host key (POST /v3/systems/{id}/hostKey). Where each user of the system has a separate credential, the owner of a job that was launched before must accept it too. The job then goes on.',
   disk: 'Free space on the host; the job then goes on by itself, or at once by a resume.',
   system: 'Enable the system; the job then goes on by itself.',
   app: 'Enable the application; the job then goes on by itself.',

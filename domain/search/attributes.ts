@@ -29,7 +29,7 @@ function tableOf(what: string, names: Record<AttributeKind, string>): AttributeT
 
 const written = new WeakMap<AttributeTable, ReadonlyMap<string, Attribute>>();
 
-/** The attributes by every name that may be written, made once for a table. */
+/** The attributes of a table by their names in camel case and in snake case; the map is made once for each table. */
 function attributesOf(table: AttributeTable): ReadonlyMap<string, Attribute> {
   const made =
     written.get(table) ??

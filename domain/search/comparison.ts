@@ -3,7 +3,7 @@ import { OPERATORS_OF, type Attribute } from './attributes.js';
 import type { Comparison, Operator, Value } from './condition.js';
 import { fullTimestamp } from './timestamps.js';
 
-/** A database takes the product of the lengths of pattern and text for some patterns. */
+/** For some patterns a database takes time in proportion to the length of the pattern times that of the text. */
 const LONGEST_PATTERN = 256;
 const LONGEST_SHOWN = 80;
 

@@ -91,7 +91,7 @@ function parseOne(text: string, table: AttributeTable): Condition {
 const isOperator = (word: string): boolean => OPERATORS.some((known) => known === word.trim().toLowerCase());
 
 function valuesOf(operator: Operator, text: string): string[] {
-  // what is cut here is too long by far, and refused for it
+  // a text that is cut here is longer than a pattern may be, and is refused for that
   if (operator === 'like' || operator === 'nlike') return [toPattern(text.slice(0, 1_000))];
   const isList = /^n?(in|between|contains)$/.test(operator);
   return (isList ? splitAt(text, ',') : [text]).map(unescape);

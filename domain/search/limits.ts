@@ -1,14 +1,14 @@
 import { KilimError } from '../errors.js';
 import type { Comparison, Condition } from './condition.js';
 
-/** SQLite reads expressions up to a depth of 1,000, and each AND or OR is one deeper. */
+/** SQLite reads expressions up to a depth of 1,000, and each AND or OR adds one level. */
 const MOST_CONDITIONS = 500;
-/** Each is compared with every record. */
+/** Each value is compared with every record. */
 const MOST_VALUES = 1_000;
-/** Each reads a whole text of every record. */
+/** Each pattern reads a whole text of every record. */
 const MOST_PATTERNS = 10;
 
-/** The condition, where it asks for no more than a search may. @throws KilimError INVALID_REQUEST */
+/** Returns the condition. @throws KilimError INVALID_REQUEST where it has more parts than a search may have */
 export function limited(condition: Condition): Condition {
   const all = comparisonsOf(condition);
   const refuseAbove = (most: number, what: string, count: number): void => {

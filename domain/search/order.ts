@@ -26,6 +26,6 @@ export function parseOrderBy(text: string | null | undefined, table: AttributeTa
       throw new KilimError('INVALID_REQUEST', `orderBy: ${name} has no order`);
     return { attribute: name, direction: direction.toLowerCase() === 'desc' ? 'desc' : 'asc' };
   });
-  const seen = new Set<string>(); // the first of an attribute counts
+  const seen = new Set<string>(); // the first order of each attribute counts
   return orders.filter(({ attribute }) => !seen.has(attribute) && seen.add(attribute));
 }

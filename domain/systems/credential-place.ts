@@ -1,6 +1,6 @@
 import type { StoredCredential, System } from './system.js';
 
-/** Was the credential given for where its system is now? */
+/** Whether a credential was given for the address that its system has now. */
 export const isGivenFor = (
   { givenFor }: StoredCredential,
   { host, port }: Pick<System, 'host' | 'port'>,
@@ -14,8 +14,9 @@ interface Place {
 }
 
 /**
- * Why a stored credential may not be used at a place; null where it may. A credential is good for the address and the login that it
- * was given for: it does not follow its system elsewhere, or everybody who may move a system would be sent the secrets of its users.
+ * The reason why a stored credential may not be used at a place; null where it may. A credential counts only for the address
+ * and the login that it was given for. It does not follow its system to another address, because every user that may move
+ * a system would then receive the secrets of the other users.
  */
 export function whyUnusable(credential: StoredCredential, userName: string, place: Place): string | null {
   const login = credential.loginUser ?? userName;

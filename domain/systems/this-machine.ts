@@ -1,10 +1,10 @@
-/** Who may use the machine that Kilim itself runs on: the users of KILIM_LOCAL_USERS, and administrators. */
+/** The users that may use the machine that Kilim itself runs on: those of KILIM_LOCAL_USERS, and administrators. */
 export interface MachineUsers {
   listed: readonly string[];
   isAdmin: (user: string) => Promise<boolean>;
 }
 
-/** A sentence about the first of these users who may not use this machine; null where all of them may. */
+/** A sentence about the first of these users that may not use this machine; null where all of them may. */
 export async function whyNotThisMachine(
   systemId: string,
   users: readonly string[],

@@ -21,7 +21,7 @@ export interface SettledInputs {
   env: EnvVariable[];
 }
 
-/** Each becomes an input of the plan, and a transfer of its own. */
+/** The most inputs of a job: each becomes an input of the plan and a transfer of its own. */
 const MOST_INPUTS = 1_000;
 const LOCAL = /^tapislocal:\/\/[^/]*/i;
 const URL_SHAPE = /^(tapis|tapislocal|https?):\/\/[^/\s]+/i;

@@ -45,7 +45,7 @@ function mergeByName(faults: Faults, { field, specs, asked, isStrict }: Lists): 
   addDuplicates(faults, field, specs.map(({ name }) => name), 'application'); // prettier-ignore
   addDuplicates(faults, field, asked.map(({ name }) => name)); // prettier-ignore
   const known = new Set(specs.map(({ name }) => name));
-  const askedByName = new Map(asked.toReversed().map((item) => [item.name, item])); // the first of a name counts
+  const askedByName = new Map(asked.toReversed().map((item) => [item.name, item])); // the first item of each name counts
   const isExtra = ({ name }: Asked): boolean => !name || !known.has(name);
   const merged = specs.map((spec) => {
     const item = askedByName.get(spec.name);

@@ -10,7 +10,7 @@ import type { Named, PlanInput } from './plan-input.js';
 
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
 const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
-/** The name of the option that stands for the profile of the execution system. */
+/** The name of the option that is added for the profile of the execution system. */
 const OF_SYSTEM = 'synthetic_tapis_profile';
 const ZIP_SAVE = '--tapis-zip-save';
 /** No host takes a longer command line. */
@@ -54,7 +54,7 @@ export function settleArguments(
   };
 }
 
-/** All arguments of a list with the values of their macros. */
+/** All arguments of a list, with their macros replaced by values. */
 function fillAll(faults: Faults, field: string, args: PlannedArg[], macros: MacroValues): PlannedArg[] {
   let length = 0;
   const all: PlannedArg[] = [];
@@ -123,7 +123,10 @@ function settleProfile(
   return profile;
 }
 
-/** A profile is text in the script of a job: it comes from people whom the job has reason to trust, and is plain words. */
+/**
+ * Checks the owner and the text of a profile. Its text goes into the script of the job, so that it must be plain words
+ * and come from an owner that the job can trust.
+ */
 function checkProfile(
   faults: Faults,
   { request, caller, systems: { exec }, isProfileOwnerAdmin = false }: PlanInput,

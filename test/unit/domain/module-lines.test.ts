@@ -9,7 +9,7 @@ import { Profile } from '../../../schemas/system.js';
 
 type Loads = SchedulerProfile['moduleLoads'];
 
-/** What `module` and `ml` are called with, and all that the lines print besides. */
+/** The calls of `module` and `ml`, and all else that the lines print. */
 const calls = (moduleLoads: Loads): string[] => {
   const fake = 'module() { printf "[%s]" module "$@"; echo; }; ml() { printf "[%s]" ml "$@"; echo; }';
   const script = `${fake}\n${moduleLines({ moduleLoads }).join('\n')}`;
@@ -18,7 +18,7 @@ const calls = (moduleLoads: Loads): string[] => {
 };
 
 describe('the modules of a scheduler profile', () => {
-  it('are loaded one by one, by a command of words', () => {
+  it('are loaded one by one, by a command of plain words', () => {
     expect(
       calls([{ moduleLoadCommand: 'module load', modulesToLoad: ['gcc/12.2.0', 'openmpi@4+x'] }]),
     ).toEqual(['[module][load][gcc/12.2.0]', '[module][load][openmpi@4+x]']);
@@ -35,11 +35,11 @@ describe('the modules of a scheduler profile', () => {
     ['-v echo broken', 'x'],
     ['eval', '; echo broken'],
     ['module load', '--force'],
-  ])('are left out where an older release let them be more: %s %s', (moduleLoadCommand, name) => {
+  ])('are left out where an older release accepted other text: %s %s', (moduleLoadCommand, name) => {
     expect(calls([{ moduleLoadCommand, modulesToLoad: [name] }])).toEqual([]);
   });
 
-  it('are called by a word, which is no keyword of the shell', () => {
+  it('are loaded by a quoted command, which the shell takes for no keyword', () => {
     expect(calls([{ moduleLoadCommand: 'if module load', modulesToLoad: [] }, { moduleLoadCommand: 'ml', modulesToLoad: ['x'] }])).toEqual(['[ml][x]']); // prettier-ignore
   });
 

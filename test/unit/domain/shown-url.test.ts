@@ -13,7 +13,7 @@ describe('a URL with a login', () => {
     'docker://user:secret@registry/img',
     'http:\\\\user:secret@host/a',
     'http:///user:secret@host/a',
-  ])('is seen, and shown without it: %s', (url) => {
+  ])('is recognised, and shown without its login: %s', (url) => {
     expect(hasUserInfo(url)).toBe(true);
     expect(shownUrl(url)).not.toMatch(/secret|user/);
     expect(shownUrl(url)).toMatch(/host|vm|registry/);
@@ -25,7 +25,7 @@ describe('a URL with a login', () => {
     'tapis://vm/a@b',
     '/a/b@c',
     'docker://r/img@sha256:00',
-  ])('is none: %s', (url) => expect(hasUserInfo(url)).toBe(false));
+  ])('is not %s', (url) => expect(hasUserInfo(url)).toBe(false));
 });
 
 describe('what is shown', () => {
@@ -38,7 +38,7 @@ describe('what is shown', () => {
     ['tapis://vm/a?b', 'tapis://vm/a?b'],
   ])('of %s is %s', (url, shown) => expect(shownUrl(url)).toBe(shown));
 
-  it('of a text is all but what may be secret', () => {
+  it('of a text is all but logins and queries', () => {
     const said =
       'GET "https://u:secret@host/a?sig=secret": refused; see http://other/x?y=secret, or docker://u:secret@r/img.';
     expect(cutUrls(said)).not.toContain('secret');
@@ -53,7 +53,7 @@ describe('what is shown', () => {
     ['http://@', ''],
     ['://', 'x'],
     ['?', '#'],
-  ])('of a megabyte of %j takes a moment', (piece, end) => {
+  ])('of a megabyte of %j takes no more than half a second', (piece, end) => {
     const text = piece.repeat(1_000_000 / piece.length) + end;
     const began = performance.now();
     cutUrls(text);

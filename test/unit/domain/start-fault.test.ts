@@ -11,7 +11,7 @@ it.each([
   [new KilimError('INVALID_REQUEST', 'seed.json: users: is missing'), 'Kilim cannot start: seed.json: users: is missing'],
   [new TypeError('x is not\na function'), 'Kilim cannot start: x is not a function'],
   ['a word', 'Kilim cannot start: a word'],
-])('refuses where another start would meet the same: %j', (error, line) => {
+])('begins with the refusal where another start would fail in the same way: %j', (error, line) => {
   expect(lastLine(error)).toBe(line);
 }); // prettier-ignore
 
@@ -20,11 +20,11 @@ it.each([
   [new KilimError('ENGINE_UNAVAILABLE', 'Temporal does not answer.')],
   [Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:7233'), { code: 'ECONNREFUSED' })],
   [Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })],
-])('leaves it to another start where it may pass: %j', (error) => {
+])('asks for another start where the fault may pass: %j', (error) => {
   expect(startFault(error)).toBe(error.message);
 });
 
-it('tells the place of a fault of the program, and nothing of a refusal', () => {
+it('prints the stack of a fault of the program, and none of a refusal', () => {
   expect(startFault(new TypeError('x is no function'))).toContain('start-fault.test.ts');
   expect(startFault(new KilimError('CANNOT_START', 'No.'))).toBe('Kilim cannot start: No.');
 });

@@ -22,7 +22,7 @@ it('takes the first of each key, then the second of each', () => {
   expect(turns.size()).toBe(0);
 });
 
-it('lets a key that comes later have its turn before the second of a crowd', () => {
+it('serves a key that comes later before the third item of another key', () => {
   const turns = all([
     ['a', 'a1'],
     ['a', 'a2'],
@@ -33,7 +33,7 @@ it('lets a key that comes later have its turn before the second of a crowd', () 
   expect([turns.take(), turns.take(), turns.take()]).toEqual(['a2', 'b1', 'a3']);
 });
 
-it('forgets what gives up, and all at once', () => {
+it('removes one item, or all at once', () => {
   const turns = all([
     ['a', 'a1'],
     ['a', 'a2'],

@@ -9,11 +9,11 @@ import { byStatus } from '../../../store/migrations/0005-by-status.js';
 import type { Store } from '../../../store/store.js';
 import { aPlanned, DATABASES, type Place } from './a-store.js';
 
-/* Jobs that lived while an older version ran are watched on, and believed of their own host only. */
+/* Jobs that were live when the store was migrated are still watched, and only their own host may tell of them. */
 
 const UUID = '5d1c1f0e-0f5b-4c3e-9a53-6a7b8c9d0e1f-007';
 const QUEUED = '6e2d2f1f-1a6c-4d4f-8b64-7b8c9d0e1f2a-007';
-/** As the version of the schema 5 wrote them: without a word on whose login it is, watched by host, port and login name. */
+/** A plan of schema 5: it does not tell whether the login is static, and is watched by host, port and login name. */
 const PLAN = `{"uuid":"${UUID}","tenant":"dev","owner":"alice","createdby":"alice","createdbyTenant":"dev","name":"old","keeper":"process",
 "exec":{"systemId":"vm","rootDir":"/home/al","host":"vm.example.org","port":22,"loginUser":"al:x%","asUser":"alice"},
 "archive":{"systemId":"vm","rootDir":"/home/al","host":"vm.example.org","port":22,"loginUser":"al:x%","asUser":"alice"}}`;
@@ -48,7 +48,7 @@ describe.each(DATABASES)('a store of the schema 5 on $name', ({ name, make }) =>
     await place.remove();
   });
 
-  it('keeps its live jobs, by their system and login, on the host whose key is known', async () => {
+  it('watches its live jobs by system and login, and binds them to the host key that is pinned', async () => {
     await place.sql(aRow(UUID, 'RUNNING', '4711'));
     await place.sql(aRow(QUEUED, 'STAGING_JOB', null));
     await place.sql(
@@ -63,14 +63,14 @@ describe.each(DATABASES)('a store of the schema 5 on $name', ({ name, make }) =>
       { uuid: UUID, remoteJobId: '4711', keeper: 'process', launchedOn: 'SHA256:of-vm' },
       { uuid: QUEUED, remoteJobId: null, keeper: 'process', launchedOn: null },
     ]);
-    expect(await store.watch.snapshotAge(key)).toBeNull(); // its watch begins anew
-    // a job of the same user that is submitted now is watched along
+    expect(await store.watch.snapshotAge(key)).toBeNull(); // its watch begins again
+    // a job that the same user submits now is watched together with it
     const exec = { ...job.plan.exec };
     const newer = await store.jobs.add(aPlanned({ exec }), '{}');
     expect((await store.watch.liveJobs(key)).map(({ uuid }) => uuid)).toContain(newer.uuid);
   });
 
-  it('keeps its credentials for where their systems are', async () => {
+  it('binds its credentials to the present addresses of their systems', async () => {
     await place.sql(
       "insert into credentials (tenant, system_id, kind, target, sealed) values ('dev', 'vm', 'dynamic', 'alice', 'v1.0')",
     );
@@ -97,7 +97,7 @@ describe.each(DATABASES)('jobs and their hosts on $name', ({ make }) => {
     await place.remove();
   });
 
-  it('are bound once, and let go by their own user, the keeper of the login, or an administrator', async () => {
+  it('are bound once, and unbound by their owner, by the owner of the login, or by an administrator', async () => {
     const exec = { ...aPlanned().plan.exec, systemId: 'vm' };
     const shared = { ...exec, loginUser: 'svc', isStaticLogin: true };
     const add = async (owner: string, use: typeof exec): Promise<string> => {

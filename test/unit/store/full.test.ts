@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { openDatabase } from '../../../store/dialects.js';
 import { orUnavailable } from '../../../store/unavailable.js';
 
-it('says of a full disk that the store is away for now, and goes on when there is room', async () => {
+it('answers STORE_UNAVAILABLE while the disk is full, and goes on when there is room', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'kilim-full-'));
   const db = openDatabase(`sqlite:${join(dir, 'a.db')}`);
   await sql`create table lines (text text)`.execute(db);
@@ -19,7 +19,7 @@ it('says of a full disk that the store is away for now, and goes on when there i
       }),
     );
   await sql`pragma max_page_count = 10`.execute(db);
-  // SQLite rolls such a transaction back by itself: to do it again fails in another way
+  // SQLite rolls such a transaction back by itself; a second rollback would fail with another error
   await expect(add()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', detail: { cause: expect.stringContaining('SQLITE_FULL') } }); // prettier-ignore
   await sql`pragma max_page_count = 10000`.execute(db);
   await add();

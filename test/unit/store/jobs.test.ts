@@ -43,7 +43,7 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
       await expect(ask('nobody')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
   });
 
-  it('keeps the query of a URL sealed, and gives it to those who fetch', async () => {
+  it('keeps the query of a URL sealed, and gives the plan for the job its whole URLs', async () => {
     const input = { name: 'i', description: null, envKey: null, autoMountLocal: true, targetPath: 'x', optional: false, srcSharedCtx: null, notes: null }; // prettier-ignore
     const urls = ['tapis://vm/a?b', 'https://host/x?sig=s3cr3t-query', 'https://host/y'];
     const inputs = urls.map((sourceUrl) => ({ ...input, sourceUrl }));
@@ -55,12 +55,12 @@ describe.each(DATABASES)('jobs on $name', ({ make }) => {
     expect(plan.containerImage).toBe('https://host/app.zip?…');
     expect(await store.jobs.getEnv(uuid)).toEqual(env);
     expect(JSON.stringify(await place.sql(`select * from jobs where uuid = '${uuid}'`))).not.toContain('s3cr3t'); // prettier-ignore
-    const again = await place.open({ keys: [place.key] }); // it has no plan in its memory
+    const again = await place.open({ keys: [place.key] }); // a store that has no plan in memory yet
     expect(await again.jobs.getPlan(uuid)).toEqual(planned.plan);
     await again.close();
   });
 
-  it('reads a plan of an older release, whose queries stand in it', async () => {
+  it('reads a plan of an older release, which holds the queries itself', async () => {
     const planned = aPlanned({ containerImage: 'https://host/app.zip?sig=1' });
     const { uuid } = await store.jobs.add(aPlanned({ uuid: planned.plan.uuid }), '{}');
     await place.sql(`update jobs set plan = '${JSON.stringify(planned.plan)}' where uuid = '${uuid}'`);

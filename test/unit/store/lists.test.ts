@@ -13,7 +13,7 @@ const QUERY: RegistrationQuery = {
   showDeleted: false, computeTotal: false,
 }; // prettier-ignore
 
-/** Where a system of these tests is. */
+/** The address of the systems of these tests. */
 const givenFor = { host: 'vm.example.org', port: 22 };
 
 describe.each(DATABASES)('lists of systems and applications on $name', ({ make }) => {
@@ -49,7 +49,7 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     await store.systems.setCredential('dev', 'd', 'dynamic', 'alice', {
       password: 'p',
       givenFor: { ...givenFor, port: 23 },
-    }); // it was moved since
+    }); // the system has moved since then
     for (const [id, version, created, more] of [
       ['x', '1', '2026-01-01', {}], ['x', '2', '2026-02-01', { maxJobs: 7 }], ['y', '1', '2026-01-01', { owner: 'bob' }],
     ] as const) await store.apps.add(anApp({ id, version, created, ...more })); // prettier-ignore
@@ -68,18 +68,18 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     ['granted', ['bobs']],
     ['all', ['a', 'b', 'bobs', 'c', 'd']],
     ['none', []],
-  ] as const)('shows what a user may see: %s', async (scope, expected) => {
+  ] as const)('shows the systems that a user may see: %s', async (scope, expected) => {
     expect(await systems({ scope })).toEqual(expected);
   });
 
-  it('shows deleted ones where they are asked for, and counts all of a page', async () => {
+  it('shows deleted systems where they are asked for, and counts the rows of all pages', async () => {
     expect(await systems({ scope: 'own', showDeleted: true })).toContain('gone');
     const page = { ...QUERY, limit: 2, skip: 1, computeTotal: true };
     expect(await store.systems.list(page, null)).toEqual({ ids: ['b', 'bobs'], total: 5 });
     expect((await store.systems.list({ ...page, computeTotal: false }, null)).total).toBe(-1);
   });
 
-  it('knows for which the user has a credential', async () => {
+  it('tells the systems with a credential of the user from those without', async () => {
     expect(await systems({ scope: 'own' }, true)).toEqual(['a', 'b']);
     expect(await systems({ scope: 'own' }, false)).toEqual(['c', 'd']);
     expect([...(await store.systems.logins('dev', 'alice'))]).toEqual([['b', 'al']]);
@@ -130,7 +130,10 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
   it('finds the systems of many logins by a search of many conditions', async () => {
     const credential = { password: 'p', givenFor };
     for (let i = 0; i < 40; i++)
-      await store.systems.setCredential('dev', `s${i}`, 'dynamic', 'many', { ...credential, loginUser: `l${i}` });
+      await store.systems.setCredential('dev', `s${i}`, 'dynamic', 'many', {
+        ...credential,
+        loginUser: `l${i}`,
+      });
     await store.systems.add(aSystem({ id: 's7', owner: 'many' }));
     const where = parseSqlText([Array.from({ length: 500 }, (_, i) => `effectiveUserId = 'l${i}'`).join(' OR ')], SYSTEM_ATTRIBUTES); // prettier-ignore
     expect(await systems({ user: 'many', scope: 'own', where })).toEqual(['s7']);
@@ -171,7 +174,7 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
     expect(await store.apps.versions('dev', 'x')).toEqual(['2', '1']);
   });
 
-  it('counts what a user has', async () => {
+  it('counts the records of a user', async () => {
     expect(await store.systems.countOwned('dev', 'alice')).toBe(5);
     expect(await store.apps.countOwned('dev', 'alice')).toBe(2);
     expect(await store.grants.countGiven('dev', 'bob')).toBe(4);
@@ -183,7 +186,7 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
 });
 
 describe.each(DATABASES)('a purge on $name', ({ make }) => {
-  it('removes what was deleted long ago, and nothing that lives', async () => {
+  it('removes what was deleted long ago, and nothing that is in use', async () => {
     const place = await make();
     const store = await place.open();
     const old = '2020-01-01T00:00:00.000000Z';

@@ -19,7 +19,7 @@ describe.each(DATABASES)('lockouts on $name', ({ make }) => {
     store.users.standing('dev', user, { jti: 'a token', clientId });
   const fresh = { isDisabled: false, generation: 0, revokedAt: null };
 
-  it('needs no row of a user, and is of one tenant', async () => {
+  it('needs no row of a user, and counts for one tenant', async () => {
     expect(await store.users.lockout('dev', 'ghost')).toEqual(fresh);
     await store.users.disable('dev', 'ghost');
     expect(await standing('ghost')).toEqual({ isDisabled: true, generation: 1, revokedAt: expect.stringMatching(/^20.*Z$/) as string,
@@ -51,7 +51,7 @@ describe.each(DATABASES)('lockouts on $name', ({ make }) => {
     await store.users.put({ ...erin, isAdmin: true });
     expect(await standing('erin')).toMatchObject({ generation: 0, isAdmin: true });
     await store.users.put({ ...erin, passwordHash: 'h2' });
-    // what other issuers sign has nothing to do with a password of ours
+    // tokens of other issuers do not depend on a password of this service
     expect(await standing('erin')).toMatchObject({ generation: 1, revokedAt: null, isAdmin: false });
   });
 
@@ -70,7 +70,7 @@ describe.each(DATABASES)('lockouts on $name', ({ make }) => {
     expect((await standing('erin', 'another')).isClientDisabled).toBe(false);
   });
 
-  it('changes a setting that many change at once, one after the other; its stamp is another one each time', async () => {
+  it('applies changes of a setting that come at once one after the other, and gives each another stamp', async () => {
     expect(await store.settings.stamp('count')).toBeNull();
     const more = (value: string | null) => `${Number(value ?? 0) + 1}`;
     const said = await atOnce(store, 10, () => store.settings.change('count', more));

@@ -70,21 +70,21 @@ describe.each(DATABASES)('opening on $name', ({ name, make }) => {
     await (await place.open()).close();
   });
 
-  it('refuses keys that do not open what it holds, names where they come from, and takes the right ones again', async () => {
+  it('refuses keys that do not open what it holds, names where they come from, and accepts the right keys again', async () => {
     const store = await place.open();
     await store.settings.init('installation', 'abc');
     await store.close();
     const wrong = openStore({ url: place.url, keys: [randomBytes(32)], keysFrom: '/h/keys/master.key', mayMigrate: true }); // prettier-ignore
     await expect(wrong).rejects.toMatchObject({
       code: 'CANNOT_START',
-      message: expect.stringMatching(/sealed with the key [0-9a-f]{8}, which is not in \/h\/keys\/master\.key .*Put the key of before back/), // prettier-ignore
+      message: expect.stringMatching(/sealed with the key [0-9a-f]{8}, which is not in \/h\/keys\/master\.key .*Put the earlier key back/), // prettier-ignore
     });
     const both = await place.open({ keys: [randomBytes(32), place.key] });
     expect(await both.settings.get('installation')).toBe('abc');
     await both.close();
   });
 
-  it('refuses keys that open its settings, and not the environment of a live job', async () => {
+  it('refuses keys that open its settings but not the environment of a live job', async () => {
     const second = randomBytes(32);
     const store = await place.open();
     await store.settings.init('installation', 'abc');
@@ -95,7 +95,7 @@ describe.each(DATABASES)('opening on $name', ({ name, make }) => {
     await rotating.close();
     await place.sql("delete from settings where name = 'installation'");
     await expect(place.open({ keys: [second] })).rejects.toMatchObject({ code: 'CANNOT_START' });
-    await place.sql("update jobs set ended = '2026'"); // what is over needs its seals no more
+    await place.sql("update jobs set ended = '2026'"); // the sealed values of ended jobs are not needed any more
     await (await place.open({ keys: [second] })).close();
   });
 

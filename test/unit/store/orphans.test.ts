@@ -20,7 +20,7 @@ describe.each(DATABASES)('what runs and has no job on $name', ({ make }) => {
     await where.remove();
   });
 
-  it('is new once, and ended only where an operator decided it', async () => {
+  it('is new once, and is ended only where an operator decided so', async () => {
     const { orphans } = store;
     expect(await orphans.saveSeen(place, seen('a', 'b'))).toEqual({ fresh: ['a', 'b'], toEnd: [] });
     expect(await orphans.saveSeen(place, seen('a', 'b', 'c'))).toEqual({ fresh: ['c'], toEnd: [] });
@@ -33,30 +33,30 @@ describe.each(DATABASES)('what runs and has no job on $name', ({ make }) => {
       ['a', 'adopt'],
       ['c', null],
     ]);
-    // --all leaves alone what was adopted
+    // a decision about all leaves adopted orphans alone
     expect(await orphans.decide(null, 'end')).toBe(1);
     expect((await orphans.list()).map(({ decision }) => decision)).toEqual(['adopt', 'end']);
   });
 
-  it('is counted as one job however many systems lead to its host, and forgotten after a day of absence', async () => {
+  it('counts as one job however many systems lead to its host, and is forgotten after a day unseen', async () => {
     const { orphans } = store;
     await orphans.saveSeen(place, seen('a'));
     await orphans.saveSeen({ ...place, systemId: 'vm-2' }, seen('a'));
     expect(await orphans.decide('a', 'adopt')).toBe(1);
     await orphans.saveSeen(place, []);
-    expect(await orphans.list()).toHaveLength(2); // a host may be away
+    expect(await orphans.list()).toHaveLength(2); // an absent host may hide it
     await where.sql("update orphans set last_seen = '2026-01-01T00:00:00.000000Z'");
     await orphans.saveSeen(place, []);
     expect((await orphans.list()).map(({ systemId }) => systemId)).toEqual(['vm-2']);
   });
 
-  it('does not fill the store, however many tags somebody makes up', async () => {
+  it('does not fill the store, however many made-up tags a host shows', async () => {
     const many = Array.from({ length: 1_500 }, (_, i) => `uuid-${i}`);
     expect((await store.orphans.saveSeen(place, seen(...many))).fresh).toHaveLength(1_000);
     expect(await store.orphans.list()).toHaveLength(1_000);
   });
 
-  it('follows a restore, which is remembered; what was seen before it is forgotten', async () => {
+  it('remembers a restore, and forgets what was seen of hosts before it', async () => {
     expect(await store.orphans.restoredAt()).toBeNull();
     await store.watch.saveSnapshot('k', { a: { is: 'running' } }, new Date().toISOString());
     await store.orphans.markRestored();

@@ -213,7 +213,7 @@ describe.each(DATABASES)('places and watching on $name', ({ make }) => {
     expect(claims.filter(({ mine }) => mine)).toHaveLength(1);
   });
 
-  it('lets a host be probed, and no look seem new, after the clock went back by an hour', async () => {
+  it('probes again, and takes no old look for a new one, after the clock went back by an hour', async () => {
     const key = 'watch:dev:clock:22:alice';
     expect(await store.watch.claimProbe('clock', 60_000)).toMatchObject({ mine: true });
     await store.watch.saveSnapshot(key, {}, new Date().toISOString());

@@ -18,7 +18,7 @@ import { openStore } from '../../../store/open-store.js';
 import { copyDatabase } from '../../../store/sqlite-file.js';
 import { aPlanned } from './a-store.js';
 
-/* An SQLite file that another start would meet again as it is: the refusal names it and says what to do. */
+/* An SQLite file that another start cannot open either: the refusal names the file and says what to do. */
 
 const PAGE = 4096;
 const keys = [randomBytes(32)];
@@ -39,38 +39,38 @@ async function fill(): Promise<void> {
   await store.close();
 }
 
-it('has no folder', async () => {
+it('is refused where its folder does not exist', async () => {
   const nowhere = openStore({ url: 'sqlite:/nowhere/at/all.db', keys, mayMigrate: true });
   await expect(nowhere).rejects.toMatchObject(
     refused('The folder of the database /nowhere/at/all.db does not exist'),
   );
 });
 
-it('is no database', async () => {
+it('is refused where it is no database', async () => {
   writeFileSync(file, 'this is longer than the head of a database would be '.repeat(20));
   await expect(open()).rejects.toMatchObject(
     refused(`${file} is not an SQLite database.*kilim restore FILE`),
   );
 });
 
-it('has pages that were overwritten, as in a copy of a running home', async () => {
+it('is refused where pages were overwritten, as in a copy of a running home', async () => {
   await fill();
   await (await open()).close();
   const descriptor = openSync(file, 'r+');
-  // from somewhere behind the schema to the end, so that no luck is needed to meet a page that is in use
+  // every page behind the schema, so that pages in use are surely among them
   for (let at = 60 * PAGE; at < fstatSync(descriptor).size; at += PAGE)
     writeSync(descriptor, Buffer.alloc(512, 7), 0, 512, at);
   closeSync(descriptor);
   await expect(open()).rejects.toMatchObject(refused(`The database ${file} is damaged.*kilim restore FILE`));
 });
 
-it('was cut off', async () => {
+it('is refused where it was cut off', async () => {
   await fill();
   truncateSync(file, 60 * PAGE);
   await expect(open()).rejects.toMatchObject(refused(`The database ${file} is damaged`));
 });
 
-it('is named also where a backup of it is asked for', async () => {
+it('is named also where a backup of it is made', async () => {
   const nowhere = copyDatabase('/nowhere/at/all.db', join(folder, 'copy.db'));
   await expect(nowhere).rejects.toMatchObject(
     refused('The folder of the database /nowhere/at/all.db does not exist'),
