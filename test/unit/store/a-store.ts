@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import pg from 'pg';
-import { expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 
 import type { App } from '../../../domain/apps/app.js';
 import type { Job } from '../../../domain/jobs/job.js';
@@ -91,6 +91,28 @@ async function aPostgresPlace(base: string): Promise<Place> {
     sql: (text) => run(text, url.href),
     remove: async () => void (await run(`drop schema ${schema} cascade`, base)),
   };
+}
+
+/**
+ * Opens a store on a database of its own for the tests of a block, or for each test, and removes both behind them.
+ * @param use takes the store and its place before the tests begin
+ */
+export function withStore(
+  make: () => Promise<Place>,
+  use: (opened: { place: Place; store: Store }) => void,
+  per: 'block' | 'test' = 'block',
+): void {
+  let opened: { place: Place; store: Store } | null = null;
+  const [before, after] = per === 'block' ? [beforeAll, afterAll] : [beforeEach, afterEach];
+  before(async () => {
+    const place = await make();
+    opened = { place, store: await place.open() };
+    use(opened);
+  });
+  after(async () => {
+    await opened?.store.close();
+    await opened?.place.remove();
+  });
 }
 
 /** Does something many times at once, on connections that are there already: else they come one by one, and nothing meets. */

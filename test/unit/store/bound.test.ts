@@ -7,7 +7,7 @@ import { usage } from '../../../store/migrations/0003-usage.js';
 import { turns } from '../../../store/migrations/0004-turns.js';
 import { byStatus } from '../../../store/migrations/0005-by-status.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, DATABASES, type Place } from './a-store.js';
+import { aPlanned, DATABASES, type Place, withStore } from './a-store.js';
 
 /* Jobs that were live when the store was migrated are still watched, and only their own host may tell of them. */
 
@@ -86,16 +86,8 @@ describe.each(DATABASES)('a store of the schema 5 on $name', ({ name, make }) =>
 });
 
 describe.each(DATABASES)('jobs and their hosts on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
-  beforeEach(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterEach(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ store } = opened), 'test');
 
   it('are bound once, and unbound by their owner, by the owner of the login, or by an administrator', async () => {
     const exec = { ...aPlanned().plan.exec, systemId: 'vm' };

@@ -1,22 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { watchKey } from '../../../domain/jobs/remote.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, atOnce, DATABASES, listedJobs, needsPostgres, type Place } from './a-store.js';
+import { aPlanned, atOnce, DATABASES, listedJobs, needsPostgres, type Place, withStore } from './a-store.js';
 
 needsPostgres();
 
 describe.each(DATABASES)('jobs on $name', ({ make }) => {
   let place: Place;
   let store: Store;
-  beforeAll(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ place, store } = opened));
 
   const listed = async (owner: string, attribute: string, direction: 'asc' | 'desc' = 'asc') =>
     (await listedJobs(store, { owner, orderBy: [{ attribute, direction }] })).map(({ plan }) => plan.name);

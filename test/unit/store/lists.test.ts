@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 
 import { APP_ATTRIBUTES, SYSTEM_ATTRIBUTES } from '../../../domain/search/attributes.js';
 import { parseOrderBy } from '../../../domain/search/order.js';
 import { parseSqlText } from '../../../domain/search/sql-text.js';
 import type { RegistrationQuery, Store } from '../../../store/store.js';
-import { anApp, aPlanned, aSystem, DATABASES, needsPostgres, type Place } from './a-store.js';
+import { anApp, aPlanned, aSystem, DATABASES, needsPostgres, withStore } from './a-store.js';
 
 needsPostgres();
 
@@ -17,11 +17,9 @@ const QUERY: RegistrationQuery = {
 const givenFor = { host: 'vm.example.org', port: 22 };
 
 describe.each(DATABASES)('lists of systems and applications on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
+  withStore(make, (opened) => ({ store } = opened));
   beforeAll(async () => {
-    place = await make();
-    store = await place.open();
     const add = (id: string, more: object): Promise<unknown> =>
       store.systems.add(aSystem({ id, notes: { large: 'x'.repeat(5000) }, ...more }));
     await add('a', { port: 22, enabled: true, effectiveUserId: 'svc', tags: ['red', 'x y'] });
@@ -54,10 +52,6 @@ describe.each(DATABASES)('lists of systems and applications on $name', ({ make }
       ['x', '1', '2026-01-01', {}], ['x', '2', '2026-02-01', { maxJobs: 7 }], ['y', '1', '2026-01-01', { owner: 'bob' }],
     ] as const) await store.apps.add(anApp({ id, version, created, ...more })); // prettier-ignore
     await store.grants.grant('dev', 'app:y', 'alice', ['READ'], 'bob');
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
   });
 
   const systems = async (more: Partial<RegistrationQuery>, hasCredentials: boolean | null = null) =>

@@ -1,19 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { Store } from '../../../store/store.js';
-import { atOnce, DATABASES, type Place } from './a-store.js';
+import { atOnce, DATABASES, withStore } from './a-store.js';
 
 describe.each(DATABASES)('lockouts on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
-  beforeAll(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ store } = opened));
 
   const standing = (user: string, clientId: string | null = null) =>
     store.users.standing('dev', user, { jti: 'a token', clientId });

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { Store } from '../../../store/store.js';
-import { DATABASES, needsPostgres, type Place } from './a-store.js';
+import { DATABASES, needsPostgres, type Place, withStore } from './a-store.js';
 
 needsPostgres();
 
@@ -11,14 +11,7 @@ const seen = (...uuids: string[]) => uuids.map((uuid) => ({ uuid, what: 'process
 describe.each(DATABASES)('what runs and has no job on $name', ({ make }) => {
   let where: Place;
   let store: Store;
-  beforeEach(async () => {
-    where = await make();
-    store = await where.open();
-  });
-  afterEach(async () => {
-    await store.close();
-    await where.remove();
-  });
+  withStore(make, (opened) => ({ place: where, store } = opened), 'test');
 
   it('is new once, and is ended only where an operator decided so', async () => {
     const { orphans } = store;

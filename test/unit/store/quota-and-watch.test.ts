@@ -1,20 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { watchKey } from '../../../domain/jobs/remote.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, atOnce, DATABASES, type Place } from './a-store.js';
+import { aPlanned, atOnce, DATABASES, withStore } from './a-store.js';
 
 describe.each(DATABASES)('places and watching on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
-  beforeAll(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ store } = opened));
 
   const aJob = async () => (await store.jobs.add(aPlanned(), '{}')).uuid;
   const someJobs = (n: number) => Promise.all(Array.from({ length: n }, aJob));

@@ -1,23 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { StatusRecord } from '../../../domain/jobs/job.js';
 import type { JobStatus } from '../../../domain/jobs/status.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, atOnce, DATABASES, type Place } from './a-store.js';
+import { aPlanned, atOnce, DATABASES, withStore } from './a-store.js';
 
 const LIFE: JobStatus[] = ['PROCESSING_INPUTS', 'STAGING_INPUTS', 'STAGING_JOB', 'SUBMITTING_JOB', 'QUEUED', 'RUNNING', 'ARCHIVING', 'FINISHED']; // prettier-ignore
 
 describe.each(DATABASES)('records on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
-  beforeAll(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ store } = opened));
 
   const aJob = async () => (await store.jobs.add(aPlanned(), '{}')).uuid;
   const eventsOf = async (uuid: string) =>

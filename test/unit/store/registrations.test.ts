@@ -1,23 +1,16 @@
 import { randomBytes } from 'node:crypto';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { SchedulerProfile } from '../../../domain/systems/system.js';
 import { hostLookups } from '../../../store/host-lookups.js';
 import type { Store } from '../../../store/store.js';
-import { anApp, aPlanned, aSystem, atOnce, DATABASES, type Place } from './a-store.js';
+import { anApp, aPlanned, aSystem, atOnce, DATABASES, type Place, withStore } from './a-store.js';
 
 describe.each(DATABASES)('registrations on $name', ({ make }) => {
   let place: Place;
   let store: Store;
-  beforeAll(async () => {
-    place = await make();
-    store = await place.open();
-  });
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
+  withStore(make, (opened) => ({ place, store } = opened));
 
   it('keeps systems and their host keys', async () => {
     const system = aSystem({ id: 'b', notes: { kilim: { containerEngine: 'podman' } } });

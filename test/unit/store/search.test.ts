@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { JobPlan } from '../../../domain/jobs/job-plan.js';
 import type { JobStatus } from '../../../domain/jobs/status.js';
@@ -6,23 +6,21 @@ import { JOB_ATTRIBUTES } from '../../../domain/search/attributes.js';
 import type { Condition } from '../../../domain/search/condition.js';
 import { parseSqlText } from '../../../domain/search/sql-text.js';
 import type { Store } from '../../../store/store.js';
-import { aPlanned, DATABASES, needsPostgres, type Place } from './a-store.js';
+import { aPlanned, DATABASES, needsPostgres, withStore } from './a-store.js';
 
 needsPostgres();
 
 const PAGE = { tenant: 'dev', orderBy: [], limit: 1_000, skip: 0, computeTotal: true };
 
 describe.each(DATABASES)('a search of jobs on $name', ({ make }) => {
-  let place: Place;
   let store: Store;
   const add = async (name: string, more: Partial<JobPlan> = {}): Promise<string> =>
     (await store.jobs.add(aPlanned({ owner: 'seeker', name, ...more }), '{}')).uuid;
   const walk = async (uuid: string, ...statuses: JobStatus[]): Promise<void> => {
     for (const [i, status] of statuses.entries()) await store.jobs.record({ uuid, status, rev: i + 1 });
   };
+  withStore(make, (opened) => ({ store } = opened));
   beforeAll(async () => {
-    place = await make();
-    store = await place.open();
     await add('plain');
     await walk(await add('Big', { memoryMB: 2000, nodeCount: 2, tags: ['red', 'x y'], isMpi: true, mpiCmd: 'mpirun' }), 'CANCELLED');
     await walk(await add('100%_done', { tags: [], archiveMode: 'SKIP_ON_FAIL', description: "it's" }), 'FAILED');
@@ -32,10 +30,6 @@ describe.each(DATABASES)('a search of jobs on $name', ({ make }) => {
     await store.jobs.add(aPlanned({ owner: 'other', name: 'plain' }), '{}');
     await store.jobs.add(aPlanned({ owner: 'seeker', name: 'plain', tenant: 'other' }), '{}');
   }); // prettier-ignore
-  afterAll(async () => {
-    await store.close();
-    await place.remove();
-  });
 
   const found = async (where: Condition) => {
     const { ids, total } = await store.jobs.list({ ...PAGE, owner: 'seeker', where });
