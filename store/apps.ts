@@ -4,6 +4,7 @@ import type { App } from '../domain/apps/app.js';
 import { KilimError } from '../domain/errors.js';
 import { APP_ATTRIBUTES } from '../domain/search/attributes.js';
 import { inBatches, inOrder } from './batches.js';
+import { countRows } from './count.js';
 import type { Db } from './database.js';
 import { headColumns } from './heads.js';
 import { listIds } from './registration-list.js';
@@ -80,15 +81,8 @@ export const createAppStore = (db: Db, reader: Db): AppStore => {
       const rows = await versionsOf(reader, tenant, keys, ['id', 'version', 'doc']);
       return inOrder(keys.map(keyText), rows, keyText).map(toApp);
     },
-    async countOwned(tenant, owner) {
-      const { n } = await db
-        .selectFrom('apps')
-        .select((eb) => eb.fn.countAll<number>().as('n'))
-        .where('tenant', '=', tenant)
-        .where('owner', '=', owner)
-        .executeTakeFirstOrThrow();
-      return Number(n);
-    },
+    countOwned: (tenant, owner) =>
+      countRows(db.selectFrom('apps').where('tenant', '=', tenant).where('owner', '=', owner)),
   };
 };
 

@@ -1,3 +1,4 @@
+import { countRows } from './count.js';
 import type { Db } from './database.js';
 import { now } from './now.js';
 import type { GrantStore } from './store.js';
@@ -60,13 +61,6 @@ export const createGrantStore = (db: Db): GrantStore => ({
       .where('resource', '<', `${prefix}\u{10ffff}`)
       .execute();
   },
-  async countGiven(tenant, grantor) {
-    const { n } = await db
-      .selectFrom('grants')
-      .select((eb) => eb.fn.countAll<number>().as('n'))
-      .where('tenant', '=', tenant)
-      .where('grantor', '=', grantor)
-      .executeTakeFirstOrThrow();
-    return Number(n);
-  },
+  countGiven: (tenant, grantor) =>
+    countRows(db.selectFrom('grants').where('tenant', '=', tenant).where('grantor', '=', grantor)),
 });

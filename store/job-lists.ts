@@ -2,6 +2,7 @@ import { getAttribute, JOB_ATTRIBUTES } from '../domain/search/attributes.js';
 import type { Condition } from '../domain/search/condition.js';
 import { isTerminal, type JobStatus } from '../domain/jobs/status.js';
 import { inBatches, inOrder } from './batches.js';
+import { countRows } from './count.js';
 import type { Db } from './database.js';
 import { isPostgres } from './dialects.js';
 import { JOB_COLUMNS, jobAttribute } from './job-columns.js';
@@ -51,16 +52,14 @@ export const createJobLists = (
     );
     return inOrder(ids, rows, ({ id }) => id).map(toJob);
   },
-  async countLive(tenant, owner) {
-    const { n } = await db
-      .selectFrom('jobs')
-      .select((eb) => eb.fn.countAll<number>().as('n'))
-      .where('tenant', '=', tenant)
-      .where('owner', '=', owner)
-      .where('ended', 'is', null)
-      .executeTakeFirstOrThrow();
-    return Number(n);
-  },
+  countLive: (tenant, owner) =>
+    countRows(
+      db
+        .selectFrom('jobs')
+        .where('tenant', '=', tenant)
+        .where('owner', '=', owner)
+        .where('ended', 'is', null),
+    ),
 });
 
 async function list(
@@ -86,8 +85,6 @@ async function list(
     .limit(limit)
     .offset(skip)
     .execute();
-  const total = computeTotal
-    ? Number((await scope.select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n)
-    : -1;
+  const total = computeTotal ? await countRows(scope) : -1;
   return { ids: rows.map(({ id }) => id), total };
 }

@@ -63,8 +63,15 @@ async function purgeApps(db: Db, before: string): Promise<number> {
       .deleteFrom('grants')
       .where('tenant', '=', tenant)
       .where('resource', '=', `app:${id}`)
-      .where(({ not, exists, selectFrom }) =>
-        not(exists(selectFrom('apps').select('id').where('tenant', '=', tenant).where('id', '=', id))),
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('apps')
+              .select('id')
+              .where((app) => app.and({ tenant, id })),
+          ),
+        ),
       )
       .execute();
   return gone.length;

@@ -3,6 +3,7 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import { KilimError } from '../domain/errors.js';
 import type { Credential, SchedulerProfile, System } from '../domain/systems/system.js';
 import { SYSTEM_ATTRIBUTES } from '../domain/search/attributes.js';
+import { countRows } from './count.js';
 import type { Db } from './database.js';
 import { isPostgres } from './dialects.js';
 import { headAttribute, headColumns } from './heads.js';
@@ -107,15 +108,8 @@ export function createSystemStore(db: Db, reader: Db, seal: Seal): SystemStore {
       return (await systemsOf(reader, tenant, ids, 'doc')).map(toSystem);
     },
     logins,
-    async countOwned(tenant, owner) {
-      const { n } = await db
-        .selectFrom('systems')
-        .select((eb) => eb.fn.countAll<number>().as('n'))
-        .where('tenant', '=', tenant)
-        .where('owner', '=', owner)
-        .executeTakeFirstOrThrow();
-      return Number(n);
-    },
+    countOwned: (tenant, owner) =>
+      countRows(db.selectFrom('systems').where('tenant', '=', tenant).where('owner', '=', owner)),
     async unpinHostKey(tenant, id) {
       await db
         .updateTable('systems')

@@ -24,7 +24,8 @@ export async function orUnavailable<T>(work: () => Promise<T>, isStart = false):
     const isRefused = typeof code === 'string' && REFUSED.test(code);
     if (isRefused && isStart)
       throw new KilimError('CANNOT_START', `PostgreSQL refuses the connection: ${error.message}.`);
-    const isAway = isRefused || (typeof code === 'string' && AWAY.test(code)) || SAYS_AWAY.test(error.message);
+    const isAway =
+      isRefused || (typeof code === 'string' && AWAY.test(code)) || SAYS_AWAY.test(error.message);
     if (!isAway) throw error;
     const cause = `${typeof code === 'string' ? code : ''} ${error.message}`.trim();
     throw new KilimError('STORE_UNAVAILABLE', 'The store does not answer.', { cause });
