@@ -1,4 +1,7 @@
-/** What runs on a host with the tag of this installation, though the store has no such job: the store was restored from a backup that is older than the job. */
+/**
+ * What runs on a host with the tag of this installation, though the store has no such job: the store was restored from a
+ * backup that is older than the job.
+ */
 export interface Orphan {
   systemId: string;
   /** The name of the host in messages: login and address. */
@@ -8,7 +11,10 @@ export interface Orphan {
   what: string;
   firstSeen: string;
   lastSeen: string;
-  /** The decision of an operator: `adopt` leaves it alone and reports it no more, `end` ends it at the next look. Null: none yet. */
+  /**
+   * The decision of an operator: `adopt` leaves it alone and reports it no more, `end` ends it at the next look. Null: no
+   * decision yet.
+   */
   decision: 'adopt' | 'end' | null;
 }
 
