@@ -21,10 +21,10 @@ const SLOW_MS = 10_000;
  * The database for lists and searches. SQLite answers in the thread that asks, where a search of many rows would hold up
  * every other request. So the reader has its own thread with a read-only connection. PostgreSQL is another process anyway.
  */
-export function openReader(url: string, db: Db): Db {
+export function openReader(url: string, db: Db, slowMs = SLOW_MS): Db {
   const file = sqliteFile(url);
   if (file === null) return db;
-  const createDriver = (): Driver => new ThreadDriver(file);
+  const createDriver = (): Driver => new ThreadDriver(file, slowMs);
   class ThreadDialect extends SqliteDialect {
     override createDriver = createDriver;
   }
@@ -47,12 +47,11 @@ parentPort.on('message', ({ id, text, values }) => {
 });
 `;
 
-interface Waiting {
+interface Question {
   text: string;
   values: readonly unknown[];
   resolve: (rows: unknown[]) => void;
   reject: (error: Error) => void;
-  timer: NodeJS.Timeout;
 }
 
 interface Reply {
@@ -63,10 +62,15 @@ interface Reply {
 
 class ThreadDriver implements Driver {
   #thread: Worker | null = null;
-  #waiting = new Map<number, Waiting>();
+  #waiting: Question[] = [];
+  /** The one query that the thread has: its time is counted from here on, not from when it was asked. */
+  #running: { id: number; question: Question; timer: NodeJS.Timeout } | null = null;
   #last = 0;
 
-  constructor(private readonly file: string) {}
+  constructor(
+    private readonly file: string,
+    private readonly slowMs: number,
+  ) {}
 
   init = (): Promise<void> => Promise.resolve();
   acquireConnection = (): Promise<DatabaseConnection> =>
@@ -84,15 +88,27 @@ class ThreadDriver implements Driver {
 
   #ask<R>({ sql: text, parameters: values }: CompiledQuery): Promise<QueryResult<R>> {
     return new Promise<unknown[]>((resolve, reject) => {
-      this.#post(++this.#last, { text, values, resolve, reject });
+      this.#waiting.push({ text, values, resolve, reject });
+      this.#next();
     }).then((rows) => ({ rows: rows as R[] }));
   }
 
-  #post(id: number, question: Omit<Waiting, 'timer'>): void {
-    const thread = (this.#thread ??= this.#start());
-    const timer = setTimeout(() => this.#giveUp(id), SLOW_MS);
-    this.#waiting.set(id, { ...question, timer });
-    thread.postMessage({ id, text: question.text, values: question.values });
+  #next(): void {
+    const question = this.#running ? undefined : this.#waiting.shift();
+    if (!question) return;
+    const id = ++this.#last;
+    const timer = setTimeout(() => this.#giveUp(), this.slowMs);
+    this.#running = { id, question, timer };
+    this.#thread ??= this.#start();
+    this.#thread.postMessage({ id, text: question.text, values: question.values });
+  }
+
+  /** The question under way, which has its answer or is given up. */
+  #done(): Question | undefined {
+    const { question, timer } = this.#running ?? {};
+    clearTimeout(timer);
+    this.#running = null;
+    return question;
   }
 
   #start(): Worker {
@@ -102,11 +118,11 @@ class ThreadDriver implements Driver {
     });
     thread.unref();
     thread.on('message', ({ id, rows, fault }: Reply) => {
-      const one = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      clearTimeout(one?.timer);
-      if (rows) one?.resolve(rows);
-      else one?.reject(Object.assign(new Error(fault?.message), { code: fault?.code }));
+      if (this.#running?.id !== id) return;
+      const question = this.#done();
+      if (rows) question?.resolve(rows);
+      else question?.reject(Object.assign(new Error(fault?.message), { code: fault?.code }));
+      this.#next();
     });
     // the next query starts a thread in place of one that ended or could not open the database
     thread.on('error', (error) => {
@@ -119,31 +135,21 @@ class ThreadDriver implements Driver {
   }
 
   /** A thread that is inside SQLite stops only when its query is done, so a new thread answers the other queries. */
-  #giveUp(id: number): void {
-    this.#waiting
-      .get(id)
-      ?.reject(
-        new KilimError('INVALID_REQUEST', `The list takes longer than ${SLOW_MS / 1000} s; ask for less.`),
-      );
-    this.#waiting.delete(id);
-    const others = [...this.#waiting];
-    this.#waiting.clear();
+  #giveUp(): void {
     void this.#thread?.terminate();
     this.#thread = null;
-    for (const [other, { timer, ...question }] of others) {
-      clearTimeout(timer);
-      this.#post(other, question);
-    }
+    this.#done()?.reject(
+      new KilimError('INVALID_REQUEST', `The list takes longer than ${this.slowMs / 1000} s; ask for less.`),
+    );
+    this.#next();
   }
 
   #drop(why: string): Worker | null {
     const thread = this.#thread;
     this.#thread = null;
-    for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      reject(new KilimError('STORE_UNAVAILABLE', 'The store does not answer.', { cause: why }));
-    }
-    this.#waiting.clear();
+    const all = [this.#done(), ...this.#waiting.splice(0)];
+    for (const question of all)
+      question?.reject(new KilimError('STORE_UNAVAILABLE', 'The store does not answer.', { cause: why }));
     return thread;
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
-import { createFairLine } from './fair-line.js';
+import { createFairLine } from '../fair-line.js';
 
 const COST = { N: 16384, r: 8, p: 1 };
 

@@ -1,4 +1,5 @@
 import type { App } from '../../domain/apps/app.js';
+import { listInTurn } from '../list-turns.js';
 import { KilimError } from '../../domain/errors.js';
 import { APP_ATTRIBUTES } from '../../domain/search/attributes.js';
 import { asksFor, type Condition } from '../../domain/search/condition.js';
@@ -48,16 +49,13 @@ async function list(call: Call, { store }: ApiDeps, condition: Condition): Promi
   const most = isWhole ? MOST_RECORDS : MOST_SUMMARIES;
   const asked = pagingOf(call, APP_ATTRIBUTES, most);
   const paging = { ...asked, ...startOf(asked, most) };
-  const { keys, total } = await store.apps.list(
-    {
-      tenant,
-      user,
-      scope: SCOPE_OF[oneOf('listType', query['listType'], LIST_TYPES)],
-      where: condition,
-      ...paging,
-      showDeleted: flag('showDeleted', query['showDeleted']),
-    },
-    asksFor(condition, 'version'),
+  const scope = SCOPE_OF[oneOf('listType', query['listType'], LIST_TYPES)];
+  const showDeleted = flag('showDeleted', query['showDeleted']);
+  const { keys, total } = await listInTurn(caller, () =>
+    store.apps.list(
+      { tenant, user, scope, where: condition, ...paging, showDeleted },
+      asksFor(condition, 'version'),
+    ),
   );
   return {
     says: `TAPIS_FOUND Applications found: ${keys.length}`,

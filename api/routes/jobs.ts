@@ -1,3 +1,4 @@
+import { listInTurn } from '../list-turns.js';
 import { createHash } from 'node:crypto';
 
 import { KilimError } from '../../domain/errors.js';
@@ -139,7 +140,9 @@ async function list(
     throw new KilimError('INVALID_REQUEST', 'startAfter: is not supported; use skip and limit');
   const isMine = listType !== 'SHARED_JOBS'; // jobs cannot be shared yet
   const { ids, total } = isMine
-    ? await store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging, ...(where && { where }) })
+    ? await listInTurn(caller, () =>
+        store.jobs.list({ tenant: caller.tenant, owner: caller.user, ...paging, ...(where && { where }) }),
+      )
     : { ids: [], total: 0 };
   return {
     says:

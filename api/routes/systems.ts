@@ -1,3 +1,4 @@
+import { listInTurn } from '../list-turns.js';
 import { KilimError } from '../../domain/errors.js';
 import { watchKey } from '../../domain/jobs/remote.js';
 import { SYSTEM_ATTRIBUTES } from '../../domain/search/attributes.js';
@@ -92,16 +93,10 @@ async function list(call: Call, { store }: ApiDeps, condition: Condition): Promi
   const listType = oneOf('listType', query['listType'], ['OWNED', 'SHARED_PUBLIC', 'ALL']);
   const hasCredentials =
     query['hasCredentials'] === undefined ? null : flag('hasCredentials', query['hasCredentials']);
-  const { ids, total } = await store.systems.list(
-    {
-      tenant,
-      user,
-      scope: ({ OWNED: 'own', SHARED_PUBLIC: 'none', ALL: 'all' } as const)[listType],
-      where: condition,
-      ...paging,
-      showDeleted: flag('showDeleted', query['showDeleted']),
-    },
-    hasCredentials,
+  const scope = ({ OWNED: 'own', SHARED_PUBLIC: 'none', ALL: 'all' } as const)[listType];
+  const showDeleted = flag('showDeleted', query['showDeleted']);
+  const { ids, total } = await listInTurn(caller, () =>
+    store.systems.list({ tenant, user, scope, where: condition, ...paging, showDeleted }, hasCredentials),
   );
   const logins = await store.systems.logins(tenant, user);
   const shown = (system: System | SystemHead): Record<string, unknown> => {

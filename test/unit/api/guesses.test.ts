@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
-import { createFairLine } from '../../../api/identity/fair-line.js';
+import { createFairLine } from '../../../api/fair-line.js';
 import { networkOf } from '../../../api/identity/guesses.js';
 import { aWorld, type World } from './a-world.js';
 
