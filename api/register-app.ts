@@ -75,8 +75,10 @@ async function checkMeaning(
   if (exec && !exec.canExec) faults.push(`jobAttributes.execSystemId: ${exec.id} cannot run jobs`);
   if (exec && jobType === 'BATCH' && !exec.canRunBatch)
     faults.push(`jobType: BATCH needs canRunBatch on the system ${exec.id}`);
+  // a FORK application may name a queue, which only its BATCH jobs use
   if (
     exec &&
+    jobType === 'BATCH' &&
     execSystemLogicalQueue &&
     !exec.batchLogicalQueues.some(({ name }) => name === execSystemLogicalQueue)
   ) {

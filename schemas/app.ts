@@ -4,7 +4,7 @@ import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, listOfLists, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
+  appEnvVariables, argSpecs, echoes, isSmall, limit, listOfLists, notes, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string().max(4096), 100);
@@ -37,7 +37,7 @@ const parameterSet = z.strictObject({
   appArgs: argSpecs,
   containerArgs: argSpecs,
   schedulerOptions: argSpecs,
-  envVariables,
+  envVariables: appEnvVariables,
   archiveFilter: z
     .strictObject({
       includes: filterEntries,
@@ -110,7 +110,7 @@ export const AppDefinition = z
       .enum(['DOCKER', 'SINGULARITY', 'ZIP'])
       .nullish()
       .transform((name) => name ?? 'DOCKER'),
-    runtimeVersion: orNull(plain(128)),
+    runtimeVersion: orAbsent(plain(128)),
     runtimeOptions: orEmpty(z.enum(['NONE', 'SINGULARITY_START', 'SINGULARITY_RUN']), 10),
     jobType: orNull(z.enum(['FORK', 'BATCH'])),
     maxJobs: limit,

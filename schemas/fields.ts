@@ -30,6 +30,9 @@ const lengthOf = (one: unknown, inner: string): number => {
 /** `null` for an optional member means absent (specification: platform §8.6). */
 export const orNull = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? null);
+/** Of a text for which the origin asks no minimal length, "" means absent as well (specification: platform §4.3). */
+export const orAbsent = <T extends z.ZodType<string>>(schema: T) =>
+  z.union([z.literal('').transform(() => null), orNull(schema)]);
 export const orFalse = z.boolean().nullish().transform((on) => on ?? false); // prettier-ignore
 export const orTrue = z.boolean().nullish().transform((on) => on ?? true); // prettier-ignore
 export const orEmpty = <T extends z.ZodType>(item: T, most?: number) => list(item, most).nullish().transform((all): z.output<T>[] => all ?? []); // prettier-ignore
@@ -108,32 +111,53 @@ export const unique = (context: z.RefinementCtx, field: string, names: readonly 
   context.addIssue({ code: 'custom', path: field.split('.'), message });
 };
 
-const keyValue = z
-  .strictObject({
-    key: plain(255).refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
-    value: longText.nullish(),
-    description: z.string().max(2048).nullish(),
-    inputMode: inputMode.nullish(),
-    notes: notes.nullish(),
-  })
-  .superRefine(({ inputMode: mode, value }, context) => {
-    const fault = (message: string): void => context.addIssue({ code: 'custom', path: ['value'], message });
-    if (mode === 'FIXED' && value === NOT_SET) fault('must be set for FIXED');
-    if (mode === 'REQUIRED' && value && value !== NOT_SET) fault('must be unset for REQUIRED');
-  })
-  .transform(({ key, value, description, inputMode: mode, notes: free }) => ({
-    key,
-    value: mode === 'REQUIRED' ? NOT_SET : (value ?? ''),
-    description: description ?? null,
-    inputMode: mode ?? ('INCLUDE_BY_DEFAULT' as const),
-    notes: free ?? {},
-  }));
+const keyValue = z.strictObject({
+  key: plain(255).refine((key) => !key.startsWith('_tapis'), 'may not start with _tapis'),
+  value: longText.nullish(),
+  description: z.string().max(2048).nullish(),
+  inputMode: inputMode.nullish(),
+  notes: notes.nullish(),
+});
 
-/** Environment of a system or application; keys are unique. */
-export const envVariables = orEmpty(keyValue).superRefine((all, context) => {
+type KeyValue = z.output<typeof keyValue>;
+
+const defined = ({ key, value, description, inputMode: mode, notes: free }: KeyValue) => ({
+  key,
+  value: value ?? (mode === 'REQUIRED' ? NOT_SET : ''),
+  description: description ?? null,
+  inputMode: mode ?? ('INCLUDE_BY_DEFAULT' as const),
+  notes: free ?? {},
+});
+
+const fixedHasValue = ({ inputMode: mode, value }: KeyValue, fault: (message: string) => void): void => {
+  if (mode === 'FIXED' && value === NOT_SET) fault('must be set for FIXED');
+};
+
+const faultOfValue =
+  (context: z.RefinementCtx) =>
+  (message: string): void =>
+    context.addIssue({ code: 'custom', path: ['value'], message });
+
+const uniqueKeys = (all: readonly { key: string }[], context: z.RefinementCtx): void => {
   const twice = firstTwice(all.map(({ key }) => key));
   if (twice !== undefined) context.addIssue({ code: 'custom', message: `sets the key ${twice} twice` });
-});
+};
+
+/** Environment of a system; keys are unique. A REQUIRED variable is one that the application or the request must set. */
+export const systemEnvVariables = orEmpty(
+  keyValue
+    .superRefine((one, context) => {
+      fixedHasValue(one, faultOfValue(context));
+      if (one.inputMode === 'REQUIRED' && one.value && one.value !== NOT_SET)
+        faultOfValue(context)('must be unset for REQUIRED');
+    })
+    .transform((one) => ({ ...defined(one), ...(one.inputMode === 'REQUIRED' && { value: NOT_SET }) })),
+).superRefine(uniqueKeys);
+
+/** Environment of an application; keys are unique. The value of a REQUIRED variable is a default, which a request may replace. */
+export const appEnvVariables = orEmpty(
+  keyValue.superRefine((one, context) => fixedHasValue(one, faultOfValue(context))).transform(defined),
+).superRefine(uniqueKeys);
 
 /** Legacy `meta: {name, required, …}` of published tutorials is read (specification: jobs §2.3, platform §4.3). */
 const meta = z.looseObject({ name: z.string().max(80).nullish(), required: z.boolean().nullish() }).nullish();

@@ -7,7 +7,7 @@ import {
 } from '../domain/systems/profile-rules.js'; // prettier-ignore
 import type { System } from '../domain/systems/system.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, list, maximum, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  argSpecs, echoes, isSmall, limit, list, maximum, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, systemEnvVariables, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const queue = z.strictObject({
@@ -113,7 +113,7 @@ export const SystemDefinition = z
       .transform((user) => user ?? '${apiUserId}'),
     defaultAuthnMethod: z.enum(['PASSWORD', 'PKI_KEYS', 'ACCESS_KEY', 'TOKEN', 'CERT', 'TMS_KEYS']),
     authnCredential: Credential.nullish(),
-    bucketName: orNull(plain(63)),
+    bucketName: orAbsent(plain(63)),
     rootDir: z
       .string()
       .max(4096)
@@ -142,12 +142,12 @@ export const SystemDefinition = z
       100,
     ),
     jobWorkingDir: orNull(plain(4096)),
-    jobEnvVariables: envVariables,
+    jobEnvVariables: systemEnvVariables,
     jobMaxJobs: limit,
     jobMaxJobsPerUser: limit,
     batchScheduler: orNull(z.enum(['SLURM', 'CONDOR', 'PBS', 'SGE', 'UGE', 'TORQUE'])),
     batchLogicalQueues: orEmpty(queue, 100),
-    batchDefaultLogicalQueue: orNull(plain(128)),
+    batchDefaultLogicalQueue: orAbsent(plain(128)),
     batchSchedulerProfile: orNull(resourceId),
     jobCapabilities: orEmpty(capability),
     tags: orEmpty(z.string().min(1).max(128), 128),

@@ -57,6 +57,62 @@ describe('an application that no job could use is refused', () => {
   );
 });
 
+describe('an application that published definitions have is taken', () => {
+  const required = (value?: string) => ({
+    parameterSet: { envVariables: [{ key: 'MODEL', inputMode: 'REQUIRED', ...(value !== undefined && { value }) }] },
+  }); // prettier-ignore
+  it.each([
+    ['a default', required('large'), 'large'],
+    ['an empty default', required(''), ''],
+    ['no value', required(), '!tapis_not_set'],
+  ])('whose REQUIRED variable has %s', async (what, attributes, kept) => {
+    const id = `required-${what.replaceAll(' ', '-')}`;
+    expect((await post('/v3/apps', anApp(id, {}, attributes))).status).toBe(201);
+    const { result } = (await world.ask('GET', `/v3/apps/${id}/1`, { as: 'alice' })).json;
+    expect(result.jobAttributes.parameterSet.envVariables).toMatchObject([{ key: 'MODEL', value: kept, inputMode: 'REQUIRED' }]); // prettier-ignore
+  });
+
+  it('whose REQUIRED variable a job may leave to its default, but not where there is none', async () => {
+    const submit = async (id: string) => {
+      expect((await post('/v3/apps', anApp(id, {}, required(id === 'with-default' ? 'large' : undefined)))).status).toBe(201); // prettier-ignore
+      return post('/v3/jobs/submit?dryRun=true', { name: 'j', appId: id, appVersion: '1' });
+    };
+    const { status, json } = await submit('with-default');
+    expect(status, json.message).toBe(200);
+    expect(await submit('without-default')).toMatchObject({
+      status: 400,
+      json: { message: expect.stringContaining('MODEL') as string },
+    });
+  });
+
+  it('that is FORK and names a queue, or says nothing of its kind; a BATCH application must name one that exists', async () => {
+    const queued = (jobType?: string) =>
+      anApp(`queued-${jobType ?? 'unsaid'}`, jobType ? { jobType } : {}, { execSystemLogicalQueue: 'skx' });
+    expect((await post('/v3/apps', queued('FORK'))).status).toBe(201);
+    expect((await post('/v3/apps', queued())).status).toBe(201);
+    const path = '/v3/apps/queued-FORK/1';
+    expect((await world.ask('PATCH', path, { as: 'alice', body: { jobAttributes: { execSystemLogicalQueue: 'icx' } } })).status).toBe(200); // prettier-ignore
+    expect((await post('/v3/jobs/submit?dryRun=true', { name: 'j', appId: 'queued-FORK', appVersion: '1' })).status).toBe(200); // prettier-ignore
+    const batch = { canRunBatch: true, batchScheduler: 'SLURM', batchLogicalQueues: [{ name: 'normal', hpcQueueName: 'batch' }] }; // prettier-ignore
+    expect((await post('/v3/systems', aSystem('cluster', batch))).status).toBe(201);
+    const refused = anApp('queued-batch', { jobType: 'BATCH' }, { execSystemId: 'cluster', execSystemLogicalQueue: 'skx' }); // prettier-ignore
+    const { status, json } = await post('/v3/apps', refused);
+    expect([status, json.message]).toEqual([400, expect.stringContaining('execSystemLogicalQueue: "skx"')]);
+  });
+
+  it('with an empty runtimeVersion, as a system with an empty default queue or bucket: they count as absent', async () => {
+    expect((await post('/v3/apps', anApp('no-version', { runtimeVersion: '' }))).status).toBe(201);
+    const app = (await world.ask('GET', '/v3/apps/no-version/1', { as: 'alice' })).json.result;
+    expect(app.runtimeVersion).toBeNull();
+    const empty = { batchDefaultLogicalQueue: '', bucketName: '' };
+    expect((await post('/v3/systems', aSystem('no-queue', empty))).status).toBe(201);
+    const system = (await world.ask('GET', '/v3/systems/no-queue', { as: 'alice' })).json.result;
+    expect([system.batchDefaultLogicalQueue, system.bucketName]).toEqual([null, null]);
+    const bucket = { ...aSystem('no-bucket', { bucketName: '' }), systemType: 'S3', canExec: false, defaultAuthnMethod: 'ACCESS_KEY' }; // prettier-ignore
+    expect((await post('/v3/systems', bucket)).json.message).toContain('bucketName: is required for S3');
+  });
+});
+
 describe('a system', () => {
   it.each(['False', 'false', ''])(
     'is shown to who asks for no credentials: returnCredentials=%s',
