@@ -4,8 +4,9 @@ import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
-  appEnvVariables, argSpecs, echoes, isSmall, limit, listOfLists, notes, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
+  appEnvVariables, argSpecs, echoes, isSmall, limit, listOfLists, notes, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
+import { appSubscription } from './subscription.js';
 
 const texts = orEmpty(z.string().max(4096), 100);
 const tags = orEmpty(z.string().max(128), 128);
@@ -87,7 +88,7 @@ const jobAttributes = z.strictObject({
   coresPerNode: orNumber(1, 1),
   memoryMB: orNumber(100, 1),
   maxMinutes: orNumber(10, 1),
-  subscriptions: orEmpty(subscription, 100),
+  subscriptions: orEmpty(appSubscription, 100),
   tags,
 });
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import { hasUserInfo } from '../domain/files/shown-url.js';
 import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
 
 /** The most elements of a list in a request, unless the list has a limit of its own. */
@@ -62,16 +61,6 @@ export const isSmall = (free: unknown): boolean =>
   Buffer.byteLength(JSON.stringify(free ?? null)) <= MOST_NOTES_BYTES;
 export const TOO_LARGE = 'may have at most 64 KiB as JSON';
 export const notes = z.record(z.string(), z.unknown()).refine(isSmall, TOO_LARGE);
-/** A subscription to the events of a job. Its addresses are checked when events are sent, but here a login in a URL is refused. */
-export const subscription = notes.refine(
-  (given) => !holdsLogin(given),
-  'may not hold a URL with a user name or password',
-);
-
-const holdsLogin = (value: unknown): boolean =>
-  typeof value === 'string'
-    ? hasUserInfo(value)
-    : typeof value === 'object' && value !== null && Object.values(value).some(holdsLogin);
 const inputMode = z.enum(['REQUIRED', 'FIXED', 'INCLUDE_ON_DEMAND', 'INCLUDE_BY_DEFAULT']);
 /** -1, null and absent: no limit. */
 export const limit = z

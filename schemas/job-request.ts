@@ -2,7 +2,8 @@ import { z } from 'zod';
 
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, list, listOfLists, longText, notes, plain, subscription } from './fields.js';
+import { int, jobArgs, list, listOfLists, longText, notes, plain } from './fields.js';
+import { jobSubscription } from './subscription.js';
 
 const dir = plain(4096).nullish();
 const sourceUrl = z.string().min(1).max(8192);
@@ -85,7 +86,7 @@ export const JobRequest = z.strictObject({
     })
     .nullish(),
   execSystemConstraints: list(z.string().max(4096), 100).nullish(),
-  subscriptions: list(subscription, 100).nullish(),
+  subscriptions: list(jobSubscription, 100).nullish(),
   tags: list(z.string().min(1).max(126), 128).nullish(),
   isMpi: z.boolean().nullish(),
   mpiCmd: plain(126).nullish(),

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { watchKey } from '../domain/jobs/remote.js';
+import { notDelivered } from '../domain/jobs/subscriptions.js';
 import type { Database, Db } from './database.js';
 import { lock } from './dialects.js';
 import { JOB_COLUMNS } from './job-columns.js';
@@ -98,6 +99,8 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
           newJobStatus: 'PENDING',
           oldJobStatus: null,
         });
+        if (plan.subscriptions.length > 0)
+          await addEvent(trx, plan, 'JOB_SUBSCRIPTION', 'ADDED', { message: notDelivered(plan) });
         return plan.uuid;
       });
       return get(uuid);

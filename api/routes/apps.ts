@@ -1,11 +1,11 @@
 import type { App } from '../../domain/apps/app.js';
-import { listInTurn } from '../list-turns.js';
 import { KilimError } from '../../domain/errors.js';
 import { APP_ATTRIBUTES } from '../../domain/search/attributes.js';
 import { asksFor, type Condition } from '../../domain/search/condition.js';
 import { now } from '../../store/now.js';
 import { appFor, deletedAppFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { listInTurn } from '../list-turns.js';
 import {
   bodyObject, flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, oneOf, pagingOf, selected, showsDocuments, startOf,
 } from '../paging.js'; // prettier-ignore

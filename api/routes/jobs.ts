@@ -1,9 +1,9 @@
-import { listInTurn } from '../list-turns.js';
 import { createHash } from 'node:crypto';
 
 import { KilimError } from '../../domain/errors.js';
 import type { Job } from '../../domain/jobs/job.js';
 import { isTerminal } from '../../domain/jobs/status.js';
+import { notDelivered } from '../../domain/jobs/subscriptions.js';
 import { getAttribute, JOB_ATTRIBUTES } from '../../domain/search/attributes.js';
 import type { Condition } from '../../domain/search/condition.js';
 import { runtimes } from '../../runtimes/index.js';
@@ -12,6 +12,7 @@ import { JobRequest } from '../../schemas/job-request.js';
 import { parseBody } from '../../schemas/parse.js';
 import { jobFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps, Caller } from '../deps.js';
+import { listInTurn } from '../list-turns.js';
 import { flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, pagingOf } from '../paging.js';
 import { plan } from '../planner.js';
 import { route, type Answer, type Call, type Route } from '../route.js';
@@ -50,7 +51,8 @@ async function submit(
   const planned = await plan(request, caller, deps);
   const job = await store.jobs.add(planned, raw, once); // the committed row is the promise
   engine.start(job);
-  return { says: `JOBS_CREATED Job ${job.uuid} created.`, result: jobRecord(job, planned.env) };
+  const says = `JOBS_CREATED Job ${job.uuid} created. ${notDelivered(job.plan)}`.trim();
+  return { says, result: jobRecord(job, planned.env) };
 }
 
 const submitJob = route({
@@ -109,7 +111,8 @@ const resubmitRequest = route({
   path: '/v3/jobs/:uuid/resubmit_request',
   handle: async (call, deps) => ({
     says: 'JOBS_RESUBMIT_REQUEST_RETRIEVED',
-    result: await rawRequestOf(call, deps),
+    // an object: a client's model of a text has no members (jobs §1.4)
+    result: JSON.parse(await rawRequestOf(call, deps)) as unknown,
   }),
 });
 

@@ -1,4 +1,3 @@
-import { listInTurn } from '../list-turns.js';
 import { KilimError } from '../../domain/errors.js';
 import { watchKey } from '../../domain/jobs/remote.js';
 import { SYSTEM_ATTRIBUTES } from '../../domain/search/attributes.js';
@@ -9,6 +8,7 @@ import { now } from '../../store/now.js';
 import type { SystemHead } from '../../store/store.js';
 import { deletedSystemFor, loginUserOf, systemFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { listInTurn } from '../list-turns.js';
 import {
   bodyObject, flag, listMetadata, MOST_RECORDS, MOST_SUMMARIES, oneOf, pagingOf, selected, showsDocuments, startOf,
 } from '../paging.js'; // prettier-ignore

@@ -216,10 +216,17 @@ const extras = ({ input: { request, app }, grantor, shared }: Settled) => ({
     app.jobAttributes.execSystemConstraints,
   ),
   dynamicExecSystem: false,
-  subscriptions: [...(request.subscriptions ?? []), ...app.jobAttributes.subscriptions],
+  subscriptions: [...(request.subscriptions ?? []), ...app.jobAttributes.subscriptions.map(asOfJob)],
   tags: [...new Set([...(request.tags ?? []), ...app.jobAttributes.tags])].sort(),
   notes: request.notes ?? app.notes,
 });
+
+/** Applications name the category of events otherwise than jobs. */
+const asOfJob = ({
+  jobEventCategoryFilter: category,
+  ...subscription
+}: Record<string, unknown>): Record<string, unknown> =>
+  category === undefined ? subscription : { ...subscription, eventCategoryFilter: category };
 
 /** Kept on the record only (jobs §2.6). */
 function constraintsOf(asked: readonly string[] | null | undefined, ours: readonly string[]): string | null {

@@ -189,7 +189,7 @@ describe('no body of 1 MB takes the event loop for longer than 100 ms', () => {
     mpiCmd: 'a',
     cmdPrefix: 'a',
     execSystemConstraints: ['a'],
-    subscriptions: [{}],
+    subscriptions: [{ eventCategoryFilter: 'ALL', deliveryTargets: [{ deliveryMethod: 'EMAIL', deliveryAddress: 'a@b' }] }], // prettier-ignore
     tags: ['a'],
     memoryMB: 1,
     isMpi: false,

@@ -259,9 +259,7 @@ it('submits once per Idempotency-Key, plans without acting on a dry run, resubmi
   expect(await total()).toBe(before);
 
   const { uuid } = first.json.result;
-  expect(JSON.parse((await as('alice', 'GET', `/v3/jobs/${uuid}/resubmit_request`)).json.result)).toEqual(
-    body,
-  );
+  expect((await as('alice', 'GET', `/v3/jobs/${uuid}/resubmit_request`)).json.result).toEqual(body);
   expect((await as('alice', 'POST', `/v3/jobs/${uuid}/resubmit`)).json.result.uuid).not.toBe(uuid);
   expect((await as('stranger', 'POST', `/v3/jobs/${uuid}/resubmit`)).status).toBe(401);
   const resubmit = (of: string, key: string, query = '') => world.ask('POST', `/v3/jobs/${of}/resubmit${query}`, { as: 'alice', headers: { 'Idempotency-Key': key } }); // prettier-ignore
