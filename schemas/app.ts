@@ -4,7 +4,7 @@ import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
-  argSpecs, echoes, envVariables, isSmall, limit, listOfLists, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
+  appArgSpecs, argSpecs, echoes, envVariables, isSmall, limit, listOfLists, notes, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, subscription, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 
 const texts = orEmpty(z.string().max(4096), 100);
@@ -34,7 +34,7 @@ const fileInputArray = z.strictObject({
 }); // prettier-ignore
 
 const parameterSet = z.strictObject({
-  appArgs: argSpecs,
+  appArgs: appArgSpecs,
   containerArgs: argSpecs,
   schedulerOptions: argSpecs,
   envVariables,

@@ -2,7 +2,17 @@ import { z } from 'zod';
 
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, list, listOfLists, longText, notes, plain, subscription } from './fields.js';
+import {
+  int,
+  jobAppArgs,
+  jobArgs,
+  list,
+  listOfLists,
+  longText,
+  notes,
+  plain,
+  subscription,
+} from './fields.js';
 
 const dir = plain(4096).nullish();
 const sourceUrl = z.string().min(1).max(8192);
@@ -62,7 +72,7 @@ export const JobRequest = z.strictObject({
   ).nullish(),
   parameterSet: z
     .strictObject({
-      appArgs: jobArgs,
+      appArgs: jobAppArgs,
       containerArgs: jobArgs,
       schedulerOptions: jobArgs,
       envVariables: list(
