@@ -60,7 +60,7 @@ export const wrapperScript = ({
     ...onStart,
     '[ -e "$ledger/cancelled" ] && { drop_env; exit 143; }',
     // the word of an earlier run, or of an earlier job in the same directory, is not this one's; that job may still need it
-    `word=${exitWord(plan)}; said() { [ -r "$word" ] && stat -c '%i %y %z' -- "$word"; } 2> /dev/null; before=$(said)`,
+    `said() { [ -r ${exitWord(plan)} ] && stat -c '%i %y %z' -- ${exitWord(plan)}; } 2> /dev/null; said_before=$(said)`,
     'read -r stat < "/proc/$$/stat"; set -- ${stat##*) }',
     // pid and start time together are safe against a pid that is used again; a login name may lead to many nodes
     'read -r node < /proc/sys/kernel/hostname',
@@ -93,7 +93,7 @@ export const wrapperScript = ({
     ...measureLines(plan),
     ...phrase.after,
     // the application may overrule its own exit code (specification: jobs §6.1), which is kept: another job may have said it
-    'after=$(said); [ "$after" != "$before" ] && read -r after < "$word" && [[ "$after" =~ ^-?[0-9]{1,9}$ ]] && [ "$after" -ne "$code" ] && own=$code code=$after',
+    `after=$(said); [ "$after" != "$said_before" ] && read -r after < ${exitWord(plan)} && [[ "$after" =~ ^-?[0-9]{1,9}$ ]] && [ "$after" -ne "$code" ] && own=$code code=$after`,
     'show_streams',
     // a run that was ended by a signal may be started again, where its application is repeatable
     plan.repeatable ? '[ -n "$by" ] || drop_env' : 'drop_env',

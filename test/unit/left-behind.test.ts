@@ -20,8 +20,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
+// of its own: a cancel in another test ends every process of its job
+const uuid = '22222222-1111-4111-8111-111111111111-007';
 const job = (more: Partial<JobPlan> = {}): JobPlan =>
   aPlan({
+    uuid,
     paths: {
       rootDir: dir,
       execDir: join(dir, 'job'),
@@ -59,7 +62,7 @@ const lives = (pidFile: string): boolean => {
   return state !== '' && !state.startsWith('Z');
 };
 
-describe('a background child', { concurrent: true }, () => {
+describe('a background child', () => {
   it('is ended when the application ends, and counted', async () => {
     const state = await done(job(), 'sleep 300 & echo $! > output/pid; exit 4');
     expect(state).toMatchObject({ exitCode: 4, ended: 1 });

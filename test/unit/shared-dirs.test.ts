@@ -25,7 +25,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const job = (n: number, more: Partial<JobPlan> = {}): JobPlan =>
   aPlan({
-    uuid: `${n}1111111-1111-4111-8111-111111111111-007`,
+    uuid: `${n}3333333-1111-4111-8111-111111111111-007`,
     paths: {
       rootDir: dir,
       execDir: join(dir, 'job'),
