@@ -1,7 +1,10 @@
 import { patternsOf } from '../domain/glob.js';
 import { KilimError } from '../domain/errors.js';
 import { withoutEndSlashes } from '../domain/files/path.js';
+import type { Job } from '../domain/jobs/job.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { mayBeShared } from '../domain/jobs/ledger.js';
+import { showStreams, streamsOf } from '../domain/jobs/streams.js';
 import { quote } from '../domain/shell.js';
 import { removePath } from '../hosts/change-files.js';
 import type { Host } from '../hosts/host.js';
@@ -25,6 +28,7 @@ export async function archiveOutputs(deps: Deps, uuid: string, progress: Progres
   const job = await deps.store.jobs.get(uuid);
   const { plan } = job;
   const host = await openExecHost(deps, job);
+  await showOwn(host, job);
   try {
     const node = wayOut(plan);
     if (node && !plan.archivesInPlace) await throughNode(deps, plan, host, node, progress);
@@ -65,6 +69,7 @@ async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report 
     onProgress: report,
   };
   const filter = plan.archivesInPlace ? [] : await selected(from, plan);
+  const where = { ...common, toPath: plan.archiveSystemDir };
   if (filter?.length !== 0) {
     const copied = await copyTree({
       ...common,
@@ -73,15 +78,64 @@ async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report 
       ...(filter ? { filter } : {}),
     });
     await tellLeftOut(deps, plan, copied);
+    if (await isShared(deps, plan)) await ownStreams(where, plan, filter);
   }
   const isThere = sameHost && plan.archiveSystemDir === plan.execSystemExecDir;
   if (plan.archiveFilter.includeLaunchFiles && !isThere) {
-    await copyTree({
-      ...common,
-      fromPath: `${plan.execSystemExecDir}/tapisjob.sh`,
-      toPath: `${plan.archiveSystemDir}/tapisjob.sh`,
-    });
+    const own = { fromPath: ledgerOf(plan, 'tapisjob.sh'), toPath: `${plan.archiveSystemDir}/tapisjob.sh` };
+    if (!(await copyIfThere({ ...common, ...own })))
+      await copyTree({ ...common, ...own, fromPath: `${plan.execSystemExecDir}/tapisjob.sh` });
   }
+}
+
+/** An older Kilim left the script in the exec dir alone; in one that jobs share it is for the others. */
+const launchFolders = (plan: JobPlan): string[] => [
+  ...(mayBeShared(plan, plan.execSystemExecDir) ? [] : [plan.execSystemExecDir]),
+  `${plan.execSystemExecDir}/.kilim/${plan.uuid}`,
+];
+
+/** A file of the job's ledger, as the execution system knows it. */
+const ledgerOf = ({ execSystemExecDir, uuid }: JobPlan, file: string): string =>
+  `${execSystemExecDir}/.kilim/${uuid}/${file}`;
+
+/** What an older Kilim launched has its files in the directories alone. */
+async function copyIfThere(copy: Parameters<typeof copyTree>[0]): Promise<boolean> {
+  try {
+    await copyTree(copy);
+    return true;
+  } catch (error) {
+    if (error instanceof KilimError && error.code === 'PATH_NOT_FOUND') return false;
+    throw error;
+  }
+}
+
+const isShared = async ({ store }: Deps, plan: JobPlan): Promise<boolean> =>
+  mayBeShared(plan, plan.execSystemOutputDir) &&
+  (await store.jobs.findSharers(plan, plan.created)).length > 0;
+
+/** While the outputs were copied, another job may have given the names of its own files to their directory. */
+async function ownStreams(
+  to: Omit<Parameters<typeof copyTree>[0], 'fromPath'>,
+  plan: JobPlan,
+  filter: string[] | null,
+): Promise<void> {
+  for (const { file, name } of streamsOf(plan)) {
+    if (filter !== null && !filter.includes(name)) continue;
+    const fromPath = ledgerOf(plan, file.slice(file.lastIndexOf('/') + 1));
+    await copyIfThere({ ...to, fromPath, toPath: `${to.toPath}/${name}` });
+  }
+}
+
+/**
+ * Gives the outputs of the application their names in the output directory again, where another job may have taken them or the
+ * wrapper did not come so far.
+ */
+async function showOwn(host: Host, { plan, remoteOutcome }: Job): Promise<void> {
+  if (remoteOutcome === 'FINISHED' && !mayBeShared(plan, plan.execSystemOutputDir)) return;
+  await host.run({
+    line: `${showStreams(plan, streamsOf(plan))}\nshow_streams`,
+    parse: () => undefined,
+  });
 }
 
 /** Moves the outputs to where the transfer node sees them, and lets that one send them (jobs §8). */
@@ -97,7 +151,8 @@ async function throughNode(
   const toNode = { host, fromRoot: plan.exec.rootDir, toRoot: root, toPath: dir, signal };
   await moveTree({ ...toNode, fromPath: plan.execSystemOutputDir, ...(filter ? { filter } : {}) });
   if (plan.archiveFilter.includeLaunchFiles)
-    await moveTree({ ...toNode, fromPath: plan.execSystemExecDir, filter: ['tapisjob.sh'] });
+    for (const fromPath of launchFolders(plan))
+      await moveTree({ ...toNode, fromPath, filter: ['tapisjob.sh'] });
   const from = await deps.openHost(plan.tenant, use);
   // what the node does not show yet would be missing in the archive, and removed afterwards
   const [exec, node] = [

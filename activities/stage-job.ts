@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 
 import { KilimError } from '../domain/errors.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
-import { dropEnv, envFileOf, envLinkOf, ledgerDir } from '../domain/jobs/ledger.js';
+import { dropEnv, envFileOf, envLinkOf, ledgerDir, moreEnvFileOf, scriptOf } from '../domain/jobs/ledger.js';
 import { busyDelay } from '../domain/jobs/waiting.js';
 import { isDiskFull, lastWords } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
@@ -13,10 +13,11 @@ import type { Deps } from './deps.js';
 import { makesThemAlong, ownDirs } from './make-directories.js';
 import { notYet } from './not-yet.js';
 import type { Progress } from './progress.js';
+import { tellSharers } from './tell-sharers.js';
 
 /**
  * Makes the exec dir ready: makes the directories of a small job, unpacks or pulls the application, writes
- * `tapisjob.sh` and, in the ledger, `tapisjob.env`.
+ * `tapisjob.sh` and `tapisjob.env` in the ledger, and what people read of them in the exec dir.
  * Safe to repeat: files are replaced by renaming, so a script that already runs keeps its own text.
  * @throws KilimError HOST_*, DISK_FULL (recovered); STAGE_JOB_FAILED; REMOTE_ACCESS_DENIED, PATH_INVALID of directories
  */
@@ -29,9 +30,12 @@ export async function stageJob(
   const runtime = runtimes[plan.runtime];
   const host = await openHost(plan.tenant, plan.exec);
   const env = Object.fromEntries((await store.jobs.getEnv(uuid)).map(({ key, value }) => [key, value]));
-  const envFile = Buffer.from(runtime.envFile(plan, env));
-  const script = Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation));
-  const written = writing(plan, envFile, script, runtime.prepare(plan));
+  const files = {
+    env: Buffer.from(runtime.envFile(plan, env)),
+    more: Buffer.from(runtime.moreEnvFile?.(plan, env) ?? ''),
+    script: Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation)),
+  };
+  const written = writing(plan, files, runtime.prepare(plan));
   let busy: string | null;
   try {
     busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
@@ -39,7 +43,8 @@ export async function stageJob(
     // a cancelled job is not launched, and no later step removes its environment
     if (signal.aborted) await dropped(host, plan);
   }
-  if (busy) await askAgain(store, uuid, `${busy} (${host.name})`);
+  if (!busy) return tellSharers({ store }, plan);
+  await askAgain(store, uuid, `${busy} (${host.name})`);
 }
 
 /** Removes the environment file of a cancelled try; where the host does not answer now, the file stays. */
@@ -69,21 +74,29 @@ const NOT_WRITTEN = 90;
  * The preparation and the launch files in one command. The files get their names last: an archive may hold some that
  * are called the same. They come over stdin: values of the environment must not stand in a process list.
  */
-const writing = (plan: JobPlan, envFile: Buffer, script: Buffer, preparation: Preparation): Preparation => ({
+const writing = (
+  plan: JobPlan,
+  { env, more, script }: Record<'env' | 'more' | 'script', Buffer>,
+  preparation: Preparation,
+): Preparation => ({
   ...preparation,
   line: [
     `cd ${quote(plan.paths.execDir)} || exit ${NOT_WRITTEN}`,
     // of this try alone: one whose link broke may still be at work
     `new=${quote(ledgerDir(plan))}/new.$$; mkdir -p "\${new%/*}" || exit ${NOT_WRITTEN}`,
-    `(umask 077; head -c ${envFile.length} > "$new.env" && cat > "$new.sh" && chmod 770 "$new.sh") || exit ${NOT_WRITTEN}`,
+    `(umask 077; head -c ${env.length} > "$new.env" && head -c ${more.length} > "$new.more" && cat > "$new.sh" && chmod 770 "$new.sh") || exit ${NOT_WRITTEN}`,
     '(',
     preparation.line,
     ') < /dev/null; code=$?',
     // a preparation that failed is not launched, and needs no file with values of the environment
-    '[ $code -eq 0 ] || { rm -f "$new.env" "$new.sh"; exit $code; }',
-    `mv -fT "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && mv -fT "$new.sh" tapisjob.sh || exit ${NOT_WRITTEN}`,
+    '[ $code -eq 0 ] || { rm -f "$new.env" "$new.more" "$new.sh"; exit $code; }',
+    more.length === 0
+      ? 'rm -f "$new.more"'
+      : `mv -fT "$new.more" ${quote(moreEnvFileOf(plan))} || exit ${NOT_WRITTEN}`,
+    // a user may edit the copy in the exec dir
+    `mv -fT "$new.env" ${quote(envFileOf(plan))} && ln -sfn ${quote(envLinkOf(plan))} tapisjob.env && cp -p "$new.sh" "$new.copy" && mv -fT "$new.sh" ${quote(scriptOf(plan))} && mv -fT "$new.copy" tapisjob.sh || exit ${NOT_WRITTEN}`,
   ].join('\n'),
-  stdin: Buffer.concat([envFile, script]),
+  stdin: Buffer.concat([env, more, script]),
   parse: (reply) => {
     if (reply.exitCode !== NOT_WRITTEN) return preparation.parse(reply);
     const words = lastWords(reply);

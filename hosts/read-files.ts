@@ -50,9 +50,14 @@ export const tarOf = (root: Root, path: string, most: number): string =>
     'exec tar -cf - -- "${reals[0]##*/}"',
   ].join('\n');
 
-/** The last lines of a file by its absolute path; empty where there is none. */
-export const readTail = (host: Host, absolutePath: string, lines: number, bytes: number): Promise<string> =>
+/** The last lines of the first of these files, by their absolute paths, that is there; empty where there is none. */
+export const readTail = (
+  host: Host,
+  paths: readonly string[],
+  lines: number,
+  bytes: number,
+): Promise<string> =>
   host.run({
-    line: `[ -f ${quote(absolutePath)} ] && tail -c ${bytes} -- ${quote(absolutePath)} | tail -n ${lines}; exit 0`,
+    line: `for file in ${paths.map(quote).join(' ')}; do [ -f "$file" ] && { tail -c ${bytes} -- "$file" | tail -n ${lines}; break; }; done; exit 0`,
     parse: ({ stdout }) => stdout,
   });

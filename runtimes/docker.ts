@@ -1,6 +1,6 @@
 import { engineOf } from '../domain/jobs/container-engine.js';
 import type { JobPlan, PlannedInput } from '../domain/jobs/job-plan.js';
-import { envFileOf, ledgerDir } from '../domain/jobs/ledger.js';
+import { envFileOf, ledgerDir, moreEnvFileOf } from '../domain/jobs/ledger.js';
 import { quote } from '../domain/shell.js';
 import { measuring } from './container-usage.js';
 import { optionFaults, parseOption, phraseOptions, type OptionTable } from './options.js';
@@ -34,7 +34,14 @@ export const docker: Runtime = {
   // Docker takes the text behind the first = as it is; KEY= keeps the host's variable out
   envFile: (_plan, env) =>
     Object.entries(env)
+      .filter(([, value]) => fitsInFile(value))
       .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  // the engine takes what it is told by name alone from its own environment: in a process list stands no value
+  moreEnvFile: (_plan, env) =>
+    Object.entries(env)
+      .filter(([, value]) => !fitsInFile(value))
+      .map(([key, value]) => `export ${key}=${quote(value)}; _tapisMore+=(--env ${key})\n`)
       .join(''),
   phrase: (plan) => {
     const engine = engineOf(plan);
@@ -53,7 +60,7 @@ export const docker: Runtime = {
       run: [
         `${engine} rm -f ${plan.uuid} > /dev/null 2>&1`,
         // what the engine warns of, as of a host without IPv4 forwarding, is no output of the application
-        `said=$(${[...create, '--', quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} 2>&1 > /dev/null) || { printf '%s\\n' "$said" >&2; exit 125; }`,
+        `said=$(_tapisMore=(); ! [ -r ${quote(moreEnvFileOf(plan))} ] || . ${quote(moreEnvFileOf(plan))}; ${[...create, '--', quote(plan.containerImage), ...plan.appArgs.map(({ arg }) => arg)].filter(Boolean).join(' ')} 2>&1 > /dev/null) || { printf '%s\\n' "$said" >&2; exit 125; }`,
         `${engine} start ${plan.uuid} > /dev/null || exit 126`,
         `${engine} logs --follow ${plan.uuid} &`,
         'logs=$!',
@@ -71,6 +78,9 @@ export const docker: Runtime = {
     };
   },
 };
+
+/** The engine reads the file in lines, which end at 64 KiB. */
+const fitsInFile = (value: string): boolean => !/[\r\n]/.test(value) && value.length <= 16_000;
 
 /** Lines that wait for the container's end and set `code`. */
 const waiting = (plan: JobPlan): string[] => {
@@ -117,6 +127,7 @@ const fixedOptions = ({ uuid, paths, containerEngine }: JobPlan): string[] => [
   // else the outputs belong to root
   '--user $(id -u):$(id -g)',
   `--env-file ${quote(envFileOf({ uuid, paths }))}`,
+  '"${_tapisMore[@]}"',
 ];
 
 /** The engine sees all of this machine, whoever asks it: users choose no folders of it (design, running on this machine). */

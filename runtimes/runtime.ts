@@ -11,6 +11,8 @@ export interface Runtime {
   prepare: (plan: JobPlan) => Preparation;
   /** The text of `tapisjob.env` from resolved values. */
   envFile: (plan: JobPlan, env: Readonly<Record<string, string>>) => string;
+  /** The values that the format of `tapisjob.env` cannot hold, as shell text for the phrase; empty or absent: there are none. */
+  moreEnvFile?: (plan: JobPlan, env: Readonly<Record<string, string>>) => string;
   /** The lines that run the application in the wrapper's script. */
   phrase: (plan: JobPlan) => RunPhrase;
 }

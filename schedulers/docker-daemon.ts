@@ -3,10 +3,10 @@ import { quote } from '../domain/shell.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { ledgerDir } from '../domain/jobs/ledger.js';
 import { engineOf } from '../domain/jobs/container-engine.js';
+import { redirection, showStreams, streamsOf } from '../domain/jobs/streams.js';
 import { PROBE, parseState } from './ledger-states.js';
-import { endAll, launchDetached, parseLeft, processTable, redirection } from './process-table.js';
+import { endAll, launchDetached, parseLeft, processTable } from './process-table.js';
 import type { Held, Scheduler } from './scheduler.js';
-import { wrapperScript } from './wrapper.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 
 /**
@@ -15,13 +15,13 @@ import type { RemoteCommand } from '../domain/remote-command.js';
  */
 export const dockerDaemon: Scheduler = {
   faults: processTable.faults,
-  script: (plan, phrase, installation) =>
-    wrapperScript({ plan, phrase, installation, directives: [], redirect: redirection(plan) }),
+  script: processTable.script,
   launch: launchDetached,
   snapshot: processTable.snapshot,
   settle: (plan) => ({
     line: [
       PROBE,
+      showStreams(plan, streamsOf(plan)),
       `said=$(probe ${plan.uuid} ${quote(ledgerDir(plan))})`,
       '[[ "$said" == *" gone" ]] || { echo "$said"; exit 0; }',
       // the wrapper is dead; the daemon has the last word. One look at a time: another one would write over the output
@@ -34,6 +34,7 @@ export const dockerDaemon: Scheduler = {
       `  paused*) echo "${plan.uuid} suspended" ;;`,
       // Podman calls a container stopped that nobody cleaned up after
       `  exited*|stopped*) code=\${word#* }; ${engineOf(plan)} logs ${plan.uuid} ${redirection(plan)} 7>&-`,
+      '    show_streams',
       `    echo "$code 0 0" > ${quote(`${ledgerDir(plan)}/exit`)}; ${engineOf(plan)} rm -f ${plan.uuid} > /dev/null 2>&1 7>&-`,
       `    echo "${plan.uuid} over $code 0 0" ;;`,
       '  *[Nn]"o such"*) echo "$said" ;;',

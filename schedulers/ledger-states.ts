@@ -1,4 +1,10 @@
-import type { RemoteEnd, RemoteState, Snapshot, WrapperEvent } from '../domain/jobs/remote.js';
+import {
+  signalOf,
+  type RemoteEnd,
+  type RemoteState,
+  type Snapshot,
+  type WrapperEvent,
+} from '../domain/jobs/remote.js';
 import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { Reply } from '../domain/remote-command.js';
 
@@ -8,8 +14,9 @@ import type { Reply } from '../domain/remote-command.js';
  */
 export const PROBE = [
   'probe() {',
-  '  local code begin end by cpu peak pid start node here stat',
-  '  if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
+  '  local code begin end by cpu peak left own pid start node here stat',
+  '  over() { read -r code begin end by cpu peak _ left own < "$2/exit"; echo "$1 over $code $begin $end ${cpu:--} ${peak:--} $left $own"; }',
+  '  if [ -s "$2/exit" ]; then over "$@"; return; fi',
   '  if [ -s "$2/pid" ]; then',
   '    read -r pid start node < "$2/pid"; read -r here < /proc/sys/kernel/hostname; stat=; read -r stat 2>/dev/null < "/proc/$pid/stat"',
   '    local word rest=${stat##*) }; set -- "$1" "$2" $rest',
@@ -17,7 +24,7 @@ export const PROBE = [
   '      [ "$3" = T ] && word=suspended || word=running; echo "$1 $word"; return',
   '    fi',
   // it may have ended between the two looks
-  '    if [ -s "$2/exit" ]; then read -r code begin end by cpu peak _ < "$2/exit"; echo "$1 over $code $begin $end $cpu $peak"; return; fi',
+  '    if [ -s "$2/exit" ]; then over "$@"; return; fi',
   '    [ -z "$node" ] || [ "$node" = "$here" ] || { echo "$1 elsewhere $node $here"; return; }',
   '    echo "$1 gone"; return',
   '  fi',
@@ -54,7 +61,7 @@ export const parseState =
       why: `nothing was said about the job (exit code ${reply.exitCode ?? 'none'})`,
     };
 
-const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => {
+const toState = ([word, code, begin, end, cpu, peak, left, own]: string[]): RemoteState => {
   switch (word) {
     case 'elsewhere':
       return {
@@ -64,7 +71,10 @@ const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => 
     case 'over':
       if (!/^-?\d{1,9}$/.test(code ?? ''))
         return { is: 'unknown', why: `the host said "over ${(code ?? '').slice(0, 40)}"` };
-      return endOf(Number(code), elapsed(begin, end), usageOf(elapsed(begin, end), cpu, peak));
+      return {
+        ...endOf(Number(code), elapsed(begin, end), usageOf(elapsed(begin, end), cpu, peak)),
+        ...besideOf(left, own),
+      };
     case 'running':
       return { is: 'running' };
     case 'suspended':
@@ -82,19 +92,19 @@ const toState = ([word, code, begin, end, cpu, peak]: string[]): RemoteState => 
 
 const elapsed = (begin?: string, end?: string): number => Number(end) - Number(begin);
 
-/** An exit code above 128 is how a shell tells of a signal. */
 export const endOf = (exitCode: number, elapsedMs?: number, usage?: Usage): RemoteEnd => ({
   is: 'over',
   exitCode,
-  signal: exitCode > 128 && exitCode < 160 ? (SIGNALS[exitCode - 128] ?? `signal ${exitCode - 128}`) : null,
+  ...signalOf(exitCode),
   ...(elapsedMs !== undefined && Number.isFinite(elapsedMs) ? { elapsedMs } : {}),
   ...(usage ? { usage } : {}),
 });
 
-const SIGNALS: Record<number, string> = {
-  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE', 9: 'SIGKILL',
-  11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ',
-}; // prettier-ignore
+/** The last words of a record; `-`, or absent in one of an earlier wrapper, where there is nothing to say. */
+export const besideOf = (left?: string, own?: string): Pick<RemoteEnd, 'ended' | 'ownExitCode'> => ({
+  ...(left && /^\d{1,9}$/.test(left) ? { ended: Number(left) } : {}),
+  ...(own && /^-?\d{1,9}$/.test(own) ? { ownExitCode: Number(own) } : {}),
+});
 
 /** A line of an event log: `uuid attempt WHAT code milliseconds [elapsed cpu peak]`; anything else is a torn write and gives null. */
 export const parseEvent = (line: string): WrapperEvent | null => {

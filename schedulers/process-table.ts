@@ -1,17 +1,25 @@
 import { KilimError } from '../domain/errors.js';
-import { dropEnv, ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
+import { dropEnv, FIND_SCRIPT, ledgerDir, stateDir, tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { LOOK_BYTES, PROBE, parseState, parseStates } from './ledger-states.js';
 import type { Cancelled, Held, Launch, Scheduler } from './scheduler.js';
+import { redirection, streamsOf } from '../domain/jobs/streams.js';
 import { wrapperScript } from './wrapper.js';
 
 /** The host's process table keeps the job: FORK of everything that is not a container. */
 export const processTable: Scheduler = {
   faults: () => [], // a FORK job has no scheduler: its options are kept on the record and not used
   script: (plan, phrase, installation) =>
-    wrapperScript({ plan, phrase, installation, directives: [], redirect: redirection(plan) }),
+    wrapperScript({
+      plan,
+      phrase,
+      installation,
+      directives: [],
+      redirect: redirection(plan),
+      streams: streamsOf(plan),
+    }),
   launch: launchDetached,
   snapshot: (installation) => ({
     line: [
@@ -55,9 +63,9 @@ export function launchDetached(plan: JobPlan, installation: string): RemoteComma
       '  said=launched',
       '  [ -e "$ledger/cancelled" ] && { echo cancelled -; exit 0; }',
       `  echo "$ledger" > "$state/${plan.uuid}.tmp" && mv "$state/${plan.uuid}.tmp" "$state/live/${plan.uuid}" || exit 73`,
-      `  cd ${quote(plan.paths.execDir)} || exit 73`,
+      `  cd ${quote(plan.paths.execDir)} || exit 73; ${FIND_SCRIPT}`,
       // the tag must stand in the environment that the process starts with: only that is seen in /proc
-      `  KILIM_JOB=${quote(tagOf(installation, plan.uuid))} setsid bash ./tapisjob.sh < /dev/null > /dev/null 2>> "$ledger/wrapper.err" &`,
+      `  KILIM_JOB=${quote(tagOf(installation, plan.uuid))} setsid bash "$script" < /dev/null > /dev/null 2>> "$ledger/wrapper.err" &`,
       '  child=$!',
       'fi',
       'exec 9<> <(:)', // a pipe that says nothing: waiting for it starts no process
@@ -140,10 +148,3 @@ export const parseLeft = ({ stdout }: Reply): Cancelled => ({
     .slice(0, 100)
     .map((line) => line.slice(0, 300)),
 });
-
-/** Standard output and error of a FORK job go to the files of its logConfig. */
-export const redirection = ({ paths, logConfig }: JobPlan): string => {
-  const out = quote(`${paths.outputDir}/${logConfig.stdoutFilename}`);
-  const err = quote(`${paths.outputDir}/${logConfig.stderrFilename}`);
-  return out === err ? `> ${out} 2>&1` : `> ${out} 2> ${err}`;
-};

@@ -1,5 +1,6 @@
 import { tagOf } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
+import { streamsOf, type Stream } from '../domain/jobs/streams.js';
 import { parseSlurmOption } from './slurm-options.js';
 
 /** What a comment of Kilim's starts with; the tag follows. */
@@ -45,15 +46,14 @@ const askedOf = (plan: JobPlan): Asked =>
   );
 
 /** By their options, where the user asked for no others. */
-function outputs({ logConfig, paths }: JobPlan, asked: Asked): [string, string][] {
-  const all: [string, string][] = [['--output', `${paths.outputDir}/${logConfig.stdoutFilename}`]];
-  if (logConfig.stderrFilename !== logConfig.stdoutFilename)
-    all.push(['--error', `${paths.outputDir}/${logConfig.stderrFilename}`]);
-  return all.filter(([name]) => !asked.has(name));
-}
+const outputs = (plan: JobPlan, asked: Asked): [string, Stream][] =>
+  streamsOf(plan)
+    .map((stream, i): [string, Stream] => [i === 0 ? '--output' : '--error', stream])
+    .filter(([name]) => !asked.has(name));
 
-/** The files that the application's output goes to, where they bear Kilim's names. */
-export const outputFiles = (plan: JobPlan): string[] => outputs(plan, askedOf(plan)).map(([, path]) => path);
+/** What the application says, where Kilim names the files. */
+export const slurmStreams = (plan: JobPlan): Stream[] =>
+  outputs(plan, askedOf(plan)).map(([, stream]) => stream);
 
 function ownOptions(plan: JobPlan, asked: Asked): [string, string][] {
   const { hiddenOptions } = plan;
@@ -65,7 +65,10 @@ function ownOptions(plan: JobPlan, asked: Asked): [string, string][] {
   const isPerUnit = asked.has('--mem-per-cpu') || asked.has('--mem-per-gpu'); // Slurm knows one of the three
   if (!hiddenOptions.includes('MEM') && !isPerUnit) own.push(['--mem', String(plan.memoryMB)]);
   if (!hiddenOptions.includes('PARTITION') && plan.hpcQueue) own.push(['--partition', plan.hpcQueue]);
-  return [...own, ...outputs(plan, asked).map(([name, path]): [string, string] => [name, file(path)])];
+  return [
+    ...own,
+    ...outputs(plan, asked).map(([name, stream]): [string, string] => [name, file(stream.file)]),
+  ];
 }
 
 /** Slurm replaces `%j` and others in file names. */

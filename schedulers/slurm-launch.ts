@@ -1,10 +1,10 @@
 import { KilimError } from '../domain/errors.js';
-import { ledgerDir, stateDir } from '../domain/jobs/ledger.js';
+import { FIND_SCRIPT, ledgerDir, stateDir } from '../domain/jobs/ledger.js';
 import type { JobPlan } from '../domain/jobs/job-plan.js';
 import { isDiskFull, lastWords, type RemoteCommand, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import type { Launch } from './scheduler.js';
-import { COMMENT_PREFIX, commentOf, outputFiles, sbatchOptions } from './slurm-directives.js';
+import { COMMENT_PREFIX, commentOf, sbatchOptions } from './slurm-directives.js';
 import { UNFILTERED, unsetForSbatch } from './slurm-environment.js';
 
 /** Seconds; the whole script must end before the host counts as stuck. */
@@ -79,12 +79,11 @@ export function launchSlurm(plan: JobPlan, installation: string, forgotten = '')
       // what was forgotten is not looked for, unless it started after all; its id stands until another takes its place
       `id=$(known) && { [ "$id" != ${quote(forgotten)} ] || [ -s "$ledger/slurm" ]; } && keep "$id" adopted`,
       '[ -e "$ledger/cancelled" ] && { echo "cancelled -"; exit 0; }',
-      // of an earlier job in the same directory: this one's is only added to
-      `if [ -e "$ledger/intent" ]; then search; else rm -f -- ${outputFiles(plan).map(quote).join(' ')}; fi`,
+      '[ -e "$ledger/intent" ] && search',
       ': > "$ledger/intent" || exit 73',
-      `cd ${quote(plan.paths.execDir)} || exit 73`,
+      `cd ${quote(plan.paths.execDir)} || exit 73; ${FIND_SCRIPT}`,
       unsetForSbatch([...sbatchOptions(plan, installation).keys()]),
-      `said=$(timeout -k 5 ${SBATCH_SECONDS} sbatch ./tapisjob.sh 2> "$ledger/sbatch.err" < /dev/null); code=$?`,
+      `said=$(timeout -k 5 ${SBATCH_SECONDS} sbatch "$script" 2> "$ledger/sbatch.err" < /dev/null); code=$?`,
       'id=; while read -r line; do [[ "$line" =~ ^Submitted\\ batch\\ job\\ ([0-9]+) ]] && id=${BASH_REMATCH[1]}; done <<< "$said"',
       '[ -n "$id" ] && keep "$id" launched',
       'cat "$ledger/sbatch.err" >&2',

@@ -3,7 +3,7 @@ import type { JobPlan } from '../domain/jobs/job-plan.js';
 import type { Forgotten, RemoteEnd, RemoteState, Snapshot } from '../domain/jobs/remote.js';
 import { usageOf, type Usage } from '../domain/jobs/usage.js';
 import type { RemoteCommand, Reply } from '../domain/remote-command.js';
-import { endOf, linesOf, LOOK_BYTES } from './ledger-states.js';
+import { besideOf, endOf, linesOf, LOOK_BYTES } from './ledger-states.js';
 import { commentOf } from './slurm-directives.js';
 import { UNFILTERED } from './slurm-environment.js';
 import { idLine } from './slurm-launch.js';
@@ -66,8 +66,8 @@ export const settleSlurm = (
     '  [ -e "$1" ] || touch "$1"; touch "$ledger/now"; local first now',
     '  first=$(stat -c %Y "$1"); now=$(stat -c %Y "$ledger/now"); echo $((now - first))',
     '} 2>/dev/null',
-    'has_exit() { [ -s "$ledger/exit" ] && read -r code begin end by cpu peak restart < "$ledger/exit" && by=${by#-}; }',
-    'has_exit && [ "$code$by" = 0 ] && { echo "exit 0 $begin $end 0 $cpu $peak"; exit 0; }',
+    'has_exit() { [ -s "$ledger/exit" ] && read -r code begin end by cpu peak restart left own < "$ledger/exit" && by=${by#-} cpu=${cpu:--} peak=${peak:--}; }',
+    'has_exit && [ "$code$by" = 0 ] && { echo "exit 0 $begin $end 0 $cpu $peak $left $own"; exit 0; }',
     '[ -s "$ledger/refused" ] && read -r times < "$ledger/refused" && echo "refused $times"',
     'word() { [[ "$said" =~ (^|[[:space:]])$1=([^[:space:]]*) ]] && echo "${BASH_REMATCH[2]}"; }',
     'ask() { said=$(timeout -k 2 10 scontrol show job -o "$id" 2>&1); others && said="Invalid job id: it is of another job"; state=$(word JobState); restarts=$(word Restarts); }',
@@ -78,7 +78,7 @@ export const settleSlurm = (
       : 'of_this_run() { has_exit; }',
     // the wrapper ends right after its record
     'of_this_run && for _ in {1..8}; do case $state in RUNNING|COMPLETING) sleep 0.25; ask ;; *) break ;; esac; done',
-    'if of_this_run; then echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak"',
+    'if of_this_run; then echo "exit $code $begin $end $(age "$ledger/exit.seen") $cpu $peak $left $own"',
     'else rm -f "$ledger/exit.seen"; fi',
     'if [ -n "$state" ]; then echo "slurm $state $(word Reason) $(word ExitCode) $(word RunTime)"',
     'elif [[ "$said" == *"Invalid job id"* ]]; then echo gone; state=gone',
@@ -142,7 +142,13 @@ const ACCOUNTING = [
 /** What the script said, each part absent where it was not said. */
 interface Said {
   /** `age`: seconds since the record was first seen. */
-  exit?: { code: number; elapsedMs: number; age: number; usage: Usage | undefined };
+  exit?: {
+    code: number;
+    elapsedMs: number;
+    age: number;
+    usage: Usage | undefined;
+    beside: ReturnType<typeof besideOf>;
+  };
   refused?: string;
   slurm?: { word: string; reason: string; exit: string; ran: string };
   gone?: true;
@@ -154,17 +160,17 @@ interface Said {
   acct?: { word: string; exit: string };
 }
 
-const exitOf = (code: number, elapsedMs: number, age: number, [cpu, peak]: (string | undefined)[]) => ({
-  code, elapsedMs, age, usage: usageOf(elapsedMs, cpu, peak),
+const exitOf = (code: number, elapsedMs: number, age: number, [cpu, peak, left, own]: (string | undefined)[]) => ({
+  code, elapsedMs, age, usage: usageOf(elapsedMs, cpu, peak), beside: besideOf(left, own),
 }); // prettier-ignore
 
 function read(stdout: string): Said {
   const said: Said = {};
   for (const line of stdout.split('\n')) {
     const [what, ...words] = line.split(' ');
-    const [one = '', two = '', three = '', four = '', cpu, peak] = words;
+    const [one = '', two = '', three = '', four = '', ...rest] = words;
     if (what === 'exit' && Number.isInteger(Number(one)))
-      said.exit = exitOf(Number(one), Number(three) - Number(two), Number(four), [cpu, peak]);
+      said.exit = exitOf(Number(one), Number(three) - Number(two), Number(four), rest);
     else if (what === 'refused') said.refused = one;
     else if (what === 'slurm') said.slurm = { word: one, reason: two, exit: three, ran: four };
     else if (what === 'gone') said.gone = true;
@@ -184,7 +190,7 @@ function parseSettled({ stdout, exitCode, stderr }: Reply): RemoteState | Forgot
   if (said.silent !== undefined) return unknown(`Slurm does not answer: ${said.silent}`);
   if (!said.slurm && !said.gone)
     return said.exit?.code === 0
-      ? endOf(0, said.exit.elapsedMs, said.exit.usage)
+      ? endOfRecord(said.exit)
       : unknown(`the host said nothing about the job (${exitCode ?? 'signal'}): ${stderr.slice(0, 300)}`);
   const now = said.slurm ? meaningOfState(said.slurm.word) : null;
   if (said.slurm && !now) return unknown(`Slurm says ${said.slurm.word}, which is no state that is known`);
@@ -213,11 +219,16 @@ function runTime(text: string): number | null {
 
 const unknown = (why: string): RemoteState => ({ is: 'unknown', why });
 
+const endOfRecord = ({ code, elapsedMs, usage, beside }: NonNullable<Said['exit']>): RemoteEnd => ({
+  ...endOf(code, elapsedMs, usage),
+  ...beside,
+});
+
 /** Our own record beats the scheduler's numbers; `condition` is null where the scheduler has nothing bad to say. */
 function ended(said: Said, condition: JobCondition | null, word?: string): RemoteState {
   const worded = word ? { word } : {};
   if (said.exit) {
-    const end = endOf(said.exit.code, said.exit.elapsedMs, said.exit.usage);
+    const end = endOfRecord(said.exit);
     if (said.exit.code === 0 && !condition) return end;
     return { ...end, ...worded, condition: condition ?? 'SCHEDULER_TERMINATED' };
   }

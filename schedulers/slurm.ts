@@ -5,7 +5,7 @@ import { dropEnv } from '../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { parseLeft } from './process-table.js';
 import type { Held, Scheduler } from './scheduler.js';
-import { sbatchOptions, slurmDirectives } from './slurm-directives.js';
+import { sbatchOptions, slurmDirectives, slurmStreams } from './slurm-directives.js';
 import { findFunctions, idLine, launchSlurm, UNSURE } from './slurm-launch.js';
 import { slurmFaults } from './slurm-options.js';
 import { settleSlurm, slurmSnapshot } from './slurm-settle.js';
@@ -27,6 +27,7 @@ export const slurm: Scheduler = {
       installation,
       directives: slurmDirectives(plan, installation),
       redirect: null, // --output and --error do it
+      streams: slurmStreams(plan),
       ...(options.has('--input') ? { input: '' } : {}),
       onStart: ['echo "$SLURM_JOB_ID" > "$ledger/slurm.tmp" && mv "$ledger/slurm.tmp" "$ledger/slurm"'],
       // a second Slurm job is refused as well; only a requeue is news about this one

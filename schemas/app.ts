@@ -4,7 +4,7 @@ import type { App } from '../domain/apps/app.js';
 import { hasUserInfo, NO_LOGIN } from '../domain/files/shown-url.js';
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import {
-  appEnvVariables, argSpecs, echoes, isSmall, limit, listOfLists, notes, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
+  appArgSpecs, appEnvVariables, argSpecs, echoes, isSmall, limit, listOfLists, notes, orAbsent, orEmpty, orFalse, orNull, orNumber, orTrue, plain, resourceId, unique, TOO_LARGE, withoutEchoes,
 } from './fields.js'; // prettier-ignore
 import { appSubscription } from './subscription.js';
 
@@ -35,7 +35,7 @@ const fileInputArray = z.strictObject({
 }); // prettier-ignore
 
 const parameterSet = z.strictObject({
-  appArgs: argSpecs,
+  appArgs: appArgSpecs,
   containerArgs: argSpecs,
   schedulerOptions: argSpecs,
   envVariables: appEnvVariables,

@@ -4,8 +4,10 @@ import { NOT_SET, UNLIMITED } from '../domain/systems/system.js';
 
 /** The most elements of a list in a request, unless the list has a limit of its own. */
 export const MOST_ELEMENTS = 1_000;
+/** Arguments of an application are given as lists of files, or made by programs. */
+const MOST_ARGUMENTS = 4_000;
 /** A text for a command line or the environment: Linux allows 128 KiB for one such text. */
-export const longText = z.string().max(65_536);
+export const longText = z.string().max(131_071);
 
 /** The number of elements is checked before the elements are: half a million wrong elements would make as many faults. */
 export const list = <T extends z.ZodType>(item: T, most = MOST_ELEMENTS) =>
@@ -151,36 +153,45 @@ export const appEnvVariables = orEmpty(
 /** Legacy `meta: {name, required, …}` of published tutorials is read (specification: jobs §2.3, platform §4.3). */
 const meta = z.looseObject({ name: z.string().max(80).nullish(), required: z.boolean().nullish() }).nullish();
 
-export const argSpecs = list(
-  z.strictObject({
-    name: z.string().min(1).max(80).nullish(),
-    description: z.string().max(8096).nullish(),
-    inputMode: inputMode.nullish(),
-    arg: longText.nullish(),
-    notes: notes.nullish(),
-    meta,
-  }),
-)
-  .nullish()
-  .transform((all) =>
-    (all ?? []).map(({ meta: legacy, name, inputMode: mode, arg, description, notes: free }, i) => ({
-      name: name ?? legacy?.name ?? `arg${i + 1}`,
-      description: description ?? null,
-      inputMode: mode ?? (legacy?.required ? ('REQUIRED' as const) : ('INCLUDE_ON_DEMAND' as const)),
-      arg: arg ?? null,
-      notes: free ?? {},
-    })),
-  );
-
-export const jobArgs = list(
-  z
-    .strictObject({
+const argSpecsOf = (most: number) =>
+  list(
+    z.strictObject({
       name: z.string().min(1).max(80).nullish(),
       description: z.string().max(8096).nullish(),
-      include: z.boolean().nullish(),
-      arg: longText.min(1).nullish(),
+      inputMode: inputMode.nullish(),
+      arg: longText.nullish(),
       notes: notes.nullish(),
       meta,
-    })
-    .transform(({ meta: legacy, ...item }) => ({ ...item, name: item.name ?? legacy?.name ?? null })),
-).nullish();
+    }),
+    most,
+  )
+    .nullish()
+    .transform((all) =>
+      (all ?? []).map(({ meta: legacy, name, inputMode: mode, arg, description, notes: free }, i) => ({
+        name: name ?? legacy?.name ?? `arg${i + 1}`,
+        description: description ?? null,
+        inputMode: mode ?? (legacy?.required ? ('REQUIRED' as const) : ('INCLUDE_ON_DEMAND' as const)),
+        arg: arg ?? null,
+        notes: free ?? {},
+      })),
+    );
+
+export const argSpecs = argSpecsOf(MOST_ELEMENTS);
+export const appArgSpecs = argSpecsOf(MOST_ARGUMENTS);
+
+const jobArgsOf = (most: number) =>
+  list(
+    z
+      .strictObject({
+        name: z.string().min(1).max(80).nullish(),
+        description: z.string().max(8096).nullish(),
+        include: z.boolean().nullish(),
+        arg: longText.min(1).nullish(),
+        notes: notes.nullish(),
+        meta,
+      })
+      .transform(({ meta: legacy, ...item }) => ({ ...item, name: item.name ?? legacy?.name ?? null })),
+    most,
+  ).nullish();
+export const jobArgs = jobArgsOf(MOST_ELEMENTS);
+export const jobAppArgs = jobArgsOf(MOST_ARGUMENTS);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { LONGEST_ENTRY } from '../domain/glob.js';
 import type { JobRequest as DomainRequest } from '../domain/jobs/request.js';
-import { int, jobArgs, list, listOfLists, longText, notes, plain } from './fields.js';
+import { int, jobAppArgs, jobArgs, list, listOfLists, longText, notes, plain } from './fields.js';
 import { jobSubscription } from './subscription.js';
 
 const dir = plain(4096).nullish();
@@ -63,7 +63,7 @@ export const JobRequest = z.strictObject({
   ).nullish(),
   parameterSet: z
     .strictObject({
-      appArgs: jobArgs,
+      appArgs: jobAppArgs,
       containerArgs: jobArgs,
       schedulerOptions: jobArgs,
       envVariables: list(

@@ -13,6 +13,7 @@ import { addEvent, toEvent, toJob } from './job-rows.js';
 import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
+import { createSharers } from './sharers.js';
 import { envOf, isCut, joinUrls, splitUrls, type Sealed } from './sealed-urls.js';
 import type { JobStore } from './store.js';
 import { clip } from './texts.js';
@@ -115,6 +116,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
     ...createJobLists(db, reader),
     record: (record) => recordStatus(db, record),
     ...createReservations(db),
+    ...createSharers(reader),
     async setRemoteJobId(uuid, remoteJobId, remoteJobId2 = null) {
       await db
         .updateTable('jobs')

@@ -2,6 +2,7 @@ import type { App } from '../domain/apps/app.js';
 import type { EnvVariable, JobPlan, PlannedJob } from '../domain/jobs/job-plan.js';
 import type { Job, JobEvent, JobEventName, StatusRecord } from '../domain/jobs/job.js';
 import type { Usage } from '../domain/jobs/usage.js';
+import type { Sharer } from '../domain/jobs/shared-dirs.js';
 import type { JobStatus } from '../domain/jobs/status.js';
 import type { Condition } from '../domain/search/condition.js';
 import type { Order } from '../domain/search/order.js';
@@ -169,6 +170,10 @@ export interface JobStore {
     olderThanMs: number,
     which: { isUrgent: boolean; after: Turn; limit: number },
   ) => Promise<(Turn & { uuid: string; status: JobStatus; cancelRequested: boolean })[]>;
+  /**
+   * The jobs of the tenant that use a directory of this one and have not ended, or have ended after an instant. Twenty at most.
+   */
+  findSharers: (plan: JobPlan, since: string | null) => Promise<Sharer[]>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
 }

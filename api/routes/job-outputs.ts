@@ -3,6 +3,7 @@ import { normalizeFound, normalizePath } from '../../domain/files/path.js';
 import type { Job } from '../../domain/jobs/job.js';
 import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { isTerminal } from '../../domain/jobs/status.js';
+import { streamsOf } from '../../domain/jobs/streams.js';
 import type { Host } from '../../hosts/host.js';
 import { listFiles, statPath } from '../../hosts/list-files.js';
 import { openRead } from '../../hosts/read-files.js';
@@ -37,6 +38,8 @@ interface Place {
   root: Root;
   base: string;
   path: string;
+  /** How the client is to call the file, where its path does not say so. */
+  name?: string | undefined;
 }
 
 /** From the archive only when archiving is known to be complete; else from the execution system (jobs §1.10). */
@@ -62,7 +65,7 @@ async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): P
   await refuseThisMachine(deps, system, []);
   // like the worker, this opens the system at its present address
   const { host, port } = system;
-  return {
+  const place = {
     job,
     host: await deps.hosts.open({ tenant: job.tenant, ...use, host, port }),
     systemId: use.systemId,
@@ -70,6 +73,30 @@ async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): P
     base,
     path: normalizeFound(`${base}/${asked}`),
   };
+  const isWhereItRan = !isArchived || plan.archivesInPlace;
+  return what === 'download' && isWhereItRan ? ownStreamOf(place, asked, fence) : place;
+}
+
+/**
+ * What the application says is read from the job's ledger where it may be there: in the output directory another job may have
+ * taken the name. Where it is not to be had from there, as of a job of an older Kilim, the name has it.
+ */
+async function ownStreamOf(place: Place, asked: string, fence: string): Promise<Place> {
+  const { plan } = place.job;
+  const stream = streamsOf(plan).find(({ name }) => name === normalizeFound(asked));
+  if (!stream) return place;
+  const ledger = normalizePath(`${plan.execSystemExecDir}/.kilim/${plan.uuid}`);
+  const path = `${ledger}/${stream.file.slice(stream.file.lastIndexOf('/') + 1)}`;
+  const root = {
+    rootDir: plan.exec.rootDir,
+    fences: [{ path: fence }, fenceOfOutputs(plan, false, ledger)],
+  };
+  try {
+    await statPath(place.host, root, path);
+    return { ...place, root, path, name: stream.name.split('/').at(-1) };
+  } catch {
+    return place;
+  }
 }
 
 /**
@@ -110,12 +137,12 @@ const download = route({
   method: 'get',
   path: ROUTES.download,
   handle: async (call, deps) => {
-    const { job, host, root, path, base } = await placeOf(call, deps, 'download');
+    const { job, host, root, path, base, name: called } = await placeOf(call, deps, 'download');
     const found = await statPath(host, root, path);
     const isDir = found.type === 'dir';
     if (isDir && (await listFiles(host, root, path, { recurse: false, limit: 1, offset: 0 })).length === 0)
       return { says: `JOBS_EMPTY_DIR_FOR_DOWNLOAD The directory is empty.` };
-    const name = path.split('/').at(-1) ?? job.uuid;
+    const name = called ?? path.split('/').at(-1) ?? job.uuid;
     if (isDir || flag('compress', call.query['compress'])) {
       return {
         host,

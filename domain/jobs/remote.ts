@@ -24,14 +24,28 @@ export interface RemoteEnd {
   exitCode: number | null;
   signal?: string | null;
   /** The keeper's own word for it, e.g. `OUT_OF_MEMORY`; evidence for people. */
-  word?: string;
+  word?: string | undefined;
   /** Set where the keeper names a cause that is more than a non-zero exit. */
-  condition?: JobCondition;
+  condition?: JobCondition | undefined;
   /** Milliseconds between start and end by the host's clock, where known. */
   elapsedMs?: number;
   /** What the wrapper measured. */
   usage?: Usage;
+  /** How many processes the application had left in the background; they were ended with it. */
+  ended?: number;
+  /** The application's exit code before `tapisjob.exitcode` overruled it. */
+  ownExitCode?: number;
 }
+
+/** An exit code above 128 is how a shell tells of a signal. */
+export const signalOf = (exitCode: number): { signal: string | null } => ({
+  signal: exitCode > 128 && exitCode < 160 ? (SIGNALS[exitCode - 128] ?? `signal ${exitCode - 128}`) : null,
+});
+
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE', 9: 'SIGKILL',
+  11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ',
+}; // prettier-ignore
 
 /** One look at a host for all jobs of a login user: by job uuid. */
 export type Snapshot = Record<string, RemoteState>;

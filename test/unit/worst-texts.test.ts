@@ -91,7 +91,7 @@ describe('1 MB of its worst text takes linear time in', () => {
     ['the words of SQL', wordsOf],
     ['a timestamp', fullTimestamp],
     ['a word for a shell', quote],
-    ['a name of an image', (text) => [plainName(text), archivePath({ containerImage: text, paths: { rootDir: '', inputDir: '', execDir: '', outputDir: '' } })]],
+    ['a name of an image', (text) => [plainName(text), archivePath({ uuid: '', containerImage: text, paths: { rootDir: '', inputDir: '', execDir: '', outputDir: '' } })]],
     ['an option of a container', (text) => [parseOption(RUN_OPTIONS, text), optionFaults(RUN_OPTIONS, [arg(text)])]],
     ['what a runtime is given', (text) => [zip.faults(checked(text), 'ssh'), singularity.faults(checked(text), 'ssh')]],
     ['an option of Slurm', (text) => [parseSlurmOption(text), slurmFaults([text], false)]],

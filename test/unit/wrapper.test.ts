@@ -264,7 +264,7 @@ describe('the wrapper', () => {
       input: script,
       env: { PATH: process.env['PATH'], HOME: dir },
     });
-    expect(stdout).toMatch(/^6 \d+ \d+ - (-|\d+) - 0\n/);
+    expect(stdout).toMatch(/^6 \d+ \d+ - (-|\d+) - 0 - -\n/);
   });
 
   it('takes a full disk at the launch for one that may pass', () => {

@@ -2,6 +2,8 @@ import type { Faults } from './faults.js';
 
 // refused by code point (specification: jobs §2.4)
 const CONTROL = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f]');
+// a value of the environment may have lines and tabs, as a key in PEM or a text of JSON
+const CONTROL_IN_VALUE = new RegExp('[\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]');
 const DANGEROUS = /[&><|;`]/;
 
 export const hasControl = (text: string): boolean => CONTROL.test(text);
@@ -14,6 +16,11 @@ const DANGEROUS_RULE = 'contains one of & > < | ; `';
 
 export function refuseControl(faults: Faults, field: string, text: string | null | undefined): void {
   if (text && hasControl(text)) faults.add(field, text, CONTROL_RULE);
+}
+
+export function refuseControlInValue(faults: Faults, field: string, value: string): void {
+  if (CONTROL_IN_VALUE.test(value))
+    faults.add(field, value, `${CONTROL_RULE} other than a tab or a line break`);
 }
 
 export function refuseDangerous(faults: Faults, field: string, text: string | null | undefined): void {

@@ -1,9 +1,10 @@
 import { NOT_SET, type KeyValue } from '../../systems/system.js';
 import type { EnvVariable } from '../job-plan.js';
 import type { JobKeyValue } from '../request.js';
-import { refuseControl } from './characters.js';
+import { refuseControlInValue } from './characters.js';
 import type { Faults } from './faults.js';
 import { addDuplicates, joinText, sameNotes } from './plan-input.js';
+import { refuseLargeVariable } from './sizes.js';
 
 const FIELD = 'parameterSet.envVariables';
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -32,7 +33,8 @@ export function mergeEnv(faults: Faults, { system, app, request }: EnvSources): 
   });
   const all = [...known, ...request.filter(({ key }) => !defined.has(key)).map(plain)];
   for (const { key, value } of all) {
-    refuseControl(faults, `${FIELD}.${key}`, value);
+    refuseControlInValue(faults, `${FIELD}.${key}`, value);
+    refuseLargeVariable(faults, `${FIELD}.${key}`, key, value);
     if (value === NOT_SET) faults.add(FIELD, key, 'needs a value');
   }
   return all;

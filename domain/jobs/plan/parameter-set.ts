@@ -7,14 +7,13 @@ import { mergeArgs } from './args.js';
 import { hasTraversal, isDangerous, refuseDangerous, refuseDangerousName } from './characters.js';
 import { filled, type Faults } from './faults.js';
 import type { Named, PlanInput } from './plan-input.js';
+import { MOST_BYTES_TOGETHER, refuseLargeArgs } from './sizes.js';
 
 const PROFILE_OPTION = /^--tapis-profile(?:\s+|=)(\S+)\s*$/;
 const PROFILE_ANY = /^--tapis-profile(?:[\s=]|$)/;
 /** The name of the option that is added for the profile of the execution system. */
 const OF_SYSTEM = 'synthetic_tapis_profile';
 const ZIP_SAVE = '--tapis-zip-save';
-/** No host takes a longer command line. */
-const MOST_CHARACTERS = 1_000_000;
 const DEFAULT_LOG = 'tapisjob.out';
 const FILTER = 'parameterSet.archiveFilter';
 
@@ -40,6 +39,7 @@ export function settleArguments(
     mergeArgs(faults, 'parameterSet.containerArgs', ours.containerArgs, set.containerArgs ?? []),
   );
   const schedulerOptions = fill('schedulerOptions', mergeSchedulerOptions(faults, input, queue));
+  refuseLargeArgs(faults, { 'parameterSet.appArgs': appArgs, 'parameterSet.containerArgs': containerArgs });
   for (const { arg } of appArgs) refuseDangerous(faults, 'parameterSet.appArgs', arg);
   for (const { arg } of containerArgs) refuseDangerousName(faults, 'parameterSet.containerArgs', arg);
   for (const { arg } of schedulerOptions) refuseDangerousName(faults, 'parameterSet.schedulerOptions', arg);
@@ -61,11 +61,11 @@ function fillAll(faults: Faults, field: string, args: PlannedArg[], macros: Macr
   for (const one of args) {
     const arg = filled(faults, field, one.arg, macros);
     length += arg.length;
-    if (length > MOST_CHARACTERS) {
+    if (length > MOST_BYTES_TOGETHER) {
       faults.add(
         field,
         null,
-        `must have at most ${MOST_CHARACTERS} characters together, with the values of macros`,
+        `must have at most ${MOST_BYTES_TOGETHER} characters together, with the values of macros`,
       );
       return [];
     }

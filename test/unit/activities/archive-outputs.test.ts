@@ -41,7 +41,7 @@ const archive = async (archiveSystemDir: string, excludes: string[], launchedOn 
   const deps = {
     openHost: () => Promise.resolve(host),
     store: {
-      jobs: { get: () => Promise.resolve(job) },
+      jobs: { get: () => Promise.resolve(job), findSharers: () => Promise.resolve([]) },
       systems: { find: () => Promise.resolve({ owner: plan.owner }) },
     },
   } as unknown as Deps;

@@ -50,7 +50,7 @@ function aStage(preparation = 'sleep 0.4'): Deps {
     openHost: () => Promise.resolve({ name: 'h', run }),
     runtimes: { ZIP: slow, DOCKER: slow, SINGULARITY: slow },
     schedulers: Object.fromEntries(['process', 'docker'].map((keeper) => [keeper, { script: () => '#!/bin/bash\n' }])),
-    store: { jobs: { getPlan: () => Promise.resolve(plan), getEnv: () => Promise.resolve([]) } },
+    store: { jobs: { getPlan: () => Promise.resolve(plan), getEnv: () => Promise.resolve([]), findSharers: () => Promise.resolve([]) } },
   } as unknown as Deps; // prettier-ignore
 }
 
@@ -65,7 +65,7 @@ it('may be done a second time while a lost try goes on at the host', async () =>
   const env = join(dir, 'job/.kilim', aPlan().uuid, 'tapisjob.env');
   expect([readFileSync(env, 'utf8'), statSync(env).mode & 0o777]).toEqual(['A=1\n', 0o600]);
   expect(readFileSync(join(dir, 'job/tapisjob.sh'), 'utf8')).toBe('#!/bin/bash\n');
-  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual(['tapisjob.env']);
+  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual(['tapisjob.env', 'tapisjob.sh']);
   expect(readdirSync(join(dir, 'job')).sort()).toEqual(['.kilim', 'tapisjob.env', 'tapisjob.sh']);
 });
 
@@ -79,6 +79,6 @@ it.each([
   const staging = new MockActivityEnvironment().run(() => stageJob(deps, 'u', progress));
   if (isCancelled) stop.abort();
   await staging.catch(() => undefined);
-  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual([]);
+  expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual(isCancelled ? ['tapisjob.sh'] : []);
   expect(readdirSync(join(dir, 'job'))).not.toContain('tapisjob.env');
 });

@@ -163,7 +163,10 @@ describe('environment: the request (§2.7.3)', () => {
     ['no shell name', { request: [{ key: '1K', value: '1' }] }, 'fault'],
     ['reserved', { request: [{ key: '_tapisX', value: '1' }] }, 'fault'],
     ['reserved by the application', { app: [{ key: '_tapisX', value: '1' }] }, 'fault'],
-    ['a line break in the value', { request: [{ key: 'K', value: 'a\nb' }] }, 'fault'],
+    ['lines and tabs, as in PEM and JSON', { request: [{ key: 'K', value: 'a\n\tb\r\n' }] }, { K: 'a\n\tb\r\n' }],
+    ['another control character', { request: [{ key: 'K', value: 'a\u001bb' }] }, 'fault'],
+    ['what Linux takes of one variable', { request: [{ key: 'K', value: 'ü'.repeat(65_534) + 'a' }] }, { K: 'ü'.repeat(65_534) + 'a' }],
+    ['a byte more', { request: [{ key: 'K', value: 'ü'.repeat(65_535) }] }, 'fault'],
     ['what a shell would read is only text', { request: [{ key: 'K', value: '$(id); `x` & "y"' }] }, { K: '$(id); `x` & "y"' }],
   ])('%s', (_case, sources, expected) => {
     const { values, faults } = env(sources);

@@ -13,7 +13,7 @@ const long = 'a'.repeat(1_000_000);
 
 describe('a body with too much', () => {
   it.each<[string, z.ZodType, unknown]>([
-    ['parameterSet.appArgs: must have at most 1000 elements', JobRequest, { ...job, parameterSet: { appArgs: many(1_001, { arg: 'a' }) } }],
+    ['parameterSet.appArgs: must have at most 4000 elements', JobRequest, { ...job, parameterSet: { appArgs: many(4_001, { arg: 'a' }) } }],
     ['parameterSet.appArgs.0.arg: "aaa', JobRequest, { ...job, parameterSet: { appArgs: [{ arg: long }] } }],
     ['parameterSet.envVariables: must have at most 1000 elements', JobRequest, { ...job, parameterSet: { envVariables: many(300_000, 0) } }],
     ['fileInputs: must have at most 1000 elements', JobRequest, { ...job, fileInputs: many(1_001, {}) }],

@@ -71,7 +71,7 @@ describe('directives', () => {
       '#SBATCH --nodes=2',
       '#SBATCH --ntasks=6',
       '#SBATCH --open-mode=append',
-      '#SBATCH --output=/srv/job/output/tapisjob.out',
+      `#SBATCH --output=/srv/job/.kilim/${plan().uuid}/stdout`,
       '#SBATCH --partition=big',
       '#SBATCH --time=20',
     ]);
@@ -82,8 +82,8 @@ describe('directives', () => {
     ['of a repeatable application', { repeatable: true }, [], ['--no-requeue', '--open-mode']],
     ['with an open mode of the user', { schedulerOptions: [anArg('--open-mode=truncate')] }, ['--open-mode=truncate'], ['append']],
     ['with memory per core', { schedulerOptions: [anArg('--mem-per-cpu=1G')] }, ['--mem-per-cpu=1G'], ['--mem=']],
-    ['with an output of the user', { schedulerOptions: [anArg('-o mine.txt')] }, ['--output=mine.txt'], ['tapisjob.out']],
-    ['with two logs', { logConfig: { stdoutFilename: 'o', stderrFilename: 'e' } }, ['--output=/srv/job/output/o', '--error=/srv/job/output/e'], []],
+    ['with an output of the user', { schedulerOptions: [anArg('-o mine.txt')] }, ['--output=mine.txt'], ['/stdout']],
+    ['with two logs', { logConfig: { stdoutFilename: 'o', stderrFilename: 'e' } }, [`/${aPlan().uuid}/stdout\n`, `--error=/srv/job/.kilim/${aPlan().uuid}/stderr\n`], []],
     ['with a name', { schedulerOptions: [anArg('-J a:b')] }, ['--job-name=a-b'], ['tapisjob.sh']],
     ['with a comment', { schedulerOptions: [anArg('--comment=my note')] }, [`--comment=kilim:inst:${aPlan().uuid}\\ my\\ note`], []],
     ['with a flag', { schedulerOptions: [anArg('--exclusive'), anArg('--tapis-profile x')] }, ['#SBATCH --exclusive\n'], ['tapis-profile']],
@@ -94,10 +94,11 @@ describe('directives', () => {
   }); // prettier-ignore
 
   it('keep a value in one line whatever is in it', () => {
-    const lines = of({
-      logConfig: { stdoutFilename: `a 'b' "c" #1 %j.out`, stderrFilename: `a 'b' "c" #1 %j.out` },
-    });
-    expect(lines).toContain(`#SBATCH --output=/srv/job/output/a\\ \\'b\\'\\ \\"c\\"\\ \\#1\\ %%j.out`);
+    const execDir = `/srv/a 'b' "c" #1 %j`;
+    const lines = of({ paths: { ...aPlan().paths, execDir } });
+    expect(lines).toContain(
+      `#SBATCH --output=/srv/a\\ \\'b\\'\\ \\"c\\"\\ \\#1\\ %%j/.kilim/${plan().uuid}/stdout`,
+    );
   });
 });
 

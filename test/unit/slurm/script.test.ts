@@ -62,4 +62,11 @@ describe('the script of a Slurm job', () => {
     expect(await recorded(other.record)).toBe('0');
     expect(readFileSync(join(folder, 'got'), 'utf8')).toBe('');
   });
+
+  it('takes the word of the application, and keeps the code that it ended with', async () => {
+    const { child, record } = start('echo 5 > tapisjob.exitcode');
+    child.stdin.end();
+    expect(await recorded(record)).toBe('5');
+    expect(readFileSync(record, 'utf8')).toMatch(/ 0 - 0\n/);
+  });
 });
