@@ -1,3 +1,4 @@
+import { shownBytes } from './files/odd-names.js';
 import { cutUrls } from './files/shown-url.js';
 import type { JobCondition } from './jobs/condition.js';
 
@@ -86,7 +87,7 @@ export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ER
 
 /**
  * The one error of the project: a code of the table, a sentence for people, details for the log. The sentence goes into
- * answers, records and the histories of the engine: no URL in it keeps a login or a query.
+ * answers, records and the histories of the engine: no URL in it keeps a login or a query, and every name in it is text.
  */
 export class KilimError extends Error {
   constructor(
@@ -94,7 +95,7 @@ export class KilimError extends Error {
     message: string,
     readonly detail: Record<string, unknown> = {},
   ) {
-    super(cutUrls(message));
+    super(shownBytes(cutUrls(message)));
     this.name = 'KilimError';
   }
 }
