@@ -180,15 +180,33 @@ async function throughNode(
 }
 
 /** The history says what is not in the archive, and why. */
-async function tellLeftOut({ store }: Deps, { uuid, archive }: JobPlan, { leftOut }: Copied): Promise<void> {
-  if (!leftOut) return;
-  const { count, names } = leftOut;
-  const message =
-    `${count} of the outputs did not stay in the archive on ${archive.systemId}: links that lead out of the directory ` +
-    `that may be used there, and what is neither a file, a directory nor a link. The first: ${names}`;
+async function tellLeftOut(
+  { store }: Deps,
+  { uuid, exec, archive }: JobPlan,
+  { leftOut, gone }: Copied,
+): Promise<void> {
+  if (gone)
+    await tell(
+      store,
+      uuid,
+      gone.count,
+      `${gone.count} of the outputs that archiveFilter selects are not in the archive on ${archive.systemId}: they were removed ` +
+        `on ${exec.systemId} before they could be copied. The first: ${gone.names}`,
+    );
+  if (leftOut)
+    await tell(
+      store,
+      uuid,
+      leftOut.count,
+      `${leftOut.count} of the outputs did not stay in the archive on ${archive.systemId}: links that lead out of the directory ` +
+        `that may be used there, and what is neither a file, a directory nor a link. The first: ${leftOut.names}`,
+    );
+}
+
+async function tell(store: Deps['store'], uuid: string, leftOut: number, message: string): Promise<void> {
   await store.jobs.addEvent(uuid, 'JOB_ARCHIVE_TRANSACTION_ID', 'COMPLETED', {
     transferStatus: 'COMPLETED',
-    leftOut: count,
+    leftOut,
     message,
   });
 }

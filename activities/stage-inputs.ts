@@ -3,6 +3,7 @@ import type { JobPlan, PlannedInput, SystemUse } from '../domain/jobs/job-plan.j
 import { KilimError } from '../domain/errors.js';
 import { archivePath } from '../runtimes/zip.js';
 import { makeDirs, removePath } from '../hosts/change-files.js';
+import { foundPath, foundPrefix } from '../hosts/found-path.js';
 import { moveTree } from '../hosts/move-tree.js';
 import { fencedRoot, type Root } from '../hosts/rooted.js';
 import { copyTree, fetchHttp } from '../hosts/transfer.js';
@@ -97,11 +98,12 @@ async function bring(deps: Deps, plan: JobPlan, input: PlannedInput, progress: P
     }
     const source = await systemOf(deps, plan, input);
     const from = await deps.openHost(plan.tenant, source.use);
+    const fromPath = await foundPath(from, source.use.rootDir, source.path);
     await copyTree({
       ...common,
       from,
-      fromRoot: fencedRoot(source.use.rootDir, source.fence),
-      fromPath: source.path,
+      fromRoot: fencedRoot(source.use.rootDir, foundPrefix(fromPath, source.fence)),
+      fromPath,
       sameHost: source.use.systemId === use.systemId,
     });
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Response } from 'express';
 
 import { KilimError } from '../domain/errors.js';
-import { shown } from '../hosts/odd-bytes.js';
+import { shownPath } from '../domain/files/odd-names.js';
 import type { Bytes, Call } from './route.js';
 
 /**
@@ -57,7 +57,7 @@ function writeHead(res: Response, { name, size, partial, isInline }: Bytes): voi
   res.setHeader('Content-Type', isInline ? 'text/plain' : 'application/octet-stream');
   const ascii = name.replace(/[^ -~]|["\\]/g, '_');
   // RFC 5987 allows no quote, star or parenthesis in a value, and encodeURIComponent leaves these as they are
-  const exact = encodeURIComponent(shown(name)).replace(
+  const exact = encodeURIComponent(shownPath(name)).replace(
     /['()*]/g,
     (sign) => `%${sign.charCodeAt(0).toString(16)}`,
   );

@@ -1,4 +1,5 @@
 import { KilimError } from '../domain/errors.js';
+import { shownPath } from '../domain/files/odd-names.js';
 import type { RemoteCommand } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
 import { absolute, fileFault, rooted, type Root } from '../hosts/rooted.js';
@@ -26,7 +27,7 @@ export const statInfo = (
       throw new KilimError('REMOTE_COMMAND_FAILED', `What the host says of ${path} is not understood.`);
     const instant = (seconds: string | undefined): string => new Date(Number(seconds) * 1000).toISOString();
     return {
-      absolutePath: absolute(root, path),
+      absolutePath: shownPath(absolute(root, path)),
       uid: Number(uid),
       gid: Number(gid),
       size: Number(size),

@@ -4,12 +4,13 @@ import type { Response } from 'express';
 import type { Logger } from 'pino';
 
 import { KilimError, meaningOf } from '../domain/errors.js';
+import { shownBytes } from '../domain/files/odd-names.js';
 import { BUILD } from './build-info.js';
 import type { Answer, Text } from './route.js';
 
 const members = (status: number, { says, metadata }: Answer): Record<string, unknown> => ({
   status: status < 400 ? 'success' : 'error',
-  message: says,
+  message: shownBytes(says),
   ...BUILD,
   metadata: metadata ?? null,
 });

@@ -1,3 +1,4 @@
+import { shownBytes } from './files/odd-names.js';
 import { cutUrls } from './files/shown-url.js';
 import type { JobCondition } from './jobs/condition.js';
 
@@ -86,7 +87,8 @@ export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ER
 
 /**
  * The only error class of the project: a code of the table, a sentence for the reader, details for the log. The sentence
- * goes into answers, records and the histories of the engine, so that logins and queries are cut out of its URLs.
+ * goes into answers, records and the histories of the engine, so that logins and queries are cut out of its URLs, and every
+ * name in it is shown as text.
  */
 export class KilimError extends Error {
   constructor(
@@ -94,7 +96,7 @@ export class KilimError extends Error {
     message: string,
     readonly detail: Record<string, unknown> = {},
   ) {
-    super(cutUrls(message));
+    super(shownBytes(cutUrls(message)));
     this.name = 'KilimError';
   }
 }

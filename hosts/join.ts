@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { KilimError } from '../domain/errors.js';
 import type { Host, RemoteStream } from './host.js';
-import { fileFault } from './rooted.js';
+import { treeFault } from './rooted.js';
 
 export interface Side {
   host: Host;
@@ -60,7 +60,7 @@ export async function join(
     if (end.status === 'rejected') throw end.reason;
     const { exitCode } = end.value;
     if (exitCode !== 0 && exitCode !== null && !isHarmless(end.value))
-      throw fileFault({ ...end.value, stdout: '' }, end === source ? from.path : to.path);
+      throw treeFault({ ...end.value, stdout: '' }, end === source ? from.path : to.path);
   }
   if (source.status === 'rejected' || target.status === 'rejected' || (await hasBroken))
     throw new KilimError('TRANSFER_FAILED', `The transfer of ${from.path} broke.`);
@@ -79,11 +79,11 @@ function turnOf(host: Host): number {
   return turn;
 }
 
-/** tar ends with 1 where a file grew while it was read, as the log of something that still runs does. */
+/** tar ends with 1 where a file grew, or was removed, while it was read, as those of something that still runs may be. */
 export const isHarmless = ({ exitCode, stderr }: End): boolean =>
   exitCode === 1 &&
   stderr !== '' &&
   stderr
     .trim()
     .split('\n')
-    .every((line) => /file changed as we read it$/.test(line));
+    .every((line) => /: (file changed as|File removed before) we read it$/.test(line));

@@ -1,7 +1,8 @@
 import { inPrivate, MERGING, movingIn, privateName, WALKING } from './enter.js';
 import type { Host } from './host.js';
-import { nameList } from './odd-bytes.js';
-import { fileFault, MISSING, rooted, rootedAll, type Root } from './rooted.js';
+import { listOfNames } from './odd-bytes.js';
+import { fileFault, MISSING, rooted, rootedAll, treeFault, type Root } from './rooted.js';
+import { tolerating } from './vanished.js';
 
 export interface MoveTree {
   host: Host;
@@ -34,10 +35,10 @@ export async function moveTree(move: MoveTree): Promise<void> {
         'enter "${reals[0]}"',
         ...(filter ? listed() : ALL),
       ].join('\n'),
-      ...(filter ? { stdin: nameList(filter) } : {}),
+      ...(filter ? { stdin: await listOfNames(filter) } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
-        if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
+        if (reply.exitCode !== 0) throw treeFault(reply, fromPath);
       },
     },
     { signal },
@@ -54,7 +55,9 @@ const listed = (): string[] => [
   '[ ${#list[@]} -eq 0 ] && exit 0',
   'mapfile -d \'\' -t list < <(for one in "${list[@]}"; do { [ -e "$one" ] || [ -L "$one" ]; } && printf \'%s\\0\' "$one"; done)',
   '[ ${#list[@]} -eq 0 ] && exit 0',
-  'put cp -alf --parents -t "$private/tree" -- 2> /dev/null || put cp -af --parents -t "$private/tree" -- || exit',
+  'if ! put cp -alf --parents -t "$private/tree" -- 2> /dev/null; then',
+  ...tolerating('put cp -af --parents -t "$private/tree" --'),
+  'fi',
   'cd -P -- "$private/tree" || exit; here=$private/tree; really',
   ...movingIn,
   'cd -P /proc/self/fd/8 && put rm -f --',

@@ -1,13 +1,15 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { isOdd, shownPath } from '../domain/files/odd-names.js';
+
 /*
- * A name on a host is a sequence of bytes, which need not be text. In strings of this program, bytes that are not UTF-8 stand
- * as lone halves of surrogate pairs (U+DC80 to U+DCFF), which no text contains; `quote` and `bytesOf` give them back to a
- * host as the bytes that they were.
+ * Between the bytes of a name, our string for it (`domain/files/odd-names.ts`) and the forms in which users send it. `quote`
+ * gives the string back to a shell as the bytes they were.
  */
 
 /** A sequence of UTF-8, or a single byte that belongs to none. */
 const PIECES =
   /[\x20-\x7e]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[^]/g;
-const HALF = /[\udc80-\udcff]/gu;
 
 /** The bytes of a name as a string. */
 export function textOf(bytes: Buffer): string {
@@ -22,24 +24,37 @@ export function textOf(bytes: Buffer): string {
     );
 }
 
-const ONE_HALF = /([\udc80-\udcff])/u;
+/** The bytes of a string that `textOf` made, which `Buffer.from` would not give back. */
+export function bytesOf(text: string): Buffer {
+  if (!isOdd(text)) return Buffer.from(text);
+  const pieces = text.split(/([\udc80-\udcff])/u);
+  return Buffer.concat(
+    pieces.map((piece, i) => (i % 2 ? Buffer.of(piece.charCodeAt(0) - 0xdc00) : Buffer.from(piece))),
+  );
+}
 
-/** The bytes that `textOf` read. */
-export const bytesOf = (text: string): Buffer =>
-  ONE_HALF.test(text)
-    ? Buffer.concat(
-        text
-          .split(ONE_HALF)
-          .map((piece, i) => Buffer.from(i % 2 === 1 ? [piece.charCodeAt(0) - 0xdc00] : piece)),
-      )
-    : Buffer.from(text);
+const NAMES_PER_TURN = 20_000;
 
-/** Names below a directory as programs read them with `-0` or `--null`; none of them can be taken for an option. */
-export const nameList = (names: readonly string[]): Buffer =>
-  bytesOf(names.map((name) => `./${name}\0`).join(''));
+/** Names as a list for the standard input of a command: each ends with a NUL. There may be a million. */
+export async function listOfNames(names: readonly string[]): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let from = 0; from < names.length; from += NAMES_PER_TURN) {
+    if (from > 0) await nextTurn();
+    const some = names.slice(from, from + NAMES_PER_TURN);
+    parts.push(bytesOf(some.map((name) => `./${name}\0`).join('')));
+  }
+  return Buffer.concat(parts);
+}
 
-/** For messages and JSON: bytes that are no text are shown as U+FFFD. */
-export const shown = (text: string): string => text.replace(HALF, '\ufffd');
+/** The name that is shown as this text although it is not UTF-8; null where no name is. */
+export function oddNameOf(shown: string): string | null {
+  if (!/%[89a-f]/i.test(shown) || isOdd(shown)) return null;
+  const bytes = shown.split(/%([0-9a-f]{2})/i);
+  const name = textOf(Buffer.concat(bytes.map((piece, i) => Buffer.from(piece, i % 2 ? 'hex' : 'utf8'))));
+  // anything else than the one form, as `%C3%A9` for a letter that is UTF-8, is a name of its own
+  const exact = shown.replace(/%[0-9a-f]{2}/gi, (byte) => byte.toUpperCase());
+  return isOdd(name) && !/[\0/]/.test(name) && shownPath(name) === exact ? name : null;
+}
 
 const escaped = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 

@@ -4,6 +4,7 @@ import { quote } from '../domain/shell.js';
 import type { Host } from './host.js';
 import { checked } from './pipes.js';
 import { goingBeside, goingIn, MISSING, opening, rooted, type Root } from './rooted.js';
+import { tolerating } from './vanished.js';
 
 /**
  * The bytes of a file, or `length` of them from `offset`. Rejects where the file cannot be read; an error after the first
@@ -35,19 +36,22 @@ const READABLE = [
 ];
 
 /**
- * A tar stream for zip downloads. A zip has no hard links, so each name of a file comes with its bytes. The entries of a
- * directory begin with `./`; a single file has its real name, not that of a link to it. A directory with more than `most`
- * files is refused before the first byte.
+ * A tar stream for zip downloads. A zip has no hard links, so each name of a file comes with its bytes; symbolic links come
+ * without the content of their targets (`contentsOfLinks`). The entries of a directory begin with `./`; a single file has its
+ * real name, not that of a link to it. A directory with more than `most` files and empty directories is refused before the
+ * first byte.
  */
 export const tarOf = (root: Root, path: string, most: number): string =>
   [
     ...rooted(root, path),
     `[ -e "$path" ] || exit ${MISSING}`,
     `if [ -d "$path" ]; then ${goingIn}`,
-    `[ "$(find . ! -type d -printf . 2> /dev/null | head -c ${most + 1} | wc -c)" -le ${most} ] || { echo "it has more than ${most} files, which is the most that a zip takes" >&2; exit 65; }`,
-    'exec tar --hard-dereference -cf - .; fi',
+    `[ "$(find . '(' ! -type d -o -empty ')' -printf . 2> /dev/null | head -c ${most + 1} | wc -c)" -le ${most} ] || { echo "it has more than ${most} files and empty directories, which is the most that a zip takes" >&2; exit 65; }`,
+    // the names of this format are bytes
+    ...tolerating('tar --format=gnu --hard-dereference -cf - .'),
+    'exit 0; fi',
     goingBeside,
-    'exec tar -cf - -- "${reals[0]##*/}"',
+    'exec tar --format=gnu -cf - -- "${reals[0]##*/}"',
   ].join('\n');
 
 /** The last lines of the first of these files, by their absolute paths, that is there; empty where there is none. */

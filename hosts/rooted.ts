@@ -1,4 +1,5 @@
 import { KilimError } from '../domain/errors.js';
+import { shownPath } from '../domain/files/odd-names.js';
 import { joinRoot, normalizeFound } from '../domain/files/path.js';
 import { isDiskFull, lastWords, type Reply } from '../domain/remote-command.js';
 import { quote } from '../domain/shell.js';
@@ -101,7 +102,8 @@ export const rootAbove = (root: Root, path: string): Root => {
 };
 
 /** Turns a failed file command into the error that a user or job understands. */
-export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
+export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, of: string): KilimError => {
+  const path = shownPath(of);
   const words = lastWords({ ...reply, stdout: reply.stderr ? '' : reply.stdout });
   if (/mapfile: -d: invalid option/.test(reply.stderr))
     return new KilimError(
@@ -120,4 +122,12 @@ export const fileFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, 
   if (/Permission denied|Operation not permitted/i.test(words))
     return new KilimError('REMOTE_ACCESS_DENIED', `The host denies access to ${path}: ${words}`);
   return new KilimError('REMOTE_COMMAND_FAILED', `${path}: ${words}`);
+};
+
+/** The same for a tree, where the words of a program about something that is missing are not about the tree itself. */
+export const treeFault = (reply: Pick<Reply, 'stderr' | 'stdout' | 'exitCode'>, path: string): KilimError => {
+  const fault = fileFault(reply, path);
+  if (fault.code !== 'PATH_NOT_FOUND' || reply.exitCode === MISSING) return fault;
+  const words = lastWords(reply);
+  return new KilimError('TRANSFER_FAILED', `Something of ${path} went away while it was copied: ${words}`);
 };

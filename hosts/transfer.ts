@@ -22,9 +22,19 @@ import {
 import { openUrl } from './fetch-url.js';
 import type { Host } from './host.js';
 import { join } from './join.js';
-import { nameList } from './odd-bytes.js';
-import { fileFault, goingBeside, goingIn, MISSING, rooted, rootedAll, type Root } from './rooted.js';
+import { listOfNames } from './odd-bytes.js';
+import {
+  fileFault,
+  goingBeside,
+  goingIn,
+  MISSING,
+  rooted,
+  rootedAll,
+  treeFault,
+  type Root,
+} from './rooted.js';
 import { tarMeter, type Counted } from './tar-meter.js';
+import { gone, tolerating, type Gone } from './vanished.js';
 
 interface To {
   to: Host;
@@ -50,6 +60,8 @@ export interface CopyTree extends To {
 export interface Copied extends Counted {
   /** What was removed from the copy. */
   leftOut?: LeftOut;
+  /** What of a filter's files was not there any more. */
+  gone?: Gone;
 }
 
 /** From here on a single file is worth a checksum and a way to resume. */
@@ -74,7 +86,7 @@ export async function copyTree(copy: CopyTree): Promise<Copied> {
 
 async function copyAcross(copy: CopyTree, early: string): Promise<Copied> {
   const { from, to, fromPath, toPath, signal } = copy;
-  const list = listOf(copy);
+  const list = await listOf(copy);
   const file = await describe(copy);
   if (file && file.size >= BIG_BYTES) {
     await copyBigFile({ ...copy, ...file });
@@ -85,22 +97,23 @@ async function copyAcross(copy: CopyTree, early: string): Promise<Copied> {
   const unpack = file
     ? [...enteringFolder(copy.toRoot, toPath), ...inPrivate(early), ...UNPACK, ...CLEAN_ALL, ...movingFileIn]
     : [...entering(copy.toRoot, toPath), ...inPrivate(early), ...UNPACK, ...cleaning(copy.dropsLinks ?? false), ...movingIn]; // prettier-ignore
-  const { target } = await join(
+  const { source, target } = await join(
     { host: from, path: fromPath, script: pack.join('\n'), stdin: list },
     { host: to, path: toPath, script: unpack.join('\n') },
     meter,
     signal,
   );
-  return withLeftOut(meter.counted(), target);
+  return withLeftOut(meter.counted(), source, target);
 }
 
 const CLEAN_ALL = cleaning(false);
 
-const listOf = ({ filter }: CopyTree): Buffer | undefined => filter && nameList(filter);
+const listOf = async ({ filter }: CopyTree): Promise<Buffer | undefined> => filter && listOfNames(filter);
 
-function withLeftOut(counted: Counted, reply: { stderr: string }): Copied {
-  const gone = leftOut(reply);
-  return gone ? { ...counted, leftOut: gone } : counted;
+/** What the two sides, or the one, say of what is not there. */
+function withLeftOut(counted: Counted, source: { stderr: string }, target = source): Copied {
+  const [away, dropped] = [gone(source), leftOut(target)];
+  return { ...counted, ...(away ? { gone: away } : {}), ...(dropped ? { leftOut: dropped } : {}) };
 }
 
 /** Removes the private directory of a shell that was killed; it lies in the target of a tree, beside the target of a file. */
@@ -146,8 +159,10 @@ const describe = ({ from, fromRoot, fromPath, signal }: CopyTree) =>
 
 const packDir = (list: Buffer | undefined): string[] => [
   goingIn,
-  list ? 'exec tar --null --no-recursion -cf - -T -' : 'exec tar -cf - .',
+  ...tolerating(list ? PACK_LISTED : 'tar -cf - .'),
 ];
+
+const PACK_LISTED = 'tar --null --no-recursion -cf - -T -';
 
 // a name of its own inside the stream: the target may be called otherwise
 const PACK_FILE = [goingBeside, `exec tar --transform 's,.*,file,' -cf - -- "./\${reals[0]##*/}"`];
@@ -159,7 +174,7 @@ const COUNT = `awk '{ files++; bytes += $1 } END { printf "%d %d", files, bytes 
 
 async function copyOnHost(copy: CopyTree, early: string): Promise<Copied> {
   const { toRoot, toPath, fromRoot, fromPath } = copy;
-  const list = listOf(copy);
+  const list = await listOf(copy);
   const copied = await copy.from.run(
     {
       line: [
@@ -172,7 +187,7 @@ async function copyOnHost(copy: CopyTree, early: string): Promise<Copied> {
         'here=${reals[2]}; cd -P -- "$here" || exit; really; exec 8< .',
         'enter "${reals[0]}"',
         ...inPrivate(early),
-        ...(list ? COPY_LISTED : ['cp -a -- /proc/self/fd/8/. . || exit']),
+        ...(list ? COPY_LISTED : tolerating('cp -a -- /proc/self/fd/8/. .')),
         ...cleaning(copy.dropsLinks ?? false),
         `find . -type f -printf '%s\\n' | ${COUNT}`,
         ...movingIn,
@@ -186,7 +201,7 @@ async function copyOnHost(copy: CopyTree, early: string): Promise<Copied> {
       ...(list ? { stdin: list } : {}),
       timeoutSeconds: 12 * 3600,
       parse: (reply) => {
-        if (reply.exitCode !== 0) throw fileFault(reply, fromPath);
+        if (reply.exitCode !== 0) throw treeFault(reply, fromPath);
         const [files, bytes] = reply.stdout.trim().split(' ').map(Number);
         return withLeftOut({ files: files || 0, bytes: bytes || 0 }, reply);
       },
@@ -198,7 +213,7 @@ async function copyOnHost(copy: CopyTree, early: string): Promise<Copied> {
 }
 
 const COPY_LISTED = [
-  '( cd -P /proc/self/fd/8 && exec tar --null --no-recursion -cf - -T - ) | { tar -xf - && cat > /dev/null; }',
+  `( cd -P /proc/self/fd/8 || exit\n${tolerating(PACK_LISTED).join('\n')}\n) | { tar -xf - && cat > /dev/null; }`,
   'for code in "${PIPESTATUS[@]}"; do [ "$code" = 0 ] || exit "$code"; done',
 ];
 

@@ -1,5 +1,7 @@
 import { KilimError } from '../../domain/errors.js';
-import { normalizeFound, normalizePath } from '../../domain/files/path.js';
+import { shownPath } from '../../domain/files/odd-names.js';
+import { filesResource } from '../../domain/files/path-rights.js';
+import { normalizePath } from '../../domain/files/path.js';
 import type { System } from '../../domain/systems/system.js';
 import { parseBody } from '../../schemas/parse.js';
 import { FilePermission } from '../../schemas/system.js';
@@ -9,8 +11,6 @@ import { below, targetOf } from '../file-target.js';
 import { refuseMoreOf } from '../user-limits.js';
 import { route, type Call, type Route } from '../route.js';
 import { oneByOne } from '../slices.js';
-
-const resourceOf = (systemId: string, path: string): string => `files:${systemId}:${normalizeFound(path)}`;
 
 async function owned(call: Call, { store }: ApiDeps): Promise<{ system: System; path: string }> {
   const { systemId, path } = targetOf(call, 'permissions');
@@ -27,10 +27,10 @@ const grant = route({
     const { system, path } = await owned(call, deps);
     const { tenant, user } = call.caller;
     await refuseMoreOf('permissions', user, call.caller, deps);
-    await deps.store.grants.grant(tenant, resourceOf(system.id, path), username, [permission], user);
+    await deps.store.grants.grant(tenant, filesResource(system.id, path), username, [permission], user);
     return {
       says: `FAPI_PERM_GRANTED ${permission} on ${path} for ${username}`,
-      result: { tenantId: tenant, username, systemId: system.id, path, permission },
+      result: { tenantId: tenant, username, systemId: system.id, path: shownPath(path), permission },
     };
   },
 });
@@ -46,9 +46,12 @@ const show = route({
       throw new KilimError('SYSTEM_NOT_FOUND', `FILES_SYS_NOTFOUND The system ${systemId} was not found.`);
     const username = call.query['username'] ?? user;
     if (username !== user) await systemFor(store, call.caller, systemId, 'OWNER');
-    const levels = await store.grants.levels(tenant, resourceOf(systemId, path), username);
+    const levels = await store.grants.levels(tenant, filesResource(systemId, path), username);
     const permission = ['MODIFY', 'READ'].find((level) => levels.includes(level)) ?? null;
-    return { says: 'FAPI_PERM_FOUND', result: { tenantId: tenant, username, systemId, path, permission } };
+    return {
+      says: 'FAPI_PERM_FOUND',
+      result: { tenantId: tenant, username, systemId, path: shownPath(path), permission },
+    };
   },
 });
 
@@ -59,7 +62,7 @@ const revoke = route({
     const { username } = call.query;
     if (!username) throw new KilimError('INVALID_REQUEST', 'username: is required');
     const { system, path } = await owned(call, deps);
-    await deps.store.grants.revoke(call.caller.tenant, resourceOf(system.id, path), username, [
+    await deps.store.grants.revoke(call.caller.tenant, filesResource(system.id, path), username, [
       'READ',
       'MODIFY',
     ]);
@@ -77,14 +80,14 @@ export async function moveGrants(
   path: string,
   newPath: string | null,
 ): Promise<void> {
-  const from = resourceOf(id, path);
+  const from = filesResource(id, path);
   for await (const { resource, user, level, grantor } of oneByOne(await grants.listByPrefix(tenant, from))) {
     if (resource !== from && !resource.startsWith(`${from}/`)) continue;
     await grants.revoke(tenant, resource, user, [level]);
     if (newPath !== null)
       await grants.grant(
         tenant,
-        resourceOf(id, newPath) + resource.slice(from.length),
+        filesResource(id, newPath) + resource.slice(from.length),
         user,
         [level],
         grantor,

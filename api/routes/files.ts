@@ -5,16 +5,17 @@ import { compilePatterns, sizeOf, type Patterns } from '../../domain/glob.js';
 import type { System } from '../../domain/systems/system.js';
 import { makeDirs, moveCopy, removePath } from '../../hosts/change-files.js';
 import type { Host } from '../../hosts/host.js';
+import { foundPath, foundPrefix } from '../../hosts/found-path.js';
 import { rootOn } from '../../hosts/host-variable.js';
 import { listFiles, MOST_ENTRIES, statPath } from '../../hosts/list-files.js';
 import { matchNames } from '../../hosts/match-names.js';
-import { encoded, isPlain, shown } from '../../hosts/odd-bytes.js';
 import { openRead } from '../../hosts/read-files.js';
 import { fencedRoot, type Root } from '../../hosts/rooted.js';
 import { parseBody } from '../../schemas/parse.js';
 import { MakeDirectory, MoveCopy } from '../../schemas/system.js';
 import { loginUserOf, pathFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { fileRecord } from '../file-record.js';
 import { statInfo } from '../file-stat.js';
 import { below, targetOf, type FileService } from '../file-target.js';
 import { refuseTooMany } from '../host-attempts.js';
@@ -70,23 +71,13 @@ async function openedAt(
   }
   const host = await openAs(deps, system, call.caller.user);
   const rootDir = await rootOn(host, system);
-  return { host, system: { ...system, rootDir }, root: fencedRoot(rootDir, fence), path };
+  const found = await foundPath(host, rootDir, path);
+  const root = fencedRoot(rootDir, foundPrefix(found, fence));
+  return { host, system: { ...system, rootDir }, root, path: found };
 }
 
 const opened = (call: Call, deps: ApiDeps, what: FileService, level: 'READ' | 'MODIFY'): Promise<Opened> =>
   openedAt(call, deps, targetOf(call, what), level);
-
-/**
- * A name may hold control characters or bytes that are not UTF-8. The `url` of such a file is percent-encoded, so that its path
- * names the same file again.
- */
-export const fileRecord = (info: FileInfo, systemId: string): Record<string, unknown> => ({
-  ...info,
-  name: shown(info.name),
-  path: shown(info.path),
-  mimeType: info.type === 'dir' ? null : 'application/octet-stream',
-  url: `tapis://${systemId}/${isPlain(info.path) ? info.path : info.path.split('/').map(encoded).join('/')}`,
-});
 
 const list = route({
   method: 'get',
@@ -230,8 +221,8 @@ async function makeDirectory(call: Call, deps: ApiDeps): Promise<{ says: string 
   const { path } = parseBody(MakeDirectory, await readJson(call.request));
   normalizePath(path); // refuses names with control characters, which only exist on hosts and are never made here
   const { systemId } = targetOf(call, 'ops');
-  const { host, root } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
-  await makeDirs(host, root, [path]);
+  const { host, root, path: found } = await openedAt(call, deps, { systemId, path }, 'MODIFY');
+  await makeDirs(host, root, [found]);
   return { says: `FAPI_OP_COMPLETE ${path} was made` };
 }
 
@@ -264,10 +255,11 @@ const relocate = route({
     if (normalizeFound(path) === '')
       throw new KilimError('INVALID_REQUEST', 'The rootDir of a system cannot be moved or copied.');
     const { fence } = await pathFor(deps.store, call.caller, system.id, newPath, 'MODIFY');
-    const to = { root: fencedRoot(system.rootDir, fence), path: newPath };
-    const isInto = await statPath(host, to.root, newPath).then(({ type }) => type === 'dir', () => false); // prettier-ignore
+    const found = await foundPath(host, system.rootDir, newPath);
+    const to = { root: fencedRoot(system.rootDir, foundPrefix(found, fence)), path: found };
+    const isInto = await statPath(host, to.root, found).then(({ type }) => type === 'dir', () => false); // prettier-ignore
     await atTurn(call, 'work', host, () => moveCopy(host, { operation, from: { root, path }, to }));
-    const landed = isInto ? `${newPath}/${normalizeFound(path).split('/').at(-1) ?? ''}` : newPath;
+    const landed = isInto ? `${found}/${normalizeFound(path).split('/').at(-1) ?? ''}` : found;
     if (operation === 'MOVE' && normalizeFound(path) !== normalizeFound(landed))
       await moveGrants(deps.store, system, path, landed);
     return { says: `FAPI_OP_COMPLETE ${operation} ${path} ${newPath}` };

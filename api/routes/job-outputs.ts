@@ -5,11 +5,13 @@ import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { isTerminal } from '../../domain/jobs/status.js';
 import { streamsOf } from '../../domain/jobs/streams.js';
 import type { Host } from '../../hosts/host.js';
+import { foundPath } from '../../hosts/found-path.js';
 import { listFiles, statPath } from '../../hosts/list-files.js';
 import { openRead } from '../../hosts/read-files.js';
 import type { Fence, Root } from '../../hosts/rooted.js';
 import { outputsFor, visibleJobFor } from '../authorize.js';
 import type { ApiDeps } from '../deps.js';
+import { fileRecord } from '../file-record.js';
 import { decoded } from '../file-target.js';
 import { refuseTooMany } from '../host-attempts.js';
 import { flag, listMetadata, pagingOf } from '../paging.js';
@@ -18,7 +20,6 @@ import { route, type Call, type Route } from '../route.js';
 import { sliced } from '../slices.js';
 import { refuseThisMachine } from '../this-machine.js';
 import { zipOf } from '../zip.js';
-import { fileRecord } from './files.js';
 
 /** For each route: where the URL holds the job and the path. */
 const OUTPUTS = {
@@ -65,13 +66,14 @@ async function placeOf(call: Call, deps: ApiDeps, what: keyof typeof OUTPUTS): P
   await refuseThisMachine(deps, system, []);
   // like the worker, this opens the system at its present address
   const { host, port } = system;
+  const opened = await deps.hosts.open({ tenant: job.tenant, ...use, host, port });
   const place = {
     job,
-    host: await deps.hosts.open({ tenant: job.tenant, ...use, host, port }),
+    host: opened,
     systemId: use.systemId,
     root: { rootDir: use.rootDir, fences: [{ path: fence }, fenceOfOutputs(plan, isArchived, base)] },
     base,
-    path: normalizeFound(`${base}/${asked}`),
+    path: await foundPath(opened, use.rootDir, normalizeFound(`${base}/${asked}`)),
   };
   const isWhereItRan = !isArchived || plan.archivesInPlace;
   return what === 'download' && isWhereItRan ? ownStreamOf(place, asked, fence) : place;

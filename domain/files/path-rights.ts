@@ -1,4 +1,5 @@
 import type { System } from '../systems/system.js';
+import { shownPath } from './odd-names.js';
 import { normalizeFound } from './path.js';
 
 /** A path of a system that somebody wants to use: a caller, a job's owner, or the grantor of a shared application. */
@@ -9,6 +10,13 @@ export interface PathUse {
   path: string;
   level: 'READ' | 'MODIFY';
 }
+
+/**
+ * The resource that a right to a path is one to. It is text: a right to `caf%E9` is one to what is called so and to the name that
+ * is shown so, because the path of a right need not exist.
+ */
+export const filesResource = (systemId: string, path: string): string =>
+  `files:${systemId}:${shownPath(normalizeFound(path))}`;
 
 /** What the user holds of a resource, as `system:<id>` or `files:<id>:<path>`. */
 type Held = (resource: string) => Promise<string[]>;
@@ -22,7 +30,7 @@ export async function fenceOf(use: PathUse, held: Held): Promise<string | null> 
   if (isAdmin || system.owner === user) return '';
   if (!holds(await held(`system:${system.id}`), 'READ')) return null;
   for (const above of pathAndAbove(path)) {
-    if (holds(await held(`files:${system.id}:${above}`), level)) return above;
+    if (holds(await held(filesResource(system.id, above)), level)) return above;
   }
   return null;
 }

@@ -1,8 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -191,6 +201,20 @@ describe.each([
     },
     30_000,
   );
+
+  it.runIf(isThere)('has names of any bytes, empty directories and what links lead to in a zip', async () => {
+    const script = `mkdir -p "$1/any/empty" "$1/any/d" && cd "$1/any" && echo odd > d/$'caf\\xe9' && echo one > run1: && ln -s d $'l\\xff' && ln -s / out`;
+    execFileSync('bash', ['-c', script, '-', join(root(), FOLDER)]);
+    execFileSync('chmod', ['-R', 'a+rwX', join(root(), FOLDER, 'any/d')]);
+    const { reply } = await open('alice', 'GET', content('any?zip=true'));
+    const file = join(world.data, `${system}.zip`);
+    await pipeline(await reply, createWriteStream(file));
+    const read = `import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1])\nprint(z.testzip(), sorted(i.orig_filename.encode('cp437') for i in z.infolist()), z.comment)`;
+    expect(execFileSync('python3', ['-c', read, file], { encoding: 'utf8' }).trim()).toBe(
+      String.raw`None [b'd/caf\xe9', b'empty/', b'l\xff/caf\xe9', b'run1:'] b'Not in this archive: 1 links that lead out of the directory that may be used: "out"'`,
+    );
+    rmSync(join(root(), FOLDER, 'any'), { recursive: true });
+  });
 
   it.runIf(isThere)('reads nothing of a file or a tree for a HEAD', async () => {
     for (const path of ['big', 'tree?zip=true']) {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import type { RemoteCommand } from '../../../domain/remote-command.js';
+import { shownPath } from '../../../domain/files/odd-names.js';
 import { listFiles, listNames, statPath } from '../../../hosts/list-files.js';
-import { encoded, shown } from '../../../hosts/odd-bytes.js';
+import { encoded } from '../../../hosts/odd-bytes.js';
 import type { Host } from '../../../hosts/host.js';
 
 let dir: string;
@@ -114,6 +115,6 @@ it('gives back names that are not UTF-8 as the bytes that they are', async () =>
   writeFileSync(Buffer.concat([Buffer.from(join(dir, 'open/')), name]), 'odd');
   const [found] = (await listFiles(host, dir, 'open', all)).filter(({ size }) => size === 3);
   expect(encoded(found?.name ?? '')).toBe("x%FF'%C3%A9%80");
-  expect(shown(found?.name ?? '')).toBe("x\ufffd'é\ufffd");
+  expect(shownPath(found?.name ?? '')).toBe("x%FF'é%80");
   expect((await statPath(host, dir, found?.path ?? '')).size).toBe(3);
 });
