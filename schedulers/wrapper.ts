@@ -100,7 +100,7 @@ export const wrapperScript = ({
     // then: of which run by Slurm's count this is, how many processes were ended with it, and its code before it was overruled
     'echo "$code $begin $end ${by:--} $cpu $peak ${SLURM_RESTART_COUNT:-0} $left $own" 1<> "$ledger/exit.tmp" && mv "$ledger/exit.tmp" "$ledger/exit"',
     `rm -f "$state/live/${plan.uuid}"`,
-    // a good end after a signal is for the keeper to judge: it may have been the time limit. So is a code that is another job's
+    // a good end after a signal is for the keeper to judge: it may have been the time limit. So is an end with more to tell
     '[ -n "${by}${own#-}${left#-}" ] && tell END - || tell END "$code" "$((end - begin)) $cpu $peak"',
     'exit "$((code & 255))"',
     ...(isLong(phrase) ? [RUN_MARK, phrase.run] : []),
