@@ -77,12 +77,15 @@ export const { stopRemote } = proxyActivities<Activities>({
   },
 });
 
-/** The same for a job that was staged and never launched: only its environment file is left, and a cancel waits no day for that. */
+/**
+ * The same for a job that was staged and never launched: only its environment file is left, and a cancel does not wait for a
+ * day for that. A host that has no place for the step now is a failed try as well, so that the tries are not counted.
+ */
 export const { stopRemote: tidyRemote } = proxyActivities<Activities>({
   startToCloseTimeout: '1 minute',
-  scheduleToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '3 minutes',
   heartbeatTimeout: LOST,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 3 },
+  retry: BRIEF,
 });
 
 /** The store is near and quick: inside the workflow task, one event. */
