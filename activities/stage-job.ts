@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import { Context } from '@temporalio/activity';
 
 import { KilimError } from '../domain/errors.js';
@@ -35,22 +37,23 @@ export async function stageJob(
     more: Buffer.from(runtime.moreEnvFile?.(plan, env) ?? ''),
     script: Buffer.from(schedulers[plan.keeper].script(plan, runtime.phrase(plan), installation)),
   };
-  const written = writing(plan, files, runtime.prepare(plan));
+  const attempt = randomUUID().slice(0, 8);
+  const written = writing(plan, attempt, files, runtime.prepare(plan));
   let busy: string | null;
   try {
     busy = await host.run(makesThemAlong(plan) ? inNewDirs(plan, written) : written, { signal });
   } finally {
     // a cancelled job is not launched, and no later step removes its environment
-    if (signal.aborted) await dropped(host, plan);
+    if (signal.aborted) await dropped(host, plan, attempt);
   }
   if (!busy) return tellSharers({ store }, plan);
   await askAgain(store, uuid, `${busy} (${host.name})`);
 }
 
 /** Removes the environment file of a cancelled try; where the host does not answer now, the file stays. */
-const dropped = (host: Host, plan: JobPlan): Promise<void> =>
+const dropped = (host: Host, plan: JobPlan, attempt: string): Promise<void> =>
   host
-    .run({ line: `${dropEnv(plan)}; drop_env`, timeoutSeconds: 10, parse: () => undefined })
+    .run({ line: `${dropEnv(plan, attempt)}; drop_env`, timeoutSeconds: 10, parse: () => undefined })
     .catch(() => undefined);
 
 /** A small job's directories are made by the way. */
@@ -76,6 +79,7 @@ const NOT_WRITTEN = 90;
  */
 const writing = (
   plan: JobPlan,
+  attempt: string,
   { env, more, script }: Record<'env' | 'more' | 'script', Buffer>,
   preparation: Preparation,
 ): Preparation => ({
@@ -83,7 +87,7 @@ const writing = (
   line: [
     `cd ${quote(plan.paths.execDir)} || exit ${NOT_WRITTEN}`,
     // of this try alone: one whose link broke may still be at work
-    `new=${quote(ledgerDir(plan))}/new.$$; mkdir -p "\${new%/*}" || exit ${NOT_WRITTEN}`,
+    `new=${quote(ledgerDir(plan))}/new.${attempt}; mkdir -p "\${new%/*}" || exit ${NOT_WRITTEN}`,
     `(umask 077; head -c ${env.length} > "$new.env" && head -c ${more.length} > "$new.more" && cat > "$new.sh" && chmod 770 "$new.sh") || exit ${NOT_WRITTEN}`,
     '(',
     preparation.line,

@@ -33,10 +33,12 @@ export const moreEnvFileOf = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string => 
 /**
  * A shell function `drop_env` that removes the environment files, and the link to them beside the script. A link of another job
  * in the same directory stays.
+ * @param tries a pattern: the tries to stage the job whose unfinished files go as well; all of them where none can be at work
  */
-export const dropEnv = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string =>
+export const dropEnv = (plan: Pick<JobPlan, 'uuid' | 'paths'>, tries = '*'): string =>
   `drop_env() { local link=${quote(`${plan.paths.execDir}/tapisjob.env`)} file=${quote(envFileOf(plan))}; ` +
-  `[ "$(readlink "$link")" != ${quote(envLinkOf(plan))} ] || rm -f "$link"; rm -f "$file" "$file.more"; } 2> /dev/null`;
+  `[ "$(readlink "$link")" != ${quote(envLinkOf(plan))} ] || rm -f "$link"; ` +
+  `rm -f "$file" "$file.more" "\${file%/*}"/new.${tries}.env "\${file%/*}"/new.${tries}.more; } 2> /dev/null`;
 
 /** The target of the link. It is relative to the exec dir, because containers see that directory under another name. */
 export const envLinkOf = ({ uuid }: Pick<JobPlan, 'uuid'>): string => `.kilim/${uuid}/tapisjob.env`;
