@@ -82,3 +82,15 @@ it.each([
   expect(readdirSync(join(dir, 'job/.kilim', aPlan().uuid))).toEqual(isCancelled ? ['tapisjob.sh'] : []);
   expect(readdirSync(join(dir, 'job'))).not.toContain('tapisjob.env');
 });
+
+it('leaves no half-made environment on the host where its shell is killed by the cancel', async () => {
+  const deps = aStage('kill -KILL $$');
+  const stop = new AbortController();
+  const progress = { signal: stop.signal, report: () => undefined };
+  const staging = new MockActivityEnvironment().run(() => stageJob(deps, 'u', progress));
+  stop.abort();
+  await expect(staging).rejects.toThrow();
+  const left = readdirSync(join(dir, 'job/.kilim', aPlan().uuid));
+  expect(left.filter((name) => !name.endsWith('.sh'))).toEqual([]);
+  expect(left).toHaveLength(1); // the script that was written beside the environment
+});

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 import { createFairLine } from '../../../api/fair-line.js';
 import { networkOf } from '../../../api/identity/guesses.js';
+import { hashPassword, isPassword } from '../../../api/identity/passwords.js';
 import { aWorld, type World } from './a-world.js';
 
 vi.setConfig({ testTimeout: 90_000 }); // each log-in takes the time of a password hash
@@ -136,6 +137,27 @@ it('hashes two passwords at once at most; addresses take turns, and known names 
 
   await expect(line.run('a', false, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await line.run('a', false, () => Promise.resolve(7))).toBe(7);
+});
+
+it('hashes a password of another address, and one of a known name, before the guesses that wait', async () => {
+  const hash = await hashPassword('right');
+  const order: string[] = [];
+  const trial = (name: string, known: boolean, from: string) =>
+    isPassword('right', known ? hash : null, from).then((isRight) => void order.push(`${name} ${isRight}`));
+  const guesses = Array.from({ length: 14 }, () => trial('guess', false, 'one'));
+  await Promise.all([...guesses, trial('known', true, 'one'), trial('elsewhere', true, 'another')]);
+  expect(order).toHaveLength(16);
+  // two are under way, and two more have had their turn at most
+  expect(order.indexOf('known true')).toBeLessThan(6);
+  expect(order.indexOf('elsewhere true')).toBeLessThan(6);
+});
+
+it('does not hash more than a few guesses at unknown names for an address', async () => {
+  const before = process.cpuUsage();
+  const all = await Promise.all(Array.from({ length: 200 }, () => isPassword('x', null, 'crowd')));
+  const { user, system } = process.cpuUsage(before);
+  expect(new Set(all)).toEqual(new Set([false]));
+  expect((user + system) / 1000).toBeLessThan(4_000);
 });
 
 it.each([

@@ -76,3 +76,14 @@ it('is named also where a backup of it is made', async () => {
     refused('The folder of the database /nowhere/at/all.db does not exist'),
   );
 });
+
+it('is copied whole while it is in use, with what its -wal file holds', async () => {
+  const store = await open();
+  const { uuid } = await store.jobs.add(aPlanned(), '{}');
+  const copy = join(folder, 'copy.db');
+  await copyDatabase(file, copy);
+  await store.close();
+  const copied = await openStore({ url: `sqlite:${copy}`, keys, mayMigrate: false, isChecked: true });
+  expect((await copied.jobs.find(uuid))?.uuid).toBe(uuid);
+  await copied.close();
+});
