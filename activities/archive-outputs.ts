@@ -88,7 +88,7 @@ async function straight(deps: Deps, plan: JobPlan, from: Host, { signal, report 
   }
 }
 
-/** An older Kilim left the script in the exec dir alone; in one that jobs share it is for the others. */
+/** An older Kilim left the script in the exec dir alone. Where jobs share that directory, the script there may be of another job. */
 const launchFolders = (plan: JobPlan): string[] => [
   ...(mayBeShared(plan, plan.execSystemExecDir) ? [] : [plan.execSystemExecDir]),
   `${plan.execSystemExecDir}/.kilim/${plan.uuid}`,
@@ -109,9 +109,9 @@ async function copyIfThere(copy: Parameters<typeof copyTree>[0]): Promise<boolea
   }
 }
 
+/** Whether another job may have written to the output directory while this job was there. */
 const isShared = async ({ store }: Deps, plan: JobPlan): Promise<boolean> =>
-  mayBeShared(plan, plan.execSystemOutputDir) &&
-  (await store.jobs.findSharers(plan, plan.created)).length > 0;
+  (await store.jobs.findWriter(plan, plan.created)) !== null;
 
 /** While the outputs were copied, another job may have given the names of its own files to their directory. */
 async function ownStreams(
@@ -127,8 +127,8 @@ async function ownStreams(
 }
 
 /**
- * Gives the outputs of the application their names in the output directory again, where another job may have taken them or the
- * wrapper did not come so far.
+ * Gives the outputs of the application their names in the output directory again, where another job may have taken them, or where the
+ * wrapper was killed before it could.
  */
 async function showOwn(host: Host, { plan, remoteOutcome }: Job): Promise<void> {
   if (remoteOutcome === 'FINISHED' && !mayBeShared(plan, plan.execSystemOutputDir)) return;

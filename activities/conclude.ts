@@ -44,14 +44,11 @@ const ofCode = (
 async function withoutWordOfOther({ store }: Deps, job: Job, end: RemoteEnd): Promise<RemoteEnd> {
   const { ownExitCode, ...rest } = end;
   if (ownExitCode === undefined) return end;
-  const sharers = await store.jobs.findSharers(job.plan, job.remoteStarted ?? job.remoteSubmitted);
-  const other = sharers.find(
-    ({ isLaunched, dirs }) => isLaunched && dirs.some(({ role }) => role === 'execSystemOutputDir'),
-  );
-  if (!other) return end;
+  const other = await store.jobs.findWriter(job.plan, job.remoteStarted ?? job.remoteSubmitted);
+  if (other === null) return end;
   if (job.remoteOutcome === null)
     await store.jobs.addEvent(job.uuid, 'JOB_ERROR_MESSAGE', 'EXIT_CODE_NOT_TAKEN', {
-      message: `tapisjob.exitcode says ${end.exitCode ?? 'nothing'}, which is not taken because the job ${other.uuid} used the same output directory and may have written it. The application ended with ${ownExitCode}.`,
+      message: `tapisjob.exitcode says ${end.exitCode ?? 'nothing'}, which is not taken because the job ${other} used the same output directory and may have written it. The application ended with ${ownExitCode}.`,
     });
   return { ...rest, ...signalOf(ownExitCode), exitCode: ownExitCode, ...ofCode(job.plan, rest, ownExitCode) };
 }

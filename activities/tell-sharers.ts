@@ -5,12 +5,12 @@ import type { Deps } from './deps.js';
 const DETAIL = 'DIRECTORY_SHARED';
 
 /**
- * Names in the job's history each live job that uses one of its directories, and this job in the history of each. Safe to repeat:
- * what a history says already is not said again.
+ * Names in the job's history the newest live jobs that use one of its directories, and this job in the history of each of them.
+ * Safe to repeat: what a history says already is not said again.
  */
 export async function tellSharers({ store }: Pick<Deps, 'store'>, plan: JobPlan): Promise<void> {
   if (chosenDirs(plan).length === 0) return;
-  for (const sharer of await store.jobs.findSharers(plan, null)) {
+  for (const sharer of await store.jobs.findSharers(plan)) {
     await tellOnce(store, plan.uuid, sharer.uuid, sharedInWords(sharer));
     await tellOnce(store, sharer.uuid, plan.uuid, sharedInWords({ ...sharer, uuid: plan.uuid }));
   }

@@ -49,6 +49,13 @@ export interface Database {
   revoked_tokens: { jti: string; expires: string };
   settings: { name: string; sealed: string };
   marks: { name: string; at: string };
+  shared_dirs: {
+    id: Generated<number>;
+    tenant: string;
+    place: string;
+    job_uuid: string;
+    ended: string | null;
+  };
   orphans: {
     watch_key: string;
     system_id: string;

@@ -8,6 +8,7 @@ import { JOB_COLUMNS } from './job-columns.js';
 import { addEvent, toJob } from './job-rows.js';
 import { now } from './now.js';
 import { freePlaces } from './reservations.js';
+import { endSharedDirs } from './sharers.js';
 import { clip } from './texts.js';
 
 /** One record of the workflow, in one transaction with its event; a late or illegal one changes nothing. */
@@ -56,6 +57,7 @@ export async function recordStatus(db: Db, record: StatusRecord): Promise<{ job:
       oldJobStatus: before.status,
       ...(ends ? endData(job) : {}),
     });
+    if (ends) await endSharedDirs(trx, before.plan, at);
     const freed = ends || status === 'BLOCKED' ? await freePlaces(trx, record.uuid, ends) : [];
     return { job, freed };
   });

@@ -13,7 +13,7 @@ import { addEvent, toEvent, toJob } from './job-rows.js';
 import { ago, now } from './now.js';
 import { createReservations } from './reservations.js';
 import type { Seal } from './seal.js';
-import { createSharers } from './sharers.js';
+import { addSharedDirs, createSharers } from './sharers.js';
 import { envOf, isCut, joinUrls, splitUrls, type Sealed } from './sealed-urls.js';
 import type { JobStore } from './store.js';
 import { clip } from './texts.js';
@@ -100,6 +100,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
           newJobStatus: 'PENDING',
           oldJobStatus: null,
         });
+        await addSharedDirs(trx, plan);
         if (plan.subscriptions.length > 0)
           await addEvent(trx, plan, 'JOB_SUBSCRIPTION', 'ADDED', { message: notDelivered(plan) });
         return plan.uuid;
@@ -116,7 +117,7 @@ export function createJobStore(db: Db, reader: Db, seal: Seal): JobStore {
     ...createJobLists(db, reader),
     record: (record) => recordStatus(db, record),
     ...createReservations(db),
-    ...createSharers(reader),
+    ...createSharers(db),
     async setRemoteJobId(uuid, remoteJobId, remoteJobId2 = null) {
       await db
         .updateTable('jobs')

@@ -12,6 +12,7 @@ import { heads } from './migrations/0006-heads.js';
 import { bound } from './migrations/0007-bound.js';
 import { lockouts } from './migrations/0009-lockouts.js';
 import { orphans } from './migrations/0012-orphans.js';
+import { sharedDirs } from './migrations/0013-shared-dirs.js';
 import type { Step } from './migrations/step.js';
 
 /** Every step once, in order. A new one is a file and a line here. */
@@ -25,6 +26,7 @@ const STEPS: readonly Step[] = [
   bound,
   lockouts,
   orphans,
+  sharedDirs,
 ];
 
 /**

@@ -101,6 +101,7 @@ async function purgeJobs(db: Db, before: string): Promise<number> {
         'idempotency_keys',
         'reservations',
         'waiters',
+        'shared_dirs',
       ] as const)
         await trx.deleteFrom(table).where('job_uuid', 'in', uuids).execute();
       await trx.deleteFrom('jobs').where('uuid', 'in', uuids).execute();

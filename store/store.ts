@@ -170,10 +170,13 @@ export interface JobStore {
     olderThanMs: number,
     which: { isUrgent: boolean; after: Turn; limit: number },
   ) => Promise<(Turn & { uuid: string; status: JobStatus; cancelRequested: boolean })[]>;
+  /** The newest three jobs of the tenant that use a directory of this job and have not ended. */
+  findSharers: (plan: JobPlan) => Promise<Sharer[]>;
   /**
-   * The jobs of the tenant that use a directory of this one and have not ended, or have ended after an instant. Twenty at most.
+   * The uuid of another job of the tenant that was, or may have been, launched with this job's output directory, and has not
+   * ended, or ended after an instant; null where no job was.
    */
-  findSharers: (plan: JobPlan, since: string | null) => Promise<Sharer[]>;
+  findWriter: (plan: JobPlan, since: string | null) => Promise<string | null>;
   requestCancel: (uuid: string) => Promise<void>;
   countByStatus: () => Promise<Partial<Record<JobStatus, number>>>;
 }

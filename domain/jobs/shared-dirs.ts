@@ -30,11 +30,11 @@ const usedDirs = (plan: Using): UsedDir[] => [
   { role: 'archiveSystemDir', systemId: plan.archive.systemId, dir: plan.archiveSystemDir },
 ];
 
-/** Those that other jobs may have as well: a directory with the job's uuid in its path is the job's own. */
+/** The directories that other jobs may be given as well: one with the job's uuid in its path is the job's own. */
 export const chosenDirs = (plan: Using): UsedDir[] =>
   usedDirs(plan).filter(({ dir }) => mayBeShared(plan, dir));
 
-/** Those of a job that another one uses, whatever for. */
+/** The directories of a job that another job uses, for whatever purpose. */
 export const sharedDirs = (plan: Using, other: Using): UsedDir[] => {
   const theirs = usedDirs(other);
   return chosenDirs(plan).filter(({ systemId, dir }) =>
@@ -42,15 +42,14 @@ export const sharedDirs = (plan: Using, other: Using): UsedDir[] => {
   );
 };
 
-/** Another job that has not ended, and the directories of this one that it uses. */
+/** Another job that has not ended, and the directories of this job that it uses. */
 export interface Sharer {
   uuid: string;
-  /** It was, or may have been, handed to its host. */
-  isLaunched: boolean;
   dirs: UsedDir[];
 }
 
 /** A sentence for the job's history. */
 export const sharedInWords = ({ uuid, dirs }: Sharer): string =>
   `The job ${uuid}, which has not ended, uses the same directory: ` +
-  `${dirs.map(({ role, systemId, dir }) => `${role} ${dir} on ${systemId}`).join(', ')}. What has the same name there is of the job that wrote it last.`;
+  `${dirs.map(({ role, systemId, dir }) => `${role} ${dir} on ${systemId}`).join(', ')}. ` +
+  'A file that both jobs write under one name there is that of the job that wrote last.';

@@ -56,7 +56,7 @@ const archive = async (
     store: {
       jobs: {
         get: () => Promise.resolve(job),
-        findSharers: () => Promise.resolve([]),
+        findWriter: () => Promise.resolve(null),
         addEvent: (_uuid: string, _event: string, _detail: string, { message }: { message: string }) =>
           Promise.resolve(events.push(message)),
       },

@@ -5,28 +5,24 @@ import type { Deps } from '../../../activities/deps.js';
 import type { Job } from '../../../domain/jobs/job.js';
 import type { JobPlan } from '../../../domain/jobs/job-plan.js';
 import type { RemoteEnd } from '../../../domain/jobs/remote.js';
-import type { Sharer } from '../../../domain/jobs/shared-dirs.js';
 import { aPlan } from '../../support/a-plan.js';
 
-const sharer = (role: Sharer['dirs'][number]['role'], isLaunched = true): Sharer => ({
-  uuid: 'other', isLaunched, dirs: [{ role, systemId: 'vm', dir: '/job/output' }],
-}); // prettier-ignore
-
 interface World {
-  sharers?: Sharer[];
+  /** The job that used the output directory. */
+  writer?: string;
   tail?: string;
   plan?: Partial<JobPlan>;
   env?: string;
 }
 
-async function concluded(end: RemoteEnd, { sharers = [], tail = '', plan = {}, env = '' }: World = {}) {
+async function concluded(end: RemoteEnd, { writer, tail = '', plan = {}, env = '' }: World = {}) {
   const told: string[] = [];
   const deps = {
     openHost: () => Promise.resolve({ identity: () => Promise.resolve('h'), run: () => Promise.resolve(tail) }),
     log: { warn: () => undefined },
     store: {
       jobs: {
-        findSharers: () => Promise.resolve(sharers),
+        findWriter: () => Promise.resolve(writer ?? null),
         setRemoteEnd: () => Promise.resolve(),
         getEnv: () => Promise.resolve([{ key: 'K', value: env }]),
         addEvent: (_uuid: string, _name: string, detail: string, { message }: { message: string }) =>
@@ -42,8 +38,6 @@ const batch = { jobType: 'BATCH', keeper: 'slurm' } as const;
 
 it.each<[string, RemoteEnd, World, object]>([
   ['counts alone', { is: 'over', exitCode: 7, ownExitCode: 0 }, {}, { remoteOutcome: 'FAILED', remoteResultInfo: '7' }],
-  ['counts beside a job that was not launched', { is: 'over', exitCode: 7, ownExitCode: 0 }, { sharers: [sharer('execSystemOutputDir', false)] }, { remoteResultInfo: '7' }],
-  ['counts beside a job with another output directory', { is: 'over', exitCode: 7, ownExitCode: 0 }, { sharers: [sharer('archiveSystemDir')] }, { remoteResultInfo: '7' }],
 ])('a word of the application %s', async (_words, end, world, expected) => {
   const { outcome, told } = await concluded(end, world);
   expect(outcome).toMatchObject(expected);
@@ -57,7 +51,7 @@ it.each<[string, RemoteEnd, Partial<JobPlan>, object]>([
   ['a good end of a Slurm job', { is: 'over', exitCode: 0, ownExitCode: 3 }, batch, { remoteResultInfo: '3:0', condition: 'SCHEDULER_TERMINATED' }],
   ['an end by the time limit', { is: 'over', exitCode: 7, ownExitCode: 0, condition: 'SCHEDULER_TIMEOUT', word: 'TIMEOUT' }, batch, { condition: 'SCHEDULER_TIMEOUT' }],
 ])('a word that another job may have written makes no %s', async (_words, end, plan, expected) => {
-  const { outcome, told } = await concluded(end, { plan, sharers: [sharer('execSystemOutputDir')] });
+  const { outcome, told } = await concluded(end, { plan, writer: 'other' });
   expect(outcome).toMatchObject(expected);
   expect(told).toEqual([expect.stringMatching(/^EXIT_CODE_NOT_TAKEN .* the job other /)]);
 }); // prettier-ignore

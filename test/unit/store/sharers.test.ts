@@ -20,8 +20,7 @@ describe.each(DATABASES)('jobs that share directories, on $name', ({ make }) => 
     const dirs = { execSystemExecDir: dir, execSystemInputDir: dir, execSystemOutputDir: `${dir}/out`, archiveSystemDir: `${dir}/out` }; // prettier-ignore
     return (await store.jobs.add(aPlanned({ ...dirs, ...more }), '{}')).plan;
   };
-  const found = async (plan: JobPlan, since: string | null = null) =>
-    (await store.jobs.findSharers(plan, since)).map(({ uuid }) => uuid);
+  const found = async (plan: JobPlan) => (await store.jobs.findSharers(plan)).map(({ uuid }) => uuid);
 
   it.each(['/plain', '/a b', '/100%_of\\it', `/with "quotes" and 'others'`, '/ünï', '/$Home'])(
     'are found by the whole name: %s',
@@ -35,17 +34,56 @@ describe.each(DATABASES)('jobs that share directories, on $name', ({ make }) => 
     },
   );
 
-  it('are those of the tenant that have not ended, or have ended since an instant, and say what was launched', async () => {
+  it('are those of the tenant that have not ended, with the directories that both use', async () => {
     const one = await add('/ends');
     const two = await add('/ends');
     await add('/ends', { tenant: 'other' });
-    await store.jobs.bindToHost(two.uuid, 'SHA256:host');
-    expect(await store.jobs.findSharers(one, null)).toEqual([
-      { uuid: two.uuid, isLaunched: true, dirs: expect.arrayContaining([{ role: 'execSystemExecDir', systemId: one.exec.systemId, dir: '/ends' }]) as unknown },
+    expect(await store.jobs.findSharers(one)).toEqual([
+      { uuid: two.uuid, dirs: expect.arrayContaining([{ role: 'execSystemExecDir', systemId: one.exec.systemId, dir: '/ends' }]) as unknown },
     ]); // prettier-ignore
     await store.jobs.record({ uuid: two.uuid, rev: 1, status: 'CANCELLED' });
     expect(await found(one)).toEqual([]);
-    expect(await found(one, one.created)).toEqual([two.uuid]);
-    expect(await found(one, '2999-01-01T00:00:00.000000Z')).toEqual([]);
   });
+
+  it('are the newest three, however many there are', async () => {
+    const all: JobPlan[] = [];
+    for (let n = 0; n < 5; n++) all.push(await add('/crowded'));
+    const newest = all.slice(2, 5).map(({ uuid }) => uuid);
+    const last = await add('/crowded');
+    expect(await found(last)).toEqual(newest.toReversed());
+  });
+
+  it('are also jobs that were given the directory of a job that chose none, and that job', async () => {
+    const own = aPlanned();
+    const dir = `/jobs/${own.plan.uuid}`;
+    const dirs = { execSystemExecDir: dir, execSystemInputDir: dir, execSystemOutputDir: `${dir}/output`, archiveSystemDir: `${dir}/output` }; // prettier-ignore
+    const one = (await store.jobs.add({ ...own, plan: { ...own.plan, ...dirs } }, '{}')).plan;
+    const two = await add('/elsewhere', { archiveSystemDir: `${dir}/output` });
+    expect(await found(two)).toEqual([one.uuid]);
+  });
+
+  it('may have written where they were launched with the same output directory, and not before an instant', async () => {
+    const one = await add('/writes');
+    const writer = (since: string | null = null) => store.jobs.findWriter(one, since);
+    const elsewhere = await add('/writes', { execSystemOutputDir: '/other', archiveSystemDir: '/other' });
+    await store.jobs.bindToHost(elsewhere.uuid, 'SHA256:host');
+    const two = await add('/writes');
+    expect(await writer()).toBeNull();
+    await store.jobs.bindToHost(two.uuid, 'SHA256:host');
+    expect(await writer()).toBe(two.uuid);
+    await store.jobs.record({ uuid: two.uuid, rev: 1, status: 'CANCELLED' });
+    expect(await writer()).toBeNull();
+    expect(await writer(one.created)).toBe(two.uuid);
+    expect(await writer('2999-01-01T00:00:00.000000Z')).toBeNull();
+  });
+
+  it('are found in no time among many, whatever the name of the directory and the notes of the jobs are', async () => {
+    const period = '/"'.repeat(1_500);
+    for (let n = 0; n < 200; n++) await add(`/many/${n}`, { notes: { long: period.repeat(10) } });
+    const one = await add(`${period}b`);
+    const began = performance.now();
+    expect(await found(one)).toEqual([]);
+    expect(await store.jobs.findWriter(one, one.created)).toBeNull();
+    expect(performance.now() - began).toBeLessThan(2_000); // a search in the texts takes more than ten seconds
+  }, 60_000);
 });
