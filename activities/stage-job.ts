@@ -19,7 +19,7 @@ import { tellSharers } from './tell-sharers.js';
 
 /**
  * Makes the exec dir ready: makes the directories of a small job, unpacks or pulls the application, writes
- * `tapisjob.sh` and `tapisjob.env` in the ledger, and what people read of them in the exec dir.
+ * `tapisjob.sh` and `tapisjob.env` in the ledger, and for users a copy of the script and a link in the exec dir.
  * Safe to repeat: files are replaced by renaming, so a script that already runs keeps its own text.
  * @throws KilimError HOST_*, DISK_FULL (recovered); STAGE_JOB_FAILED; REMOTE_ACCESS_DENIED, PATH_INVALID of directories
  */

@@ -28,7 +28,7 @@ const IDLE_MS = 10 * 60_000;
  * Watches a host for all jobs of a system and login: follows the event logs that the wrappers append to, and asks the host
  * about all of them every two minutes (every fifteen seconds without the channel). A job whose state may have changed gets
  * a hint; the state itself is kept in the store. A host is believed only about the jobs that were launched on it.
- * Ends when no live job was seen for ten minutes; at once for a ticket of an older version, whose jobs have other keys now.
+ * Ends when no live job was seen for ten minutes. A ticket of an older version ends at once, because its jobs have other keys now.
  * @throws CancelledFailure when its worker is asked to end, so that another worker goes on watching
  */
 export async function watchHost(deps: Deps, ticket: WatchTicket, seats: Seats): Promise<void> {

@@ -25,7 +25,7 @@ export async function refuseThisMachine(
 }
 
 /**
- * The caller as a list for `users`. It is empty for an administrator, also because a seed acts as administrator in the name of
- * users who are none.
+ * The caller as a list for `users`. It is empty for an administrator. A seed acts as an administrator in the name of each owner
+ * in it, although the owner need not be an administrator.
  */
 export const callerIn = ({ user, isAdmin }: Caller): string[] => (isAdmin ? [] : [user]);

@@ -93,7 +93,10 @@ function entryOf({ name, mode, modified }: ZipEntry, hasContent: boolean): ZipAr
   return entry;
 }
 
-/** The library writes the directory at the end in one go, in a million small pieces: others would wait for seconds. */
+/**
+ * Writes the directory at the end of the archive in slices. The library would write it in one go, in a million small pieces, and
+ * other requests would wait for seconds.
+ */
 async function writeDirectory(archive: ZipArchiveOutputStream, drained: () => Promise<void>): Promise<void> {
   const together = (work: () => void): void => {
     const pieces: Buffer[] = [];

@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isOdd, shownPath } from '../domain/files/odd-names.js';
 
 /*
- * Between the bytes of a name, our string for it (`domain/files/odd-names.ts`) and the forms in which users send it. `quote`
- * gives the string back to a shell as the bytes they were.
+ * Conversions between the bytes of a name, the string that stands for it in this program (`domain/files/odd-names.ts`) and the
+ * forms in which users send it. `quote` gives the string to a shell as the bytes that it was read from.
  */
 
 /** A sequence of UTF-8, or a single byte that belongs to none. */

@@ -234,7 +234,7 @@ const acceptHostKey = route({
       owner: isAdmin ? null : user,
       watchKey: isOwner && !isDynamic(system) ? staticKeyOf(system) : null,
     });
-    // a caller who neither owns the system nor has live jobs on it has nothing to decide
+    // the next host key concerns the owner of the system, and users with live jobs there
     if (!isOwner && jobs === 0) await systemFor(store, call.caller, system.id, 'OWNER');
     const next = isOwner
       ? `The next host key of ${system.id} will be pinned`
@@ -246,7 +246,7 @@ const acceptHostKey = route({
   },
 });
 
-/** The key of jobs that log in with the system's own credential; the owner, who gave it, may accept another host for them. */
+/** The watch key of jobs that log in with the system's own credential. The owner of the system may accept another host for them. */
 const staticKeyOf = ({ tenant, id, effectiveUserId }: System): string =>
   watchKey(tenant, { systemId: id, loginUser: effectiveUserId, asUser: '', isStaticLogin: true });
 

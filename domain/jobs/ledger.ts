@@ -11,7 +11,7 @@ export const ledgerDir = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string =>
 
 /**
  * The script that is launched. It lies in the ledger because jobs may share an exec dir: the `tapisjob.sh` there is a copy for
- * people, of the job that was staged last.
+ * users to read, of the job that was staged last.
  */
 export const scriptOf = (plan: Pick<JobPlan, 'uuid' | 'paths'>): string => `${ledgerDir(plan)}/tapisjob.sh`;
 

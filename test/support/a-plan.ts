@@ -24,3 +24,12 @@ export const aPlan = (more: Partial<JobPlan> = {}): JobPlan => {
     subscriptions: [], tags: [], notes: {}, ...more,
   }; // prettier-ignore
 };
+
+/** A job whose directories are `job` and `job/output` in a folder of this machine, where its scripts can be run. */
+export const aPlanIn = (dir: string, more: Partial<JobPlan> = {}): JobPlan => {
+  const execDir = `${dir}/job`;
+  return aPlan({
+    paths: { rootDir: dir, execDir, inputDir: execDir, outputDir: `${execDir}/output` },
+    ...more,
+  });
+};

@@ -9,7 +9,7 @@ import type { JobPlan } from '../../domain/jobs/job-plan.js';
 import { ledgerDir, scriptOf } from '../../domain/jobs/ledger.js';
 import type { Keeper } from '../../domain/jobs/keeper.js';
 import { processTable } from '../../schedulers/process-table.js';
-import { aPlan } from '../support/a-plan.js';
+import { aPlanIn } from '../support/a-plan.js';
 
 /* What an application leaves in the background, and what is too much for one argument: by a real bash. */
 
@@ -22,17 +22,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 // of its own: a cancel in another test ends every process of its job
 const uuid = '22222222-1111-4111-8111-111111111111-007';
-const job = (more: Partial<JobPlan> = {}): JobPlan =>
-  aPlan({
-    uuid,
-    paths: {
-      rootDir: dir,
-      execDir: join(dir, 'job'),
-      inputDir: join(dir, 'job'),
-      outputDir: join(dir, 'job/output'),
-    },
-    ...more,
-  });
+const job = (more: Partial<JobPlan> = {}): JobPlan => aPlanIn(dir, { uuid, ...more });
 const run = (line: string) =>
   spawnSync('bash', ['-c', line], {
     encoding: 'utf8',

@@ -12,7 +12,7 @@ import type { RemoteCommand } from '../../domain/remote-command.js';
 import { zip } from '../../runtimes/zip.js';
 import { processTable } from '../../schedulers/process-table.js';
 import { launchSlurm } from '../../schedulers/slurm-launch.js';
-import { aPlan } from '../support/a-plan.js';
+import { aPlan, aPlanIn } from '../support/a-plan.js';
 
 /* Jobs that share directories, by the very scripts that go to hosts, run by a real bash. */
 
@@ -24,16 +24,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const job = (n: number, more: Partial<JobPlan> = {}): JobPlan =>
-  aPlan({
-    uuid: `${n}3333333-1111-4111-8111-111111111111-007`,
-    paths: {
-      rootDir: dir,
-      execDir: join(dir, 'job'),
-      inputDir: join(dir, 'job'),
-      outputDir: join(dir, 'job/output'),
-    },
-    ...more,
-  });
+  aPlanIn(dir, { uuid: `${n}3333333-1111-4111-8111-111111111111-007`, ...more });
 
 const run = <T>(command: RemoteCommand<T>): T => {
   const { stdout, stderr, status } = spawnSync('bash', ['-c', command.line], {
@@ -43,7 +34,7 @@ const run = <T>(command: RemoteCommand<T>): T => {
   return command.parse({ stdout, stderr, exitCode: status });
 };
 
-/** As staging writes it: the ledger's script, and the copy for people in the exec dir. */
+/** As staging writes it: the ledger's script, and the copy for users in the exec dir. */
 const stage = (plan: JobPlan, script: string): void => {
   const text = processTable.script(plan, { before: [], run: script, after: [] }, 'inst');
   mkdirSync(ledgerDir(plan), { recursive: true });

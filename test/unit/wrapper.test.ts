@@ -11,7 +11,7 @@ import { envFileOf, envLinkOf } from '../../domain/jobs/ledger.js';
 import type { RemoteCommand } from '../../domain/remote-command.js';
 import { processTable } from '../../schedulers/process-table.js';
 import { zip } from '../../runtimes/zip.js';
-import { aPlan } from '../support/a-plan.js';
+import { aPlanIn } from '../support/a-plan.js';
 
 /* The very scripts that go to hosts, run by a real bash in a folder of their own. */
 
@@ -22,16 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const planHere = (more = {}) =>
-  aPlan({
-    paths: {
-      rootDir: dir,
-      execDir: join(dir, 'job'),
-      inputDir: join(dir, 'job'),
-      outputDir: join(dir, 'job/output'),
-    },
-    ...more,
-  });
+const planHere = (more = {}) => aPlanIn(dir, more);
 
 const stage = (script: string, more = {}): void =>
   writeFileSync(

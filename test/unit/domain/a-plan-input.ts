@@ -16,7 +16,7 @@ export const aSystem = (given: Partial<System> = {}): System => ({
   tenant: 'dev', id: 'vm', uuid: 'u', owner: 'olga', description: null, systemType: 'LINUX', host: 'vm.example.org', enabled: true,
   effectiveUserId: '${apiUserId}', defaultAuthnMethod: 'PKI_KEYS', bucketName: null, rootDir: '/home', port: 22, useProxy: false,
   proxyHost: null, proxyPort: -1, dtnSystemId: null, canExec: true, canRunBatch: false, enableCmdPrefix: false, allowChildren: false,
-  parentId: null, mpiCmd: null, jobRuntimes: [{ runtimeType: 'DOCKER' }], jobWorkingDir: 'work', jobEnvVariables: [],
+  parentId: null, mpiCmd: null, jobRuntimes: [{ runtimeType: 'DOCKER' }], jobWorkingDir: 'scratch', jobEnvVariables: [],
   jobMaxJobs: 2147483647, jobMaxJobsPerUser: 2147483647, batchScheduler: null, batchLogicalQueues: [],
   batchDefaultLogicalQueue: null, batchSchedulerProfile: null, jobCapabilities: [], tags: [], notes: {}, importRefId: null,
   deleted: false, created: NOW, updated: NOW, hostKey: null, ...given,

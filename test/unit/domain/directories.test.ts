@@ -9,7 +9,7 @@ const s3 = aSystem({ id: 'store', rootDir: '/data', canExec: false });
 describe('directories (§4)', () => {
   it('have their defaults', () => {
     const { plan } = planOf({});
-    const dir = `/work/jobs/${UUID}`;
+    const dir = `/scratch/jobs/${UUID}`;
     expect(plan).toMatchObject({
       execSystemExecDir: dir, execSystemInputDir: dir, execSystemOutputDir: `${dir}/output`, archiveSystemDir: `${dir}/output`, archivesInPlace: true,
       paths: { rootDir: '/home', execDir: `/home${dir}`, inputDir: `/home${dir}`, outputDir: `/home${dir}/output` },
@@ -38,7 +38,7 @@ describe('directories (§4)', () => {
     [
       { execSystemExecDir: '${JobWorkingDir}/${JobOwner}/${JobName}' },
       'execSystemExecDir',
-      '/work/alice/my-job',
+      '/scratch/alice/my-job',
     ],
     [
       { execSystemInputDir: '/in', execSystemExecDir: '${ExecSystemInputDir}/x' },

@@ -9,8 +9,8 @@ import { fencedRoot, type Root } from '../../../hosts/rooted.js';
 import { copyTree, type CopyTree } from '../../../hosts/transfer.js';
 
 /*
- * <base>/root is a system's rootDir, in which `drop` was granted. <base>/root/private and <base>/outside are not, and
- * must stay as they are whatever a test does. <base>/root/source is what is copied and moved.
+ * The folder `root` in `base` is a system's rootDir, in which `drop` was granted. `private` in it and `outside` beside it were
+ * not granted, and must stay as they are whatever a test does. `source` in it is what is copied and moved.
  */
 export let base: string;
 export let root: Root;
